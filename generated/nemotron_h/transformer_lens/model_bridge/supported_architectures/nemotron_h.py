@@ -138,9 +138,10 @@ class _FunctionalConvMixerBridge(SSM2MixerBridge):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the HF mixer between its hooks."""
+        conv1d = self.conv1d
         # HF only reads the weight of conv1d, so no module call loads it when it is offloaded.
-        with align_module_device(self.conv1d.original_component):
-            if self.conv1d.hook_in.has_hooks() or self.conv1d.hook_out.has_hooks():
+        with align_module_device(conv1d.original_component):
+            if conv1d.hook_in.has_hooks() or conv1d.hook_out.has_hooks():
                 return self._forward_with_conv_hooks(*args, **kwargs)
             return super().forward(*args, **kwargs)
 
@@ -344,9 +345,7 @@ class NemotronHArchitectureAdapter(ArchitectureAdapter):
     def _set_dimensions(self, source: Any) -> None:
         """Copy the layer kinds and the Mamba-2 dimensions from a TL or HF config to cfg."""
         cfg: Any = self.cfg
-        cfg.layers_block_type = [
-            _FORMER_KINDS.get(kind, kind) for kind in source.layers_block_type
-        ]
+        cfg.layers_block_type = [_FORMER_KINDS.get(kind, kind) for kind in source.layers_block_type]
         cfg.mamba_num_heads = source.mamba_num_heads
         cfg.mamba_head_dim = source.mamba_head_dim
         cfg.n_groups = source.n_groups
@@ -356,15 +355,14 @@ class NemotronHArchitectureAdapter(ArchitectureAdapter):
 
     def convert_hf_key_to_tl_key(self, hf_key: str) -> str:
         """Translate a weight's name, with the slot that its layer binds."""
-        key = super().convert_hf_key_to_tl_key(hf_key)
-        part = key.split(".")
+        cfg: Any = self.cfg
+        blocks: Any = self.components["blocks"]
+        part = super().convert_hf_key_to_tl_key(hf_key).split(".")
         if part[0] == "blocks" and part[2] == "mixer":
-            part[2] = self.components["blocks"].kinds[self.cfg.layers_block_type[int(part[1])]].slot
+            part[2] = blocks.kinds[cfg.layers_block_type[int(part[1])]].slot
         return ".".join(part)
 
-    def create_stateful_cache(
-        self, hf_model: Any, batch_size: int, device: Any, dtype: Any
-    ) -> Any:
+    def create_stateful_cache(self, hf_model: Any, batch_size: int, device: Any, dtype: Any) -> Any:
         """One cache with keys and values, and with convolution and recurrent states."""
         from transformers.cache_utils import DynamicCache
 

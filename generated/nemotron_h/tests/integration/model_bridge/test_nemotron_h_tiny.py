@@ -1,0 +1,401 @@
+# Generated from specs/nemotron_h.yaml by `adaptergen build specs/nemotron_h.yaml`.
+"""The Nemotron-H adapter on tiny random models: parity with HF, generation, the hook contract.
+
+Needs neither a checkpoint nor a network. Attention is eager, as ``boot_transformers`` sets it.
+"""
+
+import copy
+
+import pytest
+import torch
+import transformers
+from accelerate import cpu_offload
+from packaging.specifiers import SpecifierSet
+from transformers import DynamicCache, NemotronHConfig, NemotronHForCausalLM
+
+from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.sources import _bridge_builder
+from transformer_lens.model_bridge.supported_architectures.nemotron_h import (
+    NemotronHArchitectureAdapter,
+)
+
+CONFIG = {
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "hybrid_override_pattern": "M*E-M",
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "intermediate_size": 48,
+    "mamba_num_heads": 6,
+    "mamba_head_dim": 8,
+    "n_groups": 2,
+    "ssm_state_size": 16,
+    "chunk_size": 32,
+    "n_routed_experts": 8,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 24,
+    "moe_shared_expert_intermediate_size": 40,
+    "initializer_range": 0.2,
+}
+# One model for each branch that the config opens.
+BRANCHES = {"default": {}, "latent experts": {"moe_latent_size": 16}}
+KINDS = ["linear_attention", "full_attention", "moe", "mlp", "linear_attention"]
+BATCH, SEQ = 2, 9
+
+# Releases of transformers in which a hook is not live and editable.
+READ_ONLY = {
+    "attn.hook_attn_scores": ">=0",
+    "attn.hook_pattern": ">=0",
+    "mlp.gate.hook_out": ">=5.13",
+}
+SILENT = {
+    "mlp.gate.hook_expert_indices": "<5.13",
+    "mlp.gate.hook_expert_weights": "<5.13",
+}
+# Hooks that fire when asked for, and never in a plain run.
+ON_REQUEST = {"mixer.hook_ssm_state", "mixer.hook_ssm_write"}
+# Hooks of submodules that HF leaves out where a field of its config is None.
+CONDITIONAL = {
+    "mlp.latent_in.hook_in": "moe_latent_size",
+    "mlp.latent_in.hook_out": "moe_latent_size",
+    "mlp.latent_out.hook_in": "moe_latent_size",
+    "mlp.latent_out.hook_out": "moe_latent_size",
+}
+
+
+def model_shapes(cfg, hf):
+    """Every hook outside the layers, with its shape."""
+    return {
+        "embed.hook_in": (BATCH, SEQ),
+        "embed.hook_out": (BATCH, SEQ, cfg.d_model),
+        "ln_final.hook_in": (BATCH, SEQ, cfg.d_model),
+        "ln_final.hook_normalized": (BATCH, SEQ, cfg.d_model),
+        "ln_final.hook_out": (BATCH, SEQ, cfg.d_model),
+        "ln_final.hook_scale": (BATCH, SEQ, 1),
+        "unembed.hook_in": (BATCH, SEQ, cfg.d_model),
+        "unembed.hook_out": (BATCH, SEQ, cfg.d_vocab),
+    }
+
+
+def layer_shapes(cfg, hf):
+    """Every hook of a layer of each kind, with its shape."""
+    shared = {
+        "hook_in": (BATCH, SEQ, cfg.d_model),
+        "hook_out": (BATCH, SEQ, cfg.d_model),
+        "norm.hook_in": (BATCH, SEQ, cfg.d_model),
+        "norm.hook_normalized": (BATCH, SEQ, cfg.d_model),
+        "norm.hook_out": (BATCH, SEQ, cfg.d_model),
+        "norm.hook_scale": (BATCH, SEQ, 1),
+    }
+    projection = cfg.mamba_intermediate_size + cfg.conv_dim + cfg.mamba_num_heads
+    expert = hf.moe_latent_size or cfg.d_model
+    return {
+        "linear_attention": {
+            **shared,
+            "mixer.conv1d.hook_in": (BATCH, cfg.conv_dim, SEQ),
+            "mixer.conv1d.hook_out": (BATCH, cfg.conv_dim, SEQ),
+            "mixer.hook_in": (BATCH, SEQ, cfg.d_model),
+            "mixer.hook_out": (BATCH, SEQ, cfg.d_model),
+            "mixer.in_proj.hook_in": (BATCH, SEQ, cfg.d_model),
+            "mixer.in_proj.hook_out": (BATCH, SEQ, projection),
+            "mixer.inner_norm.hook_gate": (BATCH, SEQ, cfg.mamba_intermediate_size),
+            "mixer.inner_norm.hook_in": (BATCH, SEQ, cfg.mamba_intermediate_size),
+            "mixer.inner_norm.hook_out": (BATCH, SEQ, cfg.mamba_intermediate_size),
+            "mixer.out_proj.hook_in": (BATCH, SEQ, cfg.mamba_intermediate_size),
+            "mixer.out_proj.hook_out": (BATCH, SEQ, cfg.d_model),
+        },
+        "full_attention": {
+            **shared,
+            "attn.hook_attn_scores": (BATCH, cfg.n_heads, SEQ, SEQ),
+            "attn.hook_in": (BATCH, SEQ, cfg.d_model),
+            "attn.hook_out": (BATCH, SEQ, cfg.d_model),
+            "attn.hook_pattern": (BATCH, cfg.n_heads, SEQ, SEQ),
+            "attn.k.hook_in": (BATCH, SEQ, cfg.d_model),
+            "attn.k.hook_out": (BATCH, SEQ, cfg.n_key_value_heads, cfg.d_head),
+            "attn.o.hook_in": (BATCH, SEQ, cfg.n_heads, cfg.d_head),
+            "attn.o.hook_out": (BATCH, SEQ, cfg.d_model),
+            "attn.q.hook_in": (BATCH, SEQ, cfg.d_model),
+            "attn.q.hook_out": (BATCH, SEQ, cfg.n_heads, cfg.d_head),
+            "attn.v.hook_in": (BATCH, SEQ, cfg.d_model),
+            "attn.v.hook_out": (BATCH, SEQ, cfg.n_key_value_heads, cfg.d_head),
+        },
+        "moe": {
+            **shared,
+            "mlp.experts.hook_in": (BATCH * SEQ, expert),
+            "mlp.experts.hook_out": (BATCH * SEQ, expert),
+            "mlp.gate.hook_expert_indices": (BATCH * SEQ, hf.num_experts_per_tok),
+            "mlp.gate.hook_expert_weights": (BATCH * SEQ, hf.n_routed_experts),
+            "mlp.gate.hook_in": (BATCH, SEQ, cfg.d_model),
+            "mlp.gate.hook_out": (BATCH * SEQ, hf.n_routed_experts),
+            "mlp.hook_in": (BATCH, SEQ, cfg.d_model),
+            "mlp.hook_out": (BATCH, SEQ, cfg.d_model),
+            "mlp.latent_in.hook_in": (BATCH * SEQ, cfg.d_model),
+            "mlp.latent_in.hook_out": (BATCH * SEQ, expert),
+            "mlp.latent_out.hook_in": (BATCH * SEQ, expert),
+            "mlp.latent_out.hook_out": (BATCH * SEQ, cfg.d_model),
+            "mlp.shared_experts.hook_in": (BATCH, SEQ, cfg.d_model),
+            "mlp.shared_experts.hook_out": (BATCH, SEQ, cfg.d_model),
+            "mlp.shared_experts.in.hook_in": (BATCH, SEQ, cfg.d_model),
+            "mlp.shared_experts.in.hook_out": (BATCH, SEQ, hf.moe_shared_expert_intermediate_size),
+            "mlp.shared_experts.out.hook_in": (BATCH, SEQ, hf.moe_shared_expert_intermediate_size),
+            "mlp.shared_experts.out.hook_out": (BATCH, SEQ, cfg.d_model),
+        },
+        "mlp": {
+            **shared,
+            "mlp.hook_in": (BATCH, SEQ, cfg.d_model),
+            "mlp.hook_out": (BATCH, SEQ, cfg.d_model),
+            "mlp.in.hook_in": (BATCH, SEQ, cfg.d_model),
+            "mlp.in.hook_out": (BATCH, SEQ, cfg.d_mlp),
+            "mlp.out.hook_in": (BATCH, SEQ, cfg.d_mlp),
+            "mlp.out.hook_out": (BATCH, SEQ, cfg.d_model),
+        },
+    }
+
+
+def hook_shapes(bridge):
+    """Full name -> shape of every hook that a plain run of this model fires."""
+    cfg, hf = bridge.cfg, bridge.original_model.config
+    shapes = model_shapes(cfg, hf)
+    for layer, kind in enumerate(KINDS):
+        for hook, shape in layer_shapes(cfg, hf)[kind].items():
+            if hook in CONDITIONAL and getattr(hf, CONDITIONAL[hook]) is None:
+                continue
+            if not holds(SILENT, hook):
+                shapes[f"blocks.{layer}.{hook}"] = shape
+    return shapes
+
+
+def holds(releases, hook):
+    """Whether the exception of a hook holds for the installed release of transformers."""
+    return hook in releases and transformers.__version__ in SpecifierSet(releases[hook])
+
+
+def bare(hook):
+    """The name of a hook within its layer."""
+    return hook.split(".", 2)[2] if hook.startswith("blocks.") else hook
+
+
+def make_hf(branch):
+    torch.manual_seed(0)
+    config = NemotronHConfig(**CONFIG, **BRANCHES[branch], attn_implementation="eager")
+    return NemotronHForCausalLM(config).eval()
+
+
+def wrap(model):
+    cfg = _bridge_builder.build_bridge_config_from_hf(
+        model.config, "NemotronHForCausalLM", "tiny", torch.float32
+    )
+    return TransformerBridge(model, NemotronHArchitectureAdapter(cfg), tokenizer=None)
+
+
+def edited(activation, hook):
+    """Another value that the model can use in its place."""
+    if activation.is_floating_point():
+        return 1.5 * activation + 0.5
+    return (activation + 1) % 8
+
+
+@pytest.fixture(scope="module", params=BRANCHES)
+def hf(request):
+    return make_hf(request.param)
+
+
+@pytest.fixture(scope="module")
+def bridge(hf):
+    return wrap(copy.deepcopy(hf))
+
+
+@pytest.fixture(scope="module")
+def tokens():
+    return torch.randint(3, 64, (BATCH, SEQ), generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(autouse=True)
+def no_grad():
+    with torch.no_grad():
+        yield
+
+
+class TestParity:
+    @pytest.mark.parametrize("use_cache", [True, False])
+    def test_logits(self, hf, bridge, tokens, use_cache):
+        expected = hf(tokens).logits
+        assert torch.equal(bridge(tokens, use_cache=use_cache), expected)
+        logits, _ = bridge.run_with_cache(tokens, use_cache=use_cache)
+        assert torch.equal(logits, expected)
+
+    @pytest.mark.parametrize("length", [1, 3, 9])
+    def test_greedy_tokens(self, hf, bridge, tokens, length):
+        prompt = tokens[:, :length]
+        expected = hf.generate(
+            prompt,
+            attention_mask=torch.ones_like(prompt),
+            max_new_tokens=6,
+            do_sample=False,
+            eos_token_id=None,
+        )
+        cached = bridge.generate(
+            prompt, max_new_tokens=6, do_sample=False, stop_at_eos=False, verbose=False
+        )
+        assert torch.equal(cached, expected)
+        for _ in range(6):
+            next_token = bridge(prompt, use_cache=False)[:, -1:].argmax(-1)
+            prompt = torch.cat([prompt, next_token], dim=1)
+        assert torch.equal(prompt, expected)
+
+    def test_left_padding(self, hf, bridge, tokens):
+        mask = torch.ones_like(tokens)
+        mask[0, :4] = 0
+        options = {"attention_mask": mask, "max_new_tokens": 6, "do_sample": False}
+        expected = hf.generate(tokens, eos_token_id=None, **options)
+        actual = bridge.generate(tokens, stop_at_eos=False, verbose=False, **options)
+        assert torch.equal(actual, expected)
+
+    def test_offloaded_weights(self, hf, tokens):
+        bridge = wrap(cpu_offload(copy.deepcopy(hf), execution_device="cpu"))
+        expected = hf(tokens).logits
+        assert torch.equal(bridge(tokens), expected)
+        assert torch.equal(bridge.run_with_cache(tokens)[0], expected)
+
+
+class TestHooks:
+    def test_plain_run_fires_every_hook(self, bridge, tokens):
+        _, cache = bridge.run_with_cache(tokens)
+        points = {point.name for point in bridge.hook_dict.values()}
+        fired = {name: tuple(cache[name].shape) for name in points if name in cache}
+        assert fired == hook_shapes(bridge)
+        assert {bare(name) for name in points - set(fired)} == ON_REQUEST | {
+            hook for hook in SILENT if holds(SILENT, hook)
+        }
+
+    def test_edit_reaches_the_logits_unless_read_only(self, hf, bridge, tokens):
+        expected = hf(tokens).logits
+        once = {bare(hook): hook for hook in sorted(hook_shapes(bridge), reverse=True)}
+        for name, hook in once.items():
+            logits = bridge.run_with_hooks(tokens, fwd_hooks=[(hook, edited)])
+            assert torch.equal(logits, expected) == holds(READ_ONLY, name), hook
+
+    def test_decode_step_fires_the_same_hooks(self, hf, bridge, tokens):
+        prompt, token = tokens[:, :-1], tokens[:, -1:]
+        hf_state, state = (DynamicCache(config=hf.config) for _ in range(2))
+        hf(prompt, past_key_values=hf_state, use_cache=True)
+        bridge(prompt, past_key_values=state, use_cache=True)
+        logits, cache = bridge.run_with_cache(token, past_key_values=state, use_cache=True)
+        assert torch.equal(logits, hf(token, past_key_values=hf_state, use_cache=True).logits)
+        assert {name for name in hook_shapes(bridge) if name not in cache} == set()
+
+    def test_layer_adds_what_its_mixer_returns(self, bridge, tokens):
+        _, cache = bridge.run_with_cache(tokens)
+        for layer in range(len(KINDS)):
+            before, added, after = (
+                cache[f"blocks.{layer}.hook_{name}"]
+                for name in ("resid_pre", "mixer_out", "resid_post")
+            )
+            torch.testing.assert_close(before + added, after)
+            assert added is cache[f"blocks.{layer}.hook_mixer_out"]
+
+
+class TestConvolution:
+    """Hooks of a convolution that HF computes in functions, from the weight alone."""
+
+    HOOKS = ["blocks.0.mixer.conv1d.hook_in", "blocks.0.mixer.conv1d.hook_out"]
+
+    def test_is_the_convolution_of_this_call(self, bridge, tokens):
+        _, cache = bridge.run_with_cache(tokens, use_cache=False)
+        before, after = (cache[hook] for hook in self.HOOKS)
+        conv1d = bridge.blocks[0].mixer.conv1d.original_component
+        torch.testing.assert_close(after, conv1d(before)[..., :SEQ])
+
+    @pytest.mark.parametrize("split", [1, 2, 5])
+    def test_holds_only_the_tokens_of_its_call(self, bridge, tokens, split):
+        _, whole = bridge.run_with_cache(tokens, use_cache=False)
+        state = DynamicCache(config=bridge.original_model.config)
+        parts = [
+            bridge.run_with_cache(part, past_key_values=state, use_cache=True)[1]
+            for part in (tokens[:, :split], tokens[:, split:])
+        ]
+        for hook in self.HOOKS:
+            joined = torch.cat([part[hook] for part in parts], dim=2)
+            torch.testing.assert_close(joined, whole[hook])
+
+    def test_fires_in_training_and_passes_gradients(self, hf, bridge, tokens):
+        gradients = {}
+        with torch.enable_grad(), bridge.hooks(
+            bwd_hooks=[
+                (hook, lambda g, hook: gradients.update({hook.name: g})) for hook in self.HOOKS
+            ]
+        ):
+            bridge.train()
+            logits = bridge(tokens, use_cache=False)
+            logits.sum().backward()
+            bridge.eval()
+        assert torch.equal(logits, hf(tokens).logits)
+        assert all(gradients[hook].abs().sum() > 0 for hook in self.HOOKS)
+
+    def test_leaves_the_model_as_it_was(self, bridge, tokens):
+        mixer = bridge.blocks[0].mixer.original_component
+        before = dict(mixer.__dict__)
+        bridge.run_with_cache(tokens)
+        assert mixer.__dict__ == before
+
+
+class TestStateSpaceAnalyses:
+    LAYERS = [layer for layer, kind in enumerate(KINDS) if kind == "linear_attention"]
+
+    @pytest.mark.parametrize("length", [1, 2, 3, 4, 9])
+    def test_state_and_effective_attention(self, hf, bridge, tokens, length):
+        prompt = tokens[:, :length]
+        # Before 5.17 HF clamps dt at time_step_min, which TransformerLens does not know.
+        atol = 1e-5 if transformers.__version__ in SpecifierSet(">=5.17") else 1e-3
+        state = DynamicCache(config=hf.config)
+        hf(prompt, past_key_values=state, use_cache=True)
+        _, cache = bridge.run_with_cache(prompt)
+        assert cache.ssm_layers() == self.LAYERS
+        for layer in self.LAYERS:
+            recurrent = state.layers[layer].recurrent_states
+            recurrent = recurrent if isinstance(recurrent, torch.Tensor) else recurrent[0]
+            actual = cache.compute_ssm_state(layer=layer, time_step=-1)
+            torch.testing.assert_close(actual, recurrent, atol=atol, rtol=0)
+            mixer = bridge.blocks[layer].mixer
+            x = mixer.act(cache[f"blocks.{layer}.mixer.conv1d.hook_out"])
+            x = x[:, : bridge.cfg.mamba_intermediate_size].transpose(1, 2)
+            x = x.unflatten(-1, (bridge.cfg.mamba_num_heads, bridge.cfg.mamba_head_dim))
+            matrix = cache.compute_ssm_effective_attention(layer=layer, include_dt_scaling=True)
+            mixed = torch.einsum("bhij,bjhd->bihd", matrix, x) + mixer.D[:, None] * x
+            expected = cache[f"blocks.{layer}.mixer.inner_norm.hook_in"]
+            torch.testing.assert_close(mixed.flatten(2), expected, atol=atol, rtol=0)
+
+    def test_eager_scan(self, hf, bridge, tokens):
+        for layer in self.LAYERS:
+            bridge.blocks[layer].mixer.eager_scan = True
+        try:
+            logits, cache = bridge.run_with_cache(tokens, use_cache=False)
+        finally:
+            for layer in self.LAYERS:
+                bridge.blocks[layer].mixer.eager_scan = False
+        torch.testing.assert_close(logits, hf(tokens).logits, atol=1e-3, rtol=0)
+        for hook in ON_REQUEST:
+            assert all(f"blocks.{layer}.{hook}" in cache for layer in self.LAYERS)
+
+
+class TestConfig:
+    @pytest.mark.parametrize(
+        "passed", [[], ["mamba_num_heads", "mamba_head_dim", "ssm_state_size"]]
+    )
+    def test_dimensions_are_those_of_the_model(self, hf, monkeypatch, passed):
+        monkeypatch.setattr(
+            _bridge_builder,
+            "_HF_PASSTHROUGH_ATTRS",
+            [*_bridge_builder._HF_PASSTHROUGH_ATTRS, *passed],
+        )
+        bridge = wrap(copy.deepcopy(hf))
+        assert bridge.cfg.layers_block_type == KINDS
+        assert bridge.cfg.mamba_intermediate_size == hf.model.layers[0].mixer.intermediate_size
+        assert bridge.cfg.conv_dim == hf.model.layers[0].mixer.conv_dim
+
+    def test_weights_survive_a_round_trip(self, hf, bridge, tokens):
+        fresh = wrap(make_hf("latent experts" if hf.config.moe_latent_size else "default"))
+        weights = {name: weight + 0.01 for name, weight in bridge.state_dict().items()}
+        fresh.load_state_dict(weights)
+        assert all(torch.equal(fresh.state_dict()[name], weights[name]) for name in weights)

@@ -1,0 +1,197 @@
+# Generated from specs/nemotron_h.yaml by `adaptergen build specs/nemotron_h.yaml`.
+"""Structure of the Nemotron-H adapter: what it maps, what a block binds, what cfg carries."""
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from transformer_lens.config import TransformerBridgeConfig
+from transformer_lens.model_bridge.generalized_components.base import (
+    GeneralizedComponent,
+)
+from transformer_lens.model_bridge.supported_architectures.nemotron_h import (
+    NemotronHArchitectureAdapter,
+)
+
+# Canonical name -> bridge class and HF path.
+MODEL = {
+    "embed": "EmbeddingBridge model.embeddings",
+    "blocks": "_NemotronHBlockBridge model.layers",
+    "ln_final": "RMSNormalizationBridge model.norm_f",
+    "unembed": "UnembeddingBridge lm_head",
+}
+LAYERS = {
+    "linear_attention": {
+        "norm": "RMSNormalizationBridge norm",
+        "mixer": "_FunctionalConvMixerBridge mixer",
+        "mixer.in_proj": "LinearBridge in_proj",
+        "mixer.conv1d": "DepthwiseConv1DBridge conv1d",
+        "mixer.inner_norm": "GatedRMSNormBridge norm",
+        "mixer.out_proj": "LinearBridge out_proj",
+    },
+    "full_attention": {
+        "norm": "RMSNormalizationBridge norm",
+        "attn": "AttentionBridge mixer",
+        "attn.q": "LinearBridge q_proj",
+        "attn.k": "LinearBridge k_proj",
+        "attn.v": "LinearBridge v_proj",
+        "attn.o": "LinearBridge o_proj",
+    },
+    "moe": {
+        "norm": "RMSNormalizationBridge norm",
+        "mlp": "MoEBridge mixer",
+        "mlp.gate": "MoERouterBridge gate",
+        "mlp.latent_in": "LinearBridge fc1_latent_proj",
+        "mlp.experts": "GeneralizedComponent experts",
+        "mlp.latent_out": "LinearBridge fc2_latent_proj",
+        "mlp.shared_experts": "MLPBridge shared_experts",
+        "mlp.shared_experts.in": "LinearBridge up_proj",
+        "mlp.shared_experts.out": "LinearBridge down_proj",
+    },
+    "mlp": {
+        "norm": "RMSNormalizationBridge norm",
+        "mlp": "MLPBridge mixer",
+        "mlp.in": "LinearBridge up_proj",
+        "mlp.out": "LinearBridge down_proj",
+    },
+}
+SLOTS = {"linear_attention": "mixer", "full_attention": "attn", "moe": "mlp", "mlp": "mlp"}
+FORMER_KINDS = {"mamba": "linear_attention", "attention": "full_attention"}
+
+# No two values are alike, and none is a default of HF or TransformerLens.
+HF_CONFIG = {
+    "layers_block_type": ["mamba", "full_attention", "moe", "mlp", "linear_attention"],
+    "mamba_num_heads": 6,
+    "mamba_head_dim": 10,
+    "n_groups": 3,
+    "ssm_state_size": 14,
+}
+DIMENSIONS = {
+    "layers_block_type": [
+        "linear_attention",
+        "full_attention",
+        "moe",
+        "mlp",
+        "linear_attention",
+    ],
+    "mamba_num_heads": 6,
+    "mamba_head_dim": 10,
+    "n_groups": 3,
+    "ssm_state_size": 14,
+    "mamba_intermediate_size": 60,
+    "conv_dim": 144,
+}
+
+
+def make_cfg(**attributes: object) -> TransformerBridgeConfig:
+    cfg = TransformerBridgeConfig(
+        d_model=32,
+        d_head=8,
+        n_heads=4,
+        n_layers=5,
+        n_ctx=64,
+        d_vocab=50,
+        architecture="NemotronHForCausalLM",
+    )
+    for name, value in attributes.items():
+        setattr(cfg, name, value)
+    return cfg
+
+
+def listing(components: dict[str, GeneralizedComponent], prefix: str = "") -> dict[str, str]:
+    lines = {}
+    for name, component in components.items():
+        lines[prefix + name] = f"{type(component).__name__} {component.name}"
+        lines.update(listing(component.submodules, f"{prefix}{name}."))
+    return lines
+
+
+def bind(
+    adapter: NemotronHArchitectureAdapter, kind: str, **config: object
+) -> GeneralizedComponent:
+    """A block bound to a stand-in for the HF block of a layer, as TransformerLens binds it."""
+    hf_block = torch.nn.Module()
+    hf_block.block_type = kind
+    hf_block.config = SimpleNamespace(**{"moe_latent_size": 16, **config})
+    block = copy.deepcopy(adapter.components["blocks"])
+    block.name = "model.layers.3"
+    block.set_original_component(hf_block)
+    return block
+
+
+@pytest.fixture
+def adapter() -> NemotronHArchitectureAdapter:
+    return NemotronHArchitectureAdapter(make_cfg())
+
+
+class TestComponentMapping:
+    def test_model(self, adapter):
+        mapping = adapter.get_component_mapping()
+        assert {n: f"{type(c).__name__} {c.name}" for n, c in mapping.items()} == MODEL
+
+    @pytest.mark.parametrize("kind", LAYERS)
+    def test_layer_binds_what_its_kind_has(self, adapter, kind):
+        assert listing(bind(adapter, kind).submodules) == LAYERS[kind]
+
+    @pytest.mark.parametrize("former, kind", FORMER_KINDS.items())
+    def test_former_name_of_a_kind(self, adapter, former, kind):
+        assert listing(bind(adapter, former).submodules) == LAYERS[kind]
+
+    def test_unknown_kind_names_layer_and_kinds(self, adapter):
+        with pytest.raises(ValueError, match=r"layers\.3.*'window'.*full_attention.*moe"):
+            bind(adapter, "window")
+
+    @pytest.mark.parametrize("kind", LAYERS)
+    def test_block_aliases_lead_to_the_slot(self, adapter, kind):
+        aliases = bind(adapter, kind).hook_aliases
+        assert aliases["hook_mixer_in"] == f"{SLOTS[kind]}.hook_in"
+        assert aliases["hook_mixer_out"] == f"{SLOTS[kind]}.hook_out"
+
+    @pytest.mark.parametrize("kind, absent", [("moe", {"latent_in", "latent_out"})])
+    def test_submodules_without_moe_latent_size(self, adapter, kind, absent):
+        block = bind(adapter, kind, moe_latent_size=None)
+        left = {name for name in LAYERS[kind] if name.rpartition(".")[2] not in absent}
+        assert set(listing(block.submodules)) == left
+
+    def test_blocks_share_nothing(self, adapter):
+        one, other = bind(adapter, "mlp"), bind(adapter, "moe")
+        assert listing(one.submodules) == LAYERS["mlp"]
+        assert one.submodules["norm"] is not other.submodules["norm"]
+
+
+class TestDimensions:
+    def test_from_cfg_that_carries_them(self):
+        cfg = NemotronHArchitectureAdapter(make_cfg(**HF_CONFIG)).cfg
+        assert {name: getattr(cfg, name) for name in DIMENSIONS} == DIMENSIONS
+
+    def test_from_the_wrapped_model(self, adapter):
+        model = SimpleNamespace(config=SimpleNamespace(**HF_CONFIG))
+        adapter.setup_hook_compatibility(SimpleNamespace(original_model=model))
+        assert {name: getattr(adapter.cfg, name) for name in DIMENSIONS} == DIMENSIONS
+
+    def test_unknown_rather_than_guessed(self, adapter):
+        assert not hasattr(adapter.cfg, "conv_dim")
+
+
+class TestWeightNames:
+    @pytest.mark.parametrize(
+        "layer, name",
+        [
+            (0, "mixer.conv1d.weight"),
+            (1, "attn.q.weight"),
+            (2, "mlp.gate.weight"),
+            (3, "mlp.in.weight"),
+        ],
+    )
+    def test_slot_in_the_name(self, layer, name):
+        adapter = NemotronHArchitectureAdapter(make_cfg(**HF_CONFIG))
+        hf_key = f"model.layers.{layer}.mixer.{name.split('.', 1)[1]}"
+        assert adapter.convert_hf_key_to_tl_key(hf_key) == f"blocks.{layer}.{name}"
+
+    def test_norm_is_of_the_block(self):
+        adapter = NemotronHArchitectureAdapter(make_cfg(**HF_CONFIG))
+        assert (
+            adapter.convert_hf_key_to_tl_key("model.layers.1.norm.weight") == "blocks.1.norm.weight"
+        )
