@@ -1,0 +1,82 @@
+"""The committed catalogues: which versions there are, reading one, its text."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from adaptergen.catalogue.codec import decode, encode
+from adaptergen.catalogue.errors import CatalogueError
+from adaptergen.catalogue.installed import PACKAGE
+from adaptergen.catalogue.layout import lay_out
+from adaptergen.catalogue.model import Catalogue
+
+_FOLDER = Path(__file__).parent.parent / "data" / "catalogues"
+_RELEASE = re.compile(r"\d+(?:\.\d+)*")
+
+
+def dumps(catalogue: Catalogue) -> str:
+    """The catalogue as committed: sorted, stable, ending with a newline."""
+    return lay_out(encode(catalogue)) + "\n"
+
+
+def committed_versions() -> tuple[str, ...]:
+    """The TransformerLens versions a catalogue is committed for, oldest first."""
+    names = (path.stem.removeprefix(f"{PACKAGE}-") for path in _FOLDER.glob(f"{PACKAGE}-*.json"))
+    return tuple(sorted(names, key=_release))
+
+
+def load(version: str | None = None) -> tuple[Catalogue, str | None]:
+    """The catalogue for a TransformerLens version, and a warning if it is another version's.
+
+    Without a committed catalogue of its own a version gets the newest older one, failing
+    that the oldest. None asks for the newest.
+    """
+    committed = committed_versions()
+    if not committed:
+        raise CatalogueError(f"There is no catalogue in {_FOLDER}.", "Reinstall adaptergen.")
+    if version is None:
+        return _read(committed[-1]), None
+    if version in committed:
+        return _read(version), None
+    wanted = _release(version)
+    # A version that names no number is taken for a development tree: newer than all.
+    older = [known for known in committed if not wanted or _release(known) <= wanted]
+    used = older[-1] if older else committed[0]
+    warning = (
+        f"There is no catalogue for TransformerLens {version}; the one for {used} is used, so "
+        f"names may differ (`adaptergen catalog --tl PATH` makes one)."
+    )
+    return _read(used), warning
+
+
+def path_of(version: str) -> Path:
+    """Where the catalogue of that version is committed."""
+    return _FOLDER / f"{PACKAGE}-{version}.json"
+
+
+@lru_cache
+def _read(version: str) -> Catalogue:
+    return read(path_of(version))
+
+
+def read(file: Path) -> Catalogue:
+    """The catalogue in a file. Raises CatalogueError."""
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CatalogueError(
+            f"{file} cannot be read as a catalogue: {error}.",
+            "Make it anew with `adaptergen catalog --tl PATH`.",
+        ) from error
+    return decode(data)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    match = _RELEASE.match(version.lstrip("v"))
+    numbers = [int(number) for number in match.group().split(".")] if match else []
+    while numbers and numbers[-1] == 0:
+        numbers.pop()  # 4.3 and 4.3.0 are one release
+    return tuple(numbers)

@@ -1,0 +1,28 @@
+"""The last step of a build: wanted files -> compared with the tree -> recorded or written.
+
+`build` is the one entry for `build`, `build --check` and `build --diff`. The difference between
+what is wanted and what lies on disk is computed once (`compare`); a writer then either records it
+or writes it. Every user-facing failure is an `OutputError`, which `build` turns into a `Report`.
+"""
+
+from adaptergen.output.compare import Comparison, Entry, State, compare
+from adaptergen.output.errors import OutputError
+from adaptergen.output.publish import build
+from adaptergen.output.report import Outcome, Report
+from adaptergen.output.staging import Interruption
+from adaptergen.output.transaction import recover
+from adaptergen.output.wanted import Wanted
+
+__all__ = [
+    "Comparison",
+    "Entry",
+    "Interruption",
+    "Outcome",
+    "OutputError",
+    "Report",
+    "State",
+    "Wanted",
+    "build",
+    "compare",
+    "recover",
+]

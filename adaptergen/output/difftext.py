@@ -1,0 +1,30 @@
+"""Unified diff text of two versions of a file."""
+
+from __future__ import annotations
+
+import difflib
+
+
+def unified(path: str, old: bytes | None, new: bytes | None) -> str:
+    """The diff from `old` to `new` (None: no file), with `a/` and `b/` names as git has them."""
+    before = "/dev/null" if old is None else f"a/{path}"
+    after = "/dev/null" if new is None else f"b/{path}"
+    try:
+        texts = [(data or b"").decode() for data in (old, new)]
+    except UnicodeDecodeError:
+        return f"Binary files {before} and {after} differ\n"
+    # Only \n ends a line for `patch`; `splitlines` would also cut at form feeds and the like.
+    was, becomes = (_lines(text) for text in texts)
+    diff = list(difflib.unified_diff(was, becomes, before, after))
+    if not diff and before != after:
+        # An empty file that comes or goes has no lines to show.
+        diff = [f"--- {before}\n", f"+++ {after}\n"]
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in diff
+    )
+
+
+def _lines(text: str) -> list[str]:
+    lines = [f"{line}\n" for line in text.split("\n")]
+    last = lines.pop()[:-1]
+    return [*lines, last] if last else lines

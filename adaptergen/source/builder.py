@@ -1,0 +1,167 @@
+"""From the parser's events to a tree, refusing the parts of YAML that a spec has no use for.
+
+Events, not the parser's own nodes: its composer recurses, follows aliases and needs comments. Here
+a stack of open collections is all there is, so depth is a number, and aliases are never followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ruamel.yaml import events
+
+from adaptergen.problems import MAX_PROBLEMS, Place, Problem, character_name, quote
+from adaptergen.problems.text import HIDDEN
+from adaptergen.source.scalars import TooLarge, resolve
+from adaptergen.source.tree import Node, Span, span_between
+
+MAX_DEPTH = 64
+
+_REUSE_HINT = "give what is shared a name in `specs/shapes/`, and name that shape here"
+
+
+class Stop(Exception):
+    """Nothing after this place can be read; the problem is already noted."""
+
+
+@dataclass
+class _Open:
+    """A collection that has not ended. In a mapping, `key` waits for its value."""
+
+    node: Node
+    block: bool
+    key: tuple[str | None, Span] | None = None
+
+
+class Builder:
+    """Takes the events of one file; `root` is the tree and `problems` what was wrong with it."""
+
+    def __init__(self, path: str, lines: Sequence[str]) -> None:
+        self.path, self.lines = path, lines
+        self.root: Node | None = None
+        self.problems: list[Problem] = []
+        self._open: list[_Open] = []
+        self._documents = 0
+
+    def problem(self, code: str, message: str, hint: str, span: Span) -> None:
+        """Note a problem at a span."""
+        place = Place(self.path, span.line, span.column, span.length)
+        text = self.lines[span.line - 1] if span.line <= len(self.lines) else None
+        self.problems.append(Problem(code, message, hint, place, text))
+
+    def take(self, event: Any) -> None:
+        """One event of the parser; `Stop` if the rest of the file cannot be judged."""
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise Stop
+        span = span_between(self.lines, event.start_mark, event.end_mark)
+        if isinstance(event, events.DocumentStartEvent):
+            self._document(event, span)
+        elif isinstance(event, events.AliasEvent):
+            name = quote(f"*{event.anchor}")
+            self.problem("yaml-reuse", f"aliases are not allowed: {name}", _REUSE_HINT, span)
+            self._add(Node(None, span))
+        elif isinstance(event, events.ScalarEvent):
+            self._refuse_properties(event, span)
+            self._scalar(event, span)
+        elif isinstance(event, events.CollectionStartEvent):
+            self._refuse_properties(event, span)
+            self._start(event, span)
+        elif isinstance(event, events.CollectionEndEvent):
+            self._end(event)
+
+    def _document(self, event: Any, span: Span) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            hint = "remove this line, or move what follows it to a file of its own"
+            self.problem("yaml-documents", "a second YAML document starts here", hint, span)
+            raise Stop
+        for number, line in enumerate(self.lines[: event.start_mark.line], start=1):
+            if line.startswith("%"):
+                at = Span(number, 1, len(line))
+                message = f"YAML directives are not allowed: {quote(line)}"
+                self.problem("yaml-directive", message, "remove this line", at)
+
+    def _refuse_properties(self, event: Any, span: Span) -> None:
+        at = Span(span.line, span.column, 1)
+        if event.anchor is not None:
+            name = quote(f"&{event.anchor}")
+            self.problem("yaml-reuse", f"anchors are not allowed: {name}", _REUSE_HINT, at)
+        if event.ctag is not None:
+            message = f"YAML tags are not allowed: {quote(str(event.ctag))}"
+            self.problem("yaml-tag", message, "write the value without `!`", at)
+
+    def _scalar(self, event: Any, span: Span) -> None:
+        plain, text = event.implicit[0], event.value
+        hidden = HIDDEN.search(text)
+        if hidden:
+            message = f"an escape makes a hidden character: {character_name(hidden.group())}"
+            self.problem("hidden-character", message, "remove the escape", span)
+        if plain and text == "<<" and self._wants_key():
+            message = "merge keys are not allowed: `<<`"
+            self.problem("yaml-reuse", message, _REUSE_HINT, span)
+            self._add(Node(text, span), usable=False)
+            return
+        try:
+            value = resolve(text) if plain and event.ctag is None else text
+        except TooLarge:
+            message = f"the number {quote(text, 30)} is too large"
+            hint = "a whole number must fit into 64 bits; put it in quotes if it is text"
+            self.problem("number-too-large", message, hint, span)
+            value = 0
+        self._add(Node(value, span))
+
+    def _start(self, event: Any, span: Span) -> None:
+        if len(self._open) == MAX_DEPTH:
+            message = f"more than {MAX_DEPTH} levels of nesting"
+            self.problem("too-deep", message, "flatten the structure", span)
+            raise Stop
+        value: Any = {} if isinstance(event, events.MappingStartEvent) else []
+        node = Node(value, span)
+        self._open.append(_Open(node, not event.flow_style))
+
+    def _end(self, event: Any) -> None:
+        opened = self._open.pop()
+        start = opened.node.span
+        end = event.end_mark
+        line = self.lines[start.line - 1] if start.line <= len(self.lines) else ""
+        last = end.column if end.line + 1 == start.line else len(line.rstrip())
+        opened.node.span = Span(start.line, start.column, max(0, last - start.column + 1))
+        self._add(opened.node, block=opened.block)
+
+    def _wants_key(self) -> bool:
+        top = self._open[-1] if self._open else None
+        return top is not None and isinstance(top.node.value, dict) and top.key is None
+
+    def _add(self, node: Node, block: bool = False, usable: bool = True) -> None:
+        if not self._open:
+            self.root = node
+            return
+        top = self._open[-1]
+        if isinstance(top.node.value, list):
+            top.node.add(len(top.node.value), node)
+        elif top.key is None:
+            top.key = (self._key(top.node, node) if usable else None, node.span)
+        else:
+            (name, span), top.key = top.key, None
+            node.key = span
+            if block or node.span.length == 0:
+                node.span = span
+            if name is not None:
+                top.node.add(name, node)
+
+    def _key(self, mapping: Node, node: Node) -> str | None:
+        name, span = node.value, node.span
+        if not isinstance(name, str):
+            shown = quote(self.lines[span.line - 1][span.column - 1 :][: span.length])
+            message = f"this key is not text: {shown}" if span.length else "a key is missing"
+            self.problem("key-not-text", message, "put the key in quotes", span)
+            return None
+        if name in mapping.children:
+            first = mapping.children[name].key
+            where = f"; it stands first in line {first.line}" if first else ""
+            message = f"the key {quote(name)} stands twice{where}"
+            self.problem("duplicate-key", message, "remove or rename one of them", span)
+            return None
+        return name

@@ -1,0 +1,102 @@
+"""From a path to text: regular files of moderate size, in UTF-8, with nothing hidden in them."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from itertools import islice
+from pathlib import Path
+
+from adaptergen.problems import Failed, Place, Problem, character_name
+from adaptergen.problems.text import HIDDEN
+
+MAX_BYTES = 1024 * 1024
+MAX_HIDDEN = 20
+
+_LINE_END = re.compile("\r\n|\n|\r")
+_KINDS = (
+    (stat.S_ISDIR, "a folder", "name the file inside the folder"),
+    (stat.S_ISFIFO, "a pipe", "write its content to a file first"),
+    (stat.S_ISSOCK, "a socket", "name a regular file"),
+)
+
+
+def read_text(path: Path, shown_as: str) -> str:
+    """The text of a file, without its BOM; `Failed` for everything that is not a decent text."""
+    return _decode(_read_bytes(path, shown_as), shown_as)
+
+
+def split_lines(text: str) -> tuple[str, ...]:
+    """The lines of a text as the YAML parser counts them (`str.splitlines` knows more ends)."""
+    return tuple(_LINE_END.split(text))
+
+
+def _read_bytes(path: Path, shown_as: str) -> bytes:
+    try:
+        # Asked before opening too: opening a device can do something, and a socket has no open.
+        _refuse_special(os.stat(path).st_mode, shown_as)
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with open(os.open(path, flags), "rb") as file:
+            _refuse_special(os.fstat(file.fileno()).st_mode, shown_as)
+            data = file.read(MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _failed(shown_as, "no-such-file", "there is no such file", "check the path") from None
+    except (OSError, ValueError) as error:
+        # ValueError: a null byte in the path.
+        reason = getattr(error, "strerror", None) or str(error)
+        message = f"the file cannot be read: {reason}"
+        raise _failed(
+            shown_as, "unreadable-file", message, "check its permissions and its path"
+        ) from None
+    if len(data) > MAX_BYTES:
+        message = "the file is larger than 1 MiB"
+        raise _failed(shown_as, "file-too-large", message, "check that this is a spec")
+    return data
+
+
+def _refuse_special(mode: int, shown_as: str) -> None:
+    if stat.S_ISREG(mode):
+        return
+    for is_kind, name, hint in _KINDS:
+        if is_kind(mode):
+            raise _failed(shown_as, "not-a-file", f"this is {name}, not a file", hint)
+    raise _failed(shown_as, "not-a-file", "this is a device, not a file", "name a regular file")
+
+
+def _decode(data: bytes, shown_as: str) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Failed([_not_utf8(data, error, shown_as)]) from None
+    matches = list(islice(HIDDEN.finditer(text), MAX_HIDDEN))
+    if matches:
+        raise Failed([_hidden(text, match, shown_as) for match in matches])
+    return text
+
+
+def _not_utf8(data: bytes, error: UnicodeDecodeError, shown_as: str) -> Problem:
+    # `error.start` counts from after the BOM, if there is one.
+    body = data[3:] if data.startswith(b"\xef\xbb\xbf") else data
+    before = split_lines(body[: error.start].decode("utf-8"))
+    rest = split_lines(body[error.start :].decode("utf-8", "backslashreplace"))
+    offset = error.start + len(data) - len(body)
+    message = f"not UTF-8: byte 0x{body[error.start]:02x} at offset {offset}"
+    hint = "save the file as UTF-8"
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        hint += "; it looks like UTF-16"
+    place = Place(shown_as, len(before), len(before[-1]) + 1, 4)
+    return Problem("not-utf8", message, hint, place, before[-1] + rest[0])
+
+
+def _hidden(text: str, match: re.Match[str], shown_as: str) -> Problem:
+    before = split_lines(text[: match.start()])
+    line = before[-1] + _LINE_END.split(text[match.start() :], maxsplit=1)[0]
+    message = f"a hidden character: {character_name(match.group())}"
+    place = Place(shown_as, len(before), len(before[-1]) + 1, 1)
+    hint = "delete it; an editor that shows invisible characters helps to find it"
+    return Problem("hidden-character", message, hint, place, line)
+
+
+def _failed(shown_as: str, code: str, message: str, hint: str) -> Failed:
+    return Failed([Problem(code, message, hint, Place(shown_as))])

@@ -1,0 +1,128 @@
+"""From a source to a model, or to every problem that stands in the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from adaptergen.problems import (
+    MAX_PROBLEMS,
+    Failed,
+    Loc,
+    SpecValueError,
+    listing,
+    quote,
+    suggestion,
+)
+from adaptergen.source.schema import follow
+from adaptergen.source.source import Source
+from adaptergen.source.words import BOUNDS, EXPECTED, choices, describe, name_of, type_hint
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """One error of pydantic in our terms. `words` are the missing keys or the expected types."""
+
+    path: Loc
+    code: str
+    message: str = ""
+    hint: str = ""
+    key: bool = False
+    words: tuple[str, ...] = ()
+    value: Any = None
+
+
+def validate(source: Source, model: type[Model], context: Any = None) -> Model:
+    """The source as a model; `Failed` with every problem found.
+
+    Values are not converted: `"8"` is no number and `true` is no 1. That is pydantic's strict mode
+    for JSON, which unlike the one for Python objects still makes tuples and enums.
+    """
+    try:
+        text = json.dumps(source.data)
+        return model.model_validate_json(text, strict=True, context=context)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        findings = [_finding(source, model, dict(detail)) for detail in details[:MAX_PROBLEMS]]
+    raise Failed(
+        source.problem(finding.code, finding.message, finding.hint, finding.path, finding.key)
+        for finding in _merged(findings)
+    )
+
+
+def _finding(source: Source, model: type[BaseModel], detail: dict[str, Any]) -> _Finding:
+    kind, loc, context = detail["type"], detail["loc"], detail.get("ctx", {})
+    at = follow(model, source.data, loc)
+    path, value = at.path, at.value
+    if kind == "missing":
+        return _Finding(path, "missing-key", words=(str(loc[-1]),), key=True)
+    if kind == "union_tag_not_found":
+        return _Finding(path, "missing-key", words=(_tag_key(context),), key=True)
+    if kind == "extra_forbidden":
+        parent = follow(model, source.data, loc[:-1])
+        message = f"{quote(str(loc[-1]))} is not a key of {name_of(parent.path)}"
+        return _Finding(path, "unknown-key", message, suggestion(str(loc[-1]), parent.keys), True)
+    if kind in EXPECTED:
+        return _Finding(path, "wrong-type", words=(EXPECTED[kind],), value=value)
+    if kind in ("literal_error", "enum", "union_tag_invalid"):
+        if kind == "union_tag_invalid":
+            path += (_tag_key(context),)
+            value = context["tag"]
+        shown = value if isinstance(value, str) else json.dumps(value)
+        hint = suggestion(shown, choices(context))
+        return _Finding(path, "unknown-choice", f"{name_of(path)} cannot be {quote(shown)}", hint)
+    return _bad_value(path, value, detail, key=loc[-1:] == ("[key]",))
+
+
+def _bad_value(path: Loc, value: Any, detail: dict[str, Any], key: bool) -> _Finding:
+    context = detail.get("ctx", {})
+    cause = context.get("error")
+    if isinstance(cause, SpecValueError):
+        return _Finding(path + cause.at, cause.code, cause.message, cause.hint, key)
+    if detail["type"] in BOUNDS:
+        wanted = BOUNDS[detail["type"]].format(**context)
+        return _Finding(path, "bad-value", f"{name_of(path)} {wanted}, but is {describe(value)}")
+    reason = str(cause) if cause is not None else detail["msg"]
+    return _Finding(path, "bad-value", f"{name_of(path)} is not accepted: {reason}", key=key)
+
+
+def _tag_key(context: dict[str, Any]) -> str:
+    return str(context["discriminator"]).strip("'")
+
+
+def _merged(findings: Iterable[_Finding]) -> Iterator[_Finding]:
+    """Missing keys of one mapping become one finding, and so do the types one value may have."""
+    found = list(findings)
+    merged: dict[tuple[str, Loc], list[_Finding]] = {}
+    for finding in found:
+        if finding.words:
+            merged.setdefault((finding.code, finding.path), []).append(finding)
+        else:
+            yield finding
+    for (code, path), group in merged.items():
+        words = tuple(dict.fromkeys(word for finding in group for word in finding.words))
+        if code == "missing-key":
+            yield _missing(path, words)
+        elif not any(_is_better(other, path) for other in found):
+            value = group[0].value
+            message = f"{name_of(path)} must be {' or '.join(words)}, but is {describe(value)}"
+            yield _Finding(path, code, message, type_hint(words, value))
+
+
+def _is_better(other: _Finding, path: Loc) -> bool:
+    # A value of the wrong type has no other errors, unless it is a union of which another member
+    # took the type: what that one found is what the user wants to know.
+    return other.path[: len(path)] == path and (other.path != path or other.code != "wrong-type")
+
+
+def _missing(path: Loc, keys: tuple[str, ...]) -> _Finding:
+    lacks = f"{name_of(path)} lacks the key{'s' if len(keys) > 1 else ''} {listing(keys)}"
+    where = f"below {name_of(path)}" if path else "to the file"
+    hint = f"add {listing([f'{key}: ...' for key in keys])} {where}"
+    return _Finding(path, "missing-key", lacks, hint, key=True)

@@ -1,0 +1,160 @@
+"""The spec of one architecture: what the model is, and nothing of how an adapter is written.
+
+It names the HF class, the modules that TransformerLens wraps, and, where layers are of several
+kinds, what each kind has. How a kind of module is wrapped and what its hooks hold is a shape's
+(see `adaptergen.spec.shape`). A spec holds no code: names are checked, derived values are
+arithmetic, and there is neither inheritance nor a loop.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from adaptergen.problems import SpecValueError, quote, suggestion
+from adaptergen.spec.arithmetic import Arithmetic
+from adaptergen.spec.names import (
+    AttributePath,
+    ClassName,
+    HookName,
+    HubId,
+    Identifier,
+    ModuleName,
+    Text,
+    Version,
+)
+from adaptergen.spec.shape import ShapeUse, Strict, Use
+from adaptergen.spec.values import Key, Setting
+
+TinyValue = Setting | tuple[Setting, ...]
+
+
+class ProvedOn(Strict):
+    """Versions on which the generated tests were run."""
+
+    transformer_lens: tuple[Version, ...] = Field(min_length=1)
+    transformers: tuple[Version, ...] = Field(min_length=1)
+
+
+class Config(Strict):
+    """What the adapter puts on the config of TransformerLens."""
+
+    flags: dict[Identifier, Setting] = Field({}, description="set as they stand")
+    from_hf: tuple[Identifier, ...] = Field((), description="fields of the HF config to carry over")
+    derived: dict[Identifier, Arithmetic] = Field(
+        {}, description="arithmetic over the fields and over values derived before"
+    )
+
+
+class KindOfLayer(Strict):
+    """Where the kind of a layer is told."""
+
+    attribute: Identifier = Field(description="attribute of the HF block")
+    listed_in: Identifier = Field(description="field of the HF config with a kind for each layer")
+
+
+class Kind(ShapeUse):
+    """A kind of layer: the slot its module takes on the block, and how it is wrapped."""
+
+    slot: Literal["mixer", "attn", "mlp"]
+    formerly: tuple[Identifier, ...] = Field((), description="names in older releases")
+
+
+class Blocks(ShapeUse):
+    """The layers."""
+
+    submodules: dict[Key, Use] = Field({}, description="what every layer has")
+    kind: KindOfLayer | None = None
+    kinds: dict[Identifier, Kind] = {}
+
+    @model_validator(mode="after")
+    def _kinds_are_told_apart(self) -> Blocks:
+        if (self.kind is None) == bool(self.kinds):
+            message = "layers of several kinds need both kind and kinds"
+            raise SpecValueError("kinds-untold", message, "add the missing one of the two")
+        names = list(self.kinds) + [name for kind in self.kinds.values() for name in kind.formerly]
+        for name in names:
+            if names.count(name) > 1:
+                message = f"two kinds of layer are called {quote(name)}"
+                raise SpecValueError("kind-twice", message, "delete one of the two names", ("kinds",))
+        for name, kind in self.kinds.items():
+            if kind.slot in self.submodules:
+                message = f"the slot {quote(kind.slot)} is a submodule of every layer already"
+                raise SpecValueError("slot-taken", message, "choose another", ("kinds", name, "slot"))
+        return self
+
+
+class Tiny(Strict):
+    """A model that is small enough for a test and has every kind of layer."""
+
+    config: dict[Identifier, TinyValue] = Field(description="keywords of the HF config class")
+    kinds: tuple[Identifier, ...] = Field((), description="kind of each layer")
+    branches: dict[Identifier, dict[Identifier, TinyValue]] = Field(
+        {}, description="further models, by what they change"
+    )
+
+
+class Spec(Strict):
+    """A file in `specs/`; its name is the name of the module."""
+
+    version: Literal[1] = Field(alias="spec")
+    architecture: ClassName = Field(description="HF class, as in `architectures` of a config.json")
+    module: ModuleName
+    name: ClassName = Field(description="what the names of the generated classes start with")
+    title: Text
+    description: Text
+    notes: tuple[Text, ...] = ()
+    authors: tuple[Text, ...] = Field(min_length=1, description="owners of checkpoints on the Hub")
+    checkpoints: tuple[HubId, ...] = Field(min_length=1)
+    proved_on: ProvedOn
+    config: Config
+    cache: Literal["DynamicCache"] | None = Field(
+        None, description="class of the cache that holds states next to keys and values"
+    )
+    components: dict[Identifier, Use]
+    blocks: Blocks
+    tiny: Tiny
+    replaces: dict[HookName, HookName | None] = Field(
+        {}, description="hooks of the adapter that TransformerLens has, and what serves instead"
+    )
+
+    @model_validator(mode="after")
+    def _derived_values_have_names(self) -> Spec:
+        known = list(self.config.from_hf)
+        for name, expression in self.config.derived.items():
+            for used in expression.names:
+                if used not in known:
+                    raise SpecValueError(
+                        "unknown-name",
+                        f"{quote(used)} is neither in from_hf nor derived above",
+                        suggestion(used, known) or "add it to from_hf",
+                        ("config", "derived", name),
+                    )
+            known.append(name)
+        return self
+
+    @model_validator(mode="after")
+    def _tiny_has_every_kind(self) -> Spec:
+        unknown = [kind for kind in self.tiny.kinds if kind not in self.blocks.kinds]
+        if unknown:
+            message = f"{quote(unknown[0])} is not a kind of layer"
+            at = ("tiny", "kinds", self.tiny.kinds.index(unknown[0]))
+            raise SpecValueError(
+                "unknown-kind", message, suggestion(unknown[0], self.blocks.kinds), at
+            )
+        missing = [kind for kind in self.blocks.kinds if kind not in self.tiny.kinds]
+        if missing:
+            message = f"the tiny model has no layer of kind {quote(missing[0])}"
+            raise SpecValueError("kind-untested", message, "add one", ("tiny", "kinds"))
+        return self
+
+    @model_validator(mode="after")
+    def _components_beside_the_blocks(self) -> Spec:
+        if "blocks" in self.components:
+            message = "blocks are not among the components"
+            raise SpecValueError("blocks-twice", message, "delete it", ("components", "blocks"))
+        return self
+
+
+__all__ = ["AttributePath", "Blocks", "Config", "Kind", "Spec", "Tiny"]

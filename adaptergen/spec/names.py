@@ -1,0 +1,213 @@
+"""Names and texts that may reach generated code, checked when they are made.
+
+Each is a type for a pydantic model, with a pattern for the JSON Schema, and a function with the
+same check for everyone else. Reserved words are written out, so that a spec that is good on
+Python 3.10 is good on every later one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import AfterValidator, WithJsonSchema
+
+from adaptergen.problems import SpecValueError, character_name, quote
+from adaptergen.problems.text import HIDDEN
+
+MAX_NAME, MAX_PATH, MAX_TEXT = 80, 200, 400
+
+RESERVED = frozenset(
+    [
+        "False",
+        "None",
+        "True",
+        "and",
+        "as",
+        "assert",
+        "async",
+        "await",
+        "break",
+        "class",
+        "continue",
+        "def",
+        "del",
+        "elif",
+        "else",
+        "except",
+        "finally",
+        "for",
+        "from",
+        "global",
+        "if",
+        "import",
+        "in",
+        "is",
+        "lambda",
+        "nonlocal",
+        "not",
+        "or",
+        "pass",
+        "raise",
+        "return",
+        "try",
+        "while",
+        "with",
+        "yield",
+        "_",
+        "case",
+        "match",
+        "type",
+    ]
+)
+
+_PART = r"(?!__)[A-Za-z_][A-Za-z0-9_]*"
+_NOT_RESERVED = rf"(?!(?:{'|'.join(sorted(RESERVED))})(?:\.|$))"
+_ONE = rf"{_NOT_RESERVED}{_PART}"
+_HUB_PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
+_NUMBER = r"(?:0|[1-9][0-9]{0,5})"
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MODULE_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
+_CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
+_HUB_ID = re.compile(rf"{_HUB_PART}/{_HUB_PART}")
+_VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}")
+_NOT_IN_TEXT = re.compile(r'["`\\<{}\t\r\n]')
+_TEXT_HINTS = {
+    '"': "use apostrophes, or no quotes",
+    "`": "leave the name without quotes",
+    "<": "say it in words",
+    "\n": "keep it on one line",
+    "\r": "keep it on one line",
+    "\t": "use a blank",
+}
+
+
+def check_identifier(text: str) -> str:
+    """A Python identifier in ASCII that is neither reserved nor private to Python."""
+    _check_length(text, MAX_NAME)
+    if not _IDENTIFIER.fullmatch(text):
+        message = f"{quote(text)} is not an identifier"
+        raise SpecValueError("bad-identifier", message, _identifier_hint(text))
+    if text in RESERVED:
+        raise SpecValueError(
+            "reserved-name", f"{quote(text)} is a keyword of Python", f"e.g. {quote(text + '_')}"
+        )
+    if text.startswith("__"):
+        hint = "start it with a letter or a single `_`"
+        raise SpecValueError("reserved-name", f"{quote(text)} is a name of Python's own", hint)
+    return text
+
+
+def check_module_name(text: str) -> str:
+    """A lower-case name with words joined by `_`."""
+    _check_length(text, MAX_NAME)
+    if not _MODULE_NAME.fullmatch(text):
+        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()
+        better = "_".join(re.findall(r"[a-z0-9]+", words))
+        message = f"{quote(text)} is not the name of a module"
+        hint = f"did you mean {quote(better)}?" if _MODULE_NAME.fullmatch(better) else ""
+        raise SpecValueError("bad-module-name", message, hint or "lower-case words joined by `_`")
+    return check_identifier(text)
+
+
+def check_class_name(text: str) -> str:
+    """A name in CapWords."""
+    _check_length(text, MAX_NAME)
+    if not _CLASS_NAME.fullmatch(text):
+        better = "".join(word[:1].upper() + word[1:] for word in re.findall("[A-Za-z0-9]+", text))
+        message = f"{quote(text)} is not the name of a class"
+        hint = f"did you mean {quote(better)}?" if _CLASS_NAME.fullmatch(better) else ""
+        raise SpecValueError(
+            "bad-class-name", message, hint or "a capital, then letters and digits"
+        )
+    return check_identifier(text)
+
+
+def check_path(text: str) -> str:
+    """Identifiers joined by dots."""
+    _check_length(text, MAX_PATH)
+    parts = text.split(".")
+    if not all(_IDENTIFIER.fullmatch(part) for part in parts):
+        hint = "identifiers joined by single dots, e.g. `model.layers`"
+        raise SpecValueError("bad-path", f"{quote(text)} is not a dotted path", hint)
+    for part in parts:
+        check_identifier(part)
+    return text
+
+
+def check_hub_id(text: str) -> str:
+    """`owner/name`, as the Hub takes it."""
+    parts_fit = all(len(part) <= 96 for part in text.split("/"))
+    odd = "--" in text or ".." in text or text.endswith(".git")
+    if odd or not parts_fit or not _HUB_ID.fullmatch(text):
+        message = f"{quote(text)} is not the id of a model on the Hub"
+        raise SpecValueError("bad-hub-id", message, "`owner/name`, without a link around it")
+    return text
+
+
+def check_version(text: str) -> str:
+    """`X.Y.Z`."""
+    if not _VERSION.fullmatch(text):
+        raise SpecValueError("bad-version", f"{quote(text)} is not a version", "e.g. `4.3.0`")
+    return text
+
+
+def check_text(text: str) -> str:
+    """One line for people, safe in a docstring, a comment and Markdown."""
+    if len(text) > MAX_TEXT:
+        message = f"the text has {len(text)} characters; {MAX_TEXT} are allowed"
+        raise SpecValueError("text-too-long", message, "say it shorter")
+    if text != text.strip() or not text:
+        message = "the text starts or ends with a blank" if text.strip() else "the text is empty"
+        raise SpecValueError("bad-text", message, "write one line without blanks around it")
+    hidden, refused = HIDDEN.search(text), _NOT_IN_TEXT.search(text)
+    if hidden:
+        message = f"the text has a hidden character: {character_name(hidden.group())}"
+        raise SpecValueError("bad-text", message, "delete it")
+    if refused:
+        hint = _TEXT_HINTS.get(refused.group(), "leave it out")
+        raise SpecValueError("bad-text", f"the text has a {quote(refused.group())}", hint)
+    return text
+
+
+def _check_length(text: str, most: int) -> None:
+    if len(text) > most:
+        message = f"{quote(text, 30)} has {len(text)} characters; {most} are allowed"
+        raise SpecValueError("name-too-long", message, "choose a shorter name")
+
+
+def _identifier_hint(text: str) -> str:
+    better = re.sub(r"[ .-]", "_", text)
+    if _IDENTIFIER.fullmatch(better):
+        return f"did you mean {quote(better)}?"
+    return "ASCII letters, digits and `_`, not starting with a digit"
+
+
+def _schema(pattern: str, most: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "maxLength": most})
+
+
+def _checked(check: Callable[[str], str]) -> AfterValidator:
+    return AfterValidator(check)
+
+
+_DOTTED = _schema(rf"{_ONE}(?:\.{_ONE})*", MAX_PATH)
+
+Identifier = Annotated[str, _checked(check_identifier), _schema(_ONE, MAX_NAME)]
+ModuleName = Annotated[
+    str, _checked(check_module_name), _schema(_NOT_RESERVED + _MODULE_NAME.pattern, MAX_NAME)
+]
+ClassName = Annotated[
+    str, _checked(check_class_name), _schema(_NOT_RESERVED + _CLASS_NAME.pattern, MAX_NAME)
+]
+AttributePath = Annotated[str, _checked(check_path), _DOTTED]
+HookName = Annotated[str, _checked(check_path), _DOTTED]
+HubId = Annotated[
+    str, _checked(check_hub_id), _schema(r"(?!.*(?:--|\.\.|\.git$))" + _HUB_ID.pattern, 193)
+]
+Version = Annotated[str, _checked(check_version), _schema(_VERSION.pattern, 20)]
+Text = Annotated[
+    str, _checked(check_text), _schema(r'[^\s"`\\<{}](?:[^"`\\<{}\t\r\n]*[^\s"`\\<{}])?', MAX_TEXT)
+]

@@ -1,0 +1,149 @@
+"""Shapes: how TransformerLens wraps one kind of module, and what each of its hooks holds.
+
+A shape names a bridge class, the submodules below it, and every hook with its dimensions and its
+meaning. Of the contract it says the exceptions only: a hook without one fires in every plain run,
+and an edit of it reaches the logits. What differs between uses (paths, widths) are parameters.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from adaptergen.problems import SpecValueError
+from adaptergen.spec.names import AttributePath, ClassName, HookName, Identifier, ModuleName, Text
+from adaptergen.spec.values import Axis, Key, Releases, Setting
+
+
+class Strict(BaseModel):
+    """No unknown keys, no conversions, no changes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+
+
+class Parameter(Strict):
+    """Stands for what the use of the shape passes under this name."""
+
+    parameter: Key
+
+
+def _parameter_or(other: str) -> Discriminator:
+    return Discriminator(lambda value: "parameter" if isinstance(value, dict) else other)
+
+
+Path = Annotated[
+    Annotated[Parameter, Tag("parameter")] | Annotated[AttributePath, Tag("path")],
+    _parameter_or("path"),
+]
+ShapeAxis = Annotated[
+    Annotated[Parameter, Tag("parameter")] | Annotated[Axis, Tag("axis")], _parameter_or("axis")
+]
+
+
+class Contract(Strict):
+    """An exception: what a hook does not promise, why, and in which releases of transformers."""
+
+    state: Literal["read_only", "on_request", "silent", "silent_in_decode", "absent"] = Field(
+        alias="is",
+        description="read_only: an edit does not reach the logits. on_request: fires after the "
+        "switch is set. silent: never fires. silent_in_decode: does not fire in a decode step. "
+        "absent: taken off the component, since nothing can fire it.",
+    )
+    reason: Text
+    switch: Identifier | None = Field(None, description="attribute that makes the hook fire")
+    transformers: Releases | None = Field(None, description="releases in which this holds")
+
+    @model_validator(mode="after")
+    def _switch_with_on_request(self) -> Contract:
+        if (self.state == "on_request") != (self.switch is not None):
+            message = "a hook has a switch if it fires on request, and only then"
+            raise SpecValueError("contract-switch", message, "add switch: with the attribute", ())
+        if self.transformers and self.state in ("absent", "on_request"):
+            message = "the adapter is one for all releases, so this cannot depend on the release"
+            raise SpecValueError("contract-releases", message, "use silent", ("transformers",))
+        return self
+
+
+class Hook(Strict):
+    """What a hook point holds."""
+
+    shape: tuple[ShapeAxis, ...] | None = Field(None, description="dimensions, outermost first")
+    tensor: Text | None = Field(None, description="what the tensor is")
+    contract: Contract | None = None
+
+    @model_validator(mode="after")
+    def _described_unless_absent(self) -> Hook:
+        absent = self.contract is not None and self.contract.state == "absent"
+        if absent and (self.shape is not None or self.tensor is not None):
+            message = "a hook that is taken off holds nothing to describe"
+            raise SpecValueError("contract-absent", message, "delete shape and tensor")
+        if not absent and (self.shape is None or self.tensor is None):
+            message = "a hook needs its shape and what tensor it is"
+            raise SpecValueError("undescribed-hook", message, "add shape: and tensor:")
+        return self
+
+
+class Functional(Strict):
+    """Module-level functions to which HF passes the weight of a causal convolution.
+
+    `sequence(x, weight, bias, activation)` convolves a sequence, `step(x, state, weight, bias,
+    activation)` one token; `activation` is the attribute of the wrapped module that both apply.
+    """
+
+    sequence: Identifier
+    step: Identifier
+    activation: Identifier
+
+
+class Wrapping(Strict):
+    """What a shape and a component written out have in common."""
+
+    component: ClassName = Field(description="bridge class of TransformerLens")
+    config: bool = Field(False, description="whether the component takes the config")
+    options: dict[Identifier, Setting] = Field({}, description="other keywords of the component")
+    hooks: dict[HookName, Hook] = {}
+    aliases: dict[Identifier, HookName] = Field({}, description="aliases the component adds itself")
+    submodules: dict[Key, Use] = {}
+
+
+class Component(Wrapping):
+    """A component written out where it is used."""
+
+    path: Path = Field(description="attribute of the HF module around it")
+    functional: Functional | None = None
+    when: Identifier | None = Field(None, description="field of the HF config that is not None")
+
+
+class ShapeUse(Strict):
+    """A component as a shape describes it."""
+
+    shape: ModuleName
+    path: Path
+    arguments: dict[Key, Setting] = Field({}, alias="with", description="values of parameters")
+    add: dict[Key, Use] = Field({}, description="further submodules")
+    when: Identifier | None = Field(None, description="field of the HF config that is not None")
+
+
+def _kind_of_use(value: Any) -> str:
+    if isinstance(value, dict):
+        return "shape" if "shape" in value else "component"
+    return "shape" if isinstance(value, ShapeUse) else "component"
+
+
+Use = Annotated[
+    Annotated[ShapeUse, Tag("shape")] | Annotated[Component, Tag("component")],
+    Discriminator(_kind_of_use),
+]
+
+
+class Shape(Wrapping):
+    """A file in `specs/shapes/`; its name is the name of the shape."""
+
+    version: Literal[1] = Field(alias="shape")
+    title: Text
+    parameters: dict[Key, Setting] = Field({}, description="names with defaults; null for none")
+
+
+for _model in (Wrapping, Component, ShapeUse, Shape):
+    _model.model_rebuild()

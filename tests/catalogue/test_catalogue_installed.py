@@ -1,0 +1,182 @@
+"""The committed catalogue against the TransformerLens that is installed."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from adaptergen.catalogue import (
+    Catalogue,
+    Component,
+    Hook,
+    dumps,
+    extract,
+    find_installed,
+    installed_version,
+    load,
+    observe,
+)
+from adaptergen.catalogue.observe import instantiate, observed_hooks, settle
+
+UPDATE = "stale: run `python -m adaptergen.catalogue`"
+VERSION = "4.3.0"
+
+
+@pytest.fixture(scope="module")
+def fresh() -> Catalogue:
+    """A fresh extraction, by syntax alone."""
+    package = find_installed()
+    if package is None or installed_version() != VERSION:
+        pytest.skip(f"the committed catalogue is of TransformerLens {VERSION}, not installed here")
+    return extract(package)
+
+
+@pytest.fixture(scope="module")
+def living(fresh: Catalogue) -> Catalogue:
+    """The fresh extraction, where TransformerLens can also be imported."""
+    pytest.importorskip("transformer_lens", reason="observation makes living components")
+    return fresh
+
+
+def test_the_committed_catalogue_is_what_syntax_tells(fresh: Catalogue) -> None:
+    assert fresh.gaps == ()
+    assert without_observation(load(VERSION)[0]) == fresh, UPDATE
+
+
+def test_the_committed_catalogue_is_what_is_observed(living: Catalogue) -> None:
+    assert dumps(load(VERSION)[0]) == dumps(observe(living)), UPDATE
+
+
+def test_syntax_and_observation_agree_on_hooks(living: Catalogue) -> None:
+    seen = observed_hooks(living)
+    assert seen.keys() == living.components.keys()
+    for name, component in living.components.items():
+        always = {hook.name for hook in component.hooks if not hook.conditional}
+        possible = {hook.name for hook in component.hooks}
+        assert always <= seen[name] <= possible, name
+
+
+def test_conditional_hooks_appear_when_their_condition_holds(living: Catalogue) -> None:
+    components = living.components
+    config = importlib.import_module("transformer_lens.config").TransformerBridgeConfig(
+        d_model=8, d_head=4, n_heads=2, n_layers=1, n_ctx=8, positional_embedding_type="rotary"
+    )
+    norm = instantiate(components["RMSNormalizationBridge"])
+    rotary = instantiate(
+        components["PositionEmbeddingsAttentionBridge"], config=config, submodules={"q_norm": norm}
+    )
+    assert hasattr(rotary, "hook_rot_q") and hasattr(rotary, "hook_q_normed")
+    assert not hasattr(rotary, "hook_k_normed")
+    assert not hasattr(
+        instantiate(components["MoERouterBridge"], weights_index=None), "hook_expert_weights"
+    )
+
+
+def test_classes_bases_and_aliases_are_the_living_ones(living: Catalogue) -> None:
+    root = living_class(living.components["GeneralizedComponent"])
+    found = {
+        cls.__name__ for cls in subclasses(root) if ".generalized_components" in cls.__module__
+    }
+    assert found | {root.__name__} == set(living.components)
+    for name, component in living.components.items():
+        cls = living_class(component)
+        assert cls.__name__ == name
+        assert [base.rpartition(".")[2] for base in component.bases] == [
+            base.__name__ for base in cls.__bases__
+        ]
+        assert component.is_list_item == cls.is_list_item
+        assert component.property_aliases == cls.property_aliases
+        assert component.hook_aliases == {
+            alias: tuple(target) if isinstance(target, list) else (target,)
+            for alias, target in cls.hook_aliases.items()
+        }
+
+
+def test_every_keyword_is_accepted_and_no_other(living: Catalogue) -> None:
+    known = {word.name for component in living.components.values() for word in component.keywords}
+    for component in living.components.values():
+        own = {keyword.name: keyword for keyword in component.keywords}
+        defaults = {
+            name: ast.literal_eval(keyword.default)
+            for name, keyword in own.items()
+            if keyword.default is not None and name != "config"
+        }
+        assert type(instantiate(component, **defaults)) is living_class(component)
+        for other in known - own.keys():
+            if component.swallows_unknown:
+                instantiate(component, **{other: None})
+            else:
+                with pytest.raises(TypeError, match=other):
+                    instantiate(component, **{other: None})
+
+
+def test_required_keywords_are_required(living: Catalogue) -> None:
+    for component in living.components.values():
+        required = {keyword.name: None for keyword in component.keywords if keyword.required}
+        for missing in required:
+            with pytest.raises(TypeError, match=missing):
+                living_class(component)(**{key: None for key in required if key != missing})
+
+
+def test_sites_and_settings_are_the_living_ones(living: Catalogue) -> None:
+    factory = importlib.import_module("transformer_lens.factories.architecture_adapter_factory")
+    assert living.adapters == {
+        key: cls.__name__ for key, cls in factory.SUPPORTED_ARCHITECTURES.items()
+    }
+    config = importlib.import_module("transformer_lens.config").TransformerBridgeConfig(
+        d_model=8, d_head=4, n_heads=2, n_layers=1, n_ctx=8
+    )
+    assert set(living.config_fields) == set(vars(config))
+    for site in living.sites:
+        module = importlib.import_module(
+            site.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        )
+        if site.kind != "imports":
+            assert set(site.entries) == set(getattr(module, site.container))
+        else:
+            assert all(hasattr(module, entry) for entry in site.entries)
+
+
+def without_observation(catalogue: Catalogue) -> Catalogue:
+    return replace(
+        catalogue,
+        components={name: unseen(component) for name, component in catalogue.components.items()},
+    )
+
+
+def unseen(component: Component) -> Component:
+    # What observation alone brought has no condition to name.
+    known = [hook for hook in component.hooks if not hook.conditional or hook.depends_on]
+    hooks = [replace(hook, by_default=None) if hook.conditional else hook for hook in known]
+    return replace(component, hooks=tuple(hooks), hooks_source="syntax")
+
+
+def living_class(component: Component) -> Any:
+    return getattr(importlib.import_module(component.module), component.name)
+
+
+def subclasses(cls: Any) -> Iterator[Any]:
+    for child in cls.__subclasses__():
+        yield child
+        yield from subclasses(child)
+
+
+def test_settling_marks_what_was_seen() -> None:
+    component = Component(
+        "A", "m", (), (), hooks=(Hook("hook_in"), Hook("hook_x", True, ("flag",), None))
+    )
+    settled = settle(component, frozenset({"hook_in", "hook_new"}))
+    assert settled.hooks_source == "observed"
+    assert settled.hooks == (
+        Hook("hook_in"),
+        Hook("hook_new", True, (), True),
+        Hook("hook_x", True, ("flag",), False),
+    )
+    assert settle(replace(component, hooks=(Hook("hook_in"),)), frozenset({"hook_in"})).hooks == (
+        Hook("hook_in"),
+    )
