@@ -7,13 +7,14 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
+from adaptergen import resources
 from adaptergen.catalogue.codec import decode, encode
 from adaptergen.catalogue.errors import CatalogueError
 from adaptergen.catalogue.installed import PACKAGE
 from adaptergen.catalogue.layout import lay_out
 from adaptergen.catalogue.model import Catalogue
 
-_FOLDER = Path(__file__).parent.parent / "data" / "catalogues"
+_FOLDER = resources.CATALOGUES
 _RELEASE = re.compile(r"\d+(?:\.\d+)*")
 
 

@@ -1,6 +1,7 @@
 """Mistakes of the user, as data. Needs nothing outside the standard library."""
 
-from adaptergen.problems.codes import CODES, Code
+from adaptergen.problems.code import Code
+from adaptergen.problems.codes import CODES
 from adaptergen.problems.model import (
     MAX_PROBLEMS,
     Failed,

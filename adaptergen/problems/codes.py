@@ -5,17 +5,9 @@ To add one, add an entry; the key is kebab-case words and is never renamed once 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Code:
-    """A kind of problem: its title, what it means, and an example of the edit that mends it."""
-
-    title: str
-    meaning: str
-    mend: str
-
+from adaptergen.problems.code import Code
+from adaptergen.problems.plan_codes import PLAN_CODES
+from adaptergen.problems.spec_codes import SPEC_CODES
 
 _FILES = {
     "no-such-file": Code(
@@ -222,4 +214,12 @@ _ARITHMETIC = {
 }
 
 #: code -> what it means.
-CODES: dict[str, Code] = {**_FILES, **_YAML, **_VALUES, **_NAMES, **_ARITHMETIC}
+CODES: dict[str, Code] = {
+    **_FILES,
+    **_YAML,
+    **_VALUES,
+    **_NAMES,
+    **_ARITHMETIC,
+    **SPEC_CODES,
+    **PLAN_CODES,
+}

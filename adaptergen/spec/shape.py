@@ -94,6 +94,9 @@ class Functional(Strict):
     sequence: Identifier
     step: Identifier
     activation: Identifier
+    continues: Releases | None = Field(
+        None, description="releases in which several tokens may follow a cached prompt"
+    )
 
 
 class Wrapping(Strict):

@@ -1,17 +1,16 @@
 # Generated from specs/nemotron_h.yaml by `adaptergen build specs/nemotron_h.yaml`.
 """Nemotron-H architecture adapter.
 
-Supports NemotronHForCausalLM (Nemotron-H, Nemotron Nano 2, Nemotron 3 Nano). A layer has one
-pre-norm, one mixer and one residual, and is of one of four kinds:
+Supports NemotronHForCausalLM. A layer has one pre-norm, one mixer and one residual, and is of one
+of four kinds.
 
 - ``linear_attention``: Mamba-2, bound as ``mixer``
 - ``full_attention``: grouped-query attention, bound as ``attn``
 - ``moe``: mixture of experts, bound as ``mlp``
 - ``mlp``: ungated MLP, bound as ``mlp``
 
-There is no positional embedding: attention rotates neither queries nor keys. Generation keeps the
-keys and values of attention and the convolution and recurrent states of Mamba-2 in one
-``DynamicCache``.
+There is no positional embedding; attention rotates neither queries nor keys. Generation keeps the
+keys and values of attention and the convolution and recurrent states of Mamba-2 in one cache.
 """
 
 import copy
@@ -48,7 +47,7 @@ from transformer_lens.model_bridge.generalized_components.base import (
 _FORMER_KINDS = {"mamba": "linear_attention", "attention": "full_attention"}
 
 # What of the HF config the dimensions on cfg are made from.
-_HF_DIMENSIONS = (
+_HF_FIELDS = (
     "layers_block_type",
     "mamba_num_heads",
     "mamba_head_dim",
@@ -244,19 +243,18 @@ def _linear_attention(cfg: Any) -> GeneralizedComponent:
 
 
 def _full_attention(cfg: Any) -> GeneralizedComponent:
-    attention = AttentionBridge(
-        name="mixer",
-        config=cfg,
-        submodules={
-            "q": LinearBridge(name="q_proj"),
-            "k": LinearBridge(name="k_proj"),
-            "v": LinearBridge(name="v_proj"),
-            "o": LinearBridge(name="o_proj"),
-        },
-        maintain_native_attention=True,
-    )
     return _without_hooks(
-        attention,
+        AttentionBridge(
+            name="mixer",
+            config=cfg,
+            submodules={
+                "q": LinearBridge(name="q_proj"),
+                "k": LinearBridge(name="k_proj"),
+                "v": LinearBridge(name="v_proj"),
+                "o": LinearBridge(name="o_proj"),
+            },
+            maintain_native_attention=True,
+        ),
         "hook_attn_in",
         "hook_hidden_states",
         "hook_k_input",
@@ -267,25 +265,29 @@ def _full_attention(cfg: Any) -> GeneralizedComponent:
 
 
 def _moe(cfg: Any) -> GeneralizedComponent:
-    moe = MoEBridge(
-        name="mixer",
-        config=cfg,
-        submodules={
-            "gate": MoERouterBridge(name="gate"),
-            "latent_in": LinearBridge(name="fc1_latent_proj"),
-            "experts": GeneralizedComponent(name="experts"),
-            "latent_out": LinearBridge(name="fc2_latent_proj"),
-            "shared_experts": MLPBridge(
-                name="shared_experts",
-                config=cfg,
-                submodules={
-                    "in": LinearBridge(name="up_proj"),
-                    "out": LinearBridge(name="down_proj"),
-                },
-            ),
-        },
+    return _without_hooks(
+        MoEBridge(
+            name="mixer",
+            config=cfg,
+            submodules={
+                "gate": MoERouterBridge(name="gate"),
+                "experts": GeneralizedComponent(name="experts"),
+                "latent_in": LinearBridge(name="fc1_latent_proj"),
+                "latent_out": LinearBridge(name="fc2_latent_proj"),
+                "shared_experts": MLPBridge(
+                    name="shared_experts",
+                    config=cfg,
+                    submodules={
+                        "in": LinearBridge(name="up_proj"),
+                        "out": LinearBridge(name="down_proj"),
+                    },
+                ),
+            },
+        ),
+        "hook_post",
+        "hook_pre",
+        "hook_router_scores",
     )
-    return _without_hooks(moe, "hook_post", "hook_pre", "hook_router_scores")
 
 
 def _mlp(cfg: Any) -> GeneralizedComponent:
@@ -313,7 +315,7 @@ class NemotronHArchitectureAdapter(ArchitectureAdapter):
         self.cfg.gated_mlp = False
         self.cfg.attn_only = False
         self.cfg.is_stateful = True
-        if all(hasattr(cfg, name) for name in _HF_DIMENSIONS):
+        if all(hasattr(cfg, name) for name in _HF_FIELDS):
             self._set_dimensions(cfg)
 
         self.weight_processing_conversions = {}
@@ -322,7 +324,9 @@ class NemotronHArchitectureAdapter(ArchitectureAdapter):
             "blocks": _NemotronHBlockBridge(
                 name="model.layers",
                 config=self.cfg,
-                submodules={"norm": RMSNormalizationBridge(name="norm", config=self.cfg)},
+                submodules={
+                    "norm": RMSNormalizationBridge(name="norm", config=self.cfg),
+                },
                 kinds={
                     "linear_attention": _LayerKind("mixer", _linear_attention),
                     "full_attention": _LayerKind("attn", _full_attention),
@@ -343,7 +347,7 @@ class NemotronHArchitectureAdapter(ArchitectureAdapter):
         self._set_dimensions(bridge.original_model.config)
 
     def _set_dimensions(self, source: Any) -> None:
-        """Copy the layer kinds and the Mamba-2 dimensions from a TL or HF config to cfg."""
+        """Set the fields of cfg that a TL or HF config gives, and what is made from them."""
         cfg: Any = self.cfg
         cfg.layers_block_type = [_FORMER_KINDS.get(kind, kind) for kind in source.layers_block_type]
         cfg.mamba_num_heads = source.mamba_num_heads
@@ -363,7 +367,7 @@ class NemotronHArchitectureAdapter(ArchitectureAdapter):
         return ".".join(part)
 
     def create_stateful_cache(self, hf_model: Any, batch_size: int, device: Any, dtype: Any) -> Any:
-        """One cache with keys and values, and with convolution and recurrent states."""
+        """One cache for keys and values and for the states of other mixers."""
         from transformers.cache_utils import DynamicCache
 
         return DynamicCache(config=hf_model.config)

@@ -18,9 +18,9 @@ from transformer_lens.model_bridge.supported_architectures.nemotron_h import (
 # Canonical name -> bridge class and HF path.
 MODEL = {
     "embed": "EmbeddingBridge model.embeddings",
-    "blocks": "_NemotronHBlockBridge model.layers",
     "ln_final": "RMSNormalizationBridge model.norm_f",
     "unembed": "UnembeddingBridge lm_head",
+    "blocks": "_NemotronHBlockBridge model.layers",
 }
 LAYERS = {
     "linear_attention": {
@@ -43,8 +43,8 @@ LAYERS = {
         "norm": "RMSNormalizationBridge norm",
         "mlp": "MoEBridge mixer",
         "mlp.gate": "MoERouterBridge gate",
-        "mlp.latent_in": "LinearBridge fc1_latent_proj",
         "mlp.experts": "GeneralizedComponent experts",
+        "mlp.latent_in": "LinearBridge fc1_latent_proj",
         "mlp.latent_out": "LinearBridge fc2_latent_proj",
         "mlp.shared_experts": "MLPBridge shared_experts",
         "mlp.shared_experts.in": "LinearBridge up_proj",
@@ -62,26 +62,20 @@ FORMER_KINDS = {"mamba": "linear_attention", "attention": "full_attention"}
 
 # No two values are alike, and none is a default of HF or TransformerLens.
 HF_CONFIG = {
-    "layers_block_type": ["mamba", "full_attention", "moe", "mlp", "linear_attention"],
+    "layers_block_type": ["mamba", "attention", "moe", "mlp", "linear_attention"],
     "mamba_num_heads": 6,
     "mamba_head_dim": 10,
-    "n_groups": 3,
-    "ssm_state_size": 14,
+    "n_groups": 14,
+    "ssm_state_size": 18,
 }
 DIMENSIONS = {
-    "layers_block_type": [
-        "linear_attention",
-        "full_attention",
-        "moe",
-        "mlp",
-        "linear_attention",
-    ],
+    "layers_block_type": ["linear_attention", "full_attention", "moe", "mlp", "linear_attention"],
     "mamba_num_heads": 6,
     "mamba_head_dim": 10,
-    "n_groups": 3,
-    "ssm_state_size": 14,
+    "n_groups": 14,
+    "ssm_state_size": 18,
     "mamba_intermediate_size": 60,
-    "conv_dim": 144,
+    "conv_dim": 564,
 }
 
 
@@ -114,7 +108,7 @@ def bind(
     """A block bound to a stand-in for the HF block of a layer, as TransformerLens binds it."""
     hf_block = torch.nn.Module()
     hf_block.block_type = kind
-    hf_block.config = SimpleNamespace(**{"moe_latent_size": 16, **config})
+    hf_block.config = SimpleNamespace(**{**{"moe_latent_size": 16}, **config})
     block = copy.deepcopy(adapter.components["blocks"])
     block.name = "model.layers.3"
     block.set_original_component(hf_block)
@@ -140,7 +134,9 @@ class TestComponentMapping:
         assert listing(bind(adapter, former).submodules) == LAYERS[kind]
 
     def test_unknown_kind_names_layer_and_kinds(self, adapter):
-        with pytest.raises(ValueError, match=r"layers\.3.*'window'.*full_attention.*moe"):
+        with pytest.raises(
+            ValueError, match=r"layers\.3.*'window'.*full_attention.*linear_attention.*mlp.*moe"
+        ):
             bind(adapter, "window")
 
     @pytest.mark.parametrize("kind", LAYERS)
@@ -149,16 +145,14 @@ class TestComponentMapping:
         assert aliases["hook_mixer_in"] == f"{SLOTS[kind]}.hook_in"
         assert aliases["hook_mixer_out"] == f"{SLOTS[kind]}.hook_out"
 
-    @pytest.mark.parametrize("kind, absent", [("moe", {"latent_in", "latent_out"})])
-    def test_submodules_without_moe_latent_size(self, adapter, kind, absent):
-        block = bind(adapter, kind, moe_latent_size=None)
-        left = {name for name in LAYERS[kind] if name.rpartition(".")[2] not in absent}
+    def test_moe_without_moe_latent_size(self, adapter):
+        block = bind(adapter, "moe", moe_latent_size=None)
+        left = set(LAYERS["moe"]) - {"mlp.latent_in", "mlp.latent_out"}
         assert set(listing(block.submodules)) == left
 
-    def test_blocks_share_nothing(self, adapter):
-        one, other = bind(adapter, "mlp"), bind(adapter, "moe")
-        assert listing(one.submodules) == LAYERS["mlp"]
-        assert one.submodules["norm"] is not other.submodules["norm"]
+    def test_blocks_share_no_component(self, adapter):
+        one, other = (bind(adapter, kind) for kind in list(LAYERS)[-2:])
+        assert not set(one.submodules.values()) & set(other.submodules.values())
 
 
 class TestDimensions:
@@ -171,15 +165,18 @@ class TestDimensions:
         adapter.setup_hook_compatibility(SimpleNamespace(original_model=model))
         assert {name: getattr(adapter.cfg, name) for name in DIMENSIONS} == DIMENSIONS
 
-    def test_unknown_rather_than_guessed(self, adapter):
-        assert not hasattr(adapter.cfg, "conv_dim")
+    @pytest.mark.parametrize("name", HF_CONFIG)
+    def test_unknown_rather_than_guessed(self, name):
+        known = {other: value for other, value in HF_CONFIG.items() if other != name}
+        cfg = NemotronHArchitectureAdapter(make_cfg(**known)).cfg
+        assert not set(DIMENSIONS) - set(HF_CONFIG) & set(vars(cfg))
 
 
 class TestWeightNames:
     @pytest.mark.parametrize(
         "layer, name",
         [
-            (0, "mixer.conv1d.weight"),
+            (0, "mixer.in_proj.weight"),
             (1, "attn.q.weight"),
             (2, "mlp.gate.weight"),
             (3, "mlp.in.weight"),
@@ -190,8 +187,7 @@ class TestWeightNames:
         hf_key = f"model.layers.{layer}.mixer.{name.split('.', 1)[1]}"
         assert adapter.convert_hf_key_to_tl_key(hf_key) == f"blocks.{layer}.{name}"
 
-    def test_norm_is_of_the_block(self):
+    def test_what_all_layers_have_keeps_its_name(self):
         adapter = NemotronHArchitectureAdapter(make_cfg(**HF_CONFIG))
-        assert (
-            adapter.convert_hf_key_to_tl_key("model.layers.1.norm.weight") == "blocks.1.norm.weight"
-        )
+        hf_key = "model.layers.1.norm.weight"
+        assert adapter.convert_hf_key_to_tl_key(hf_key) == "blocks.1.norm.weight"

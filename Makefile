@@ -1,0 +1,58 @@
+# Everything runs in `.venv`, which is made on first use and again when its inputs change.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+SPEC := specs/nemotron_h.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint docs schema clean
+
+help: ## Show this list.
+	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(MAKEFILE_LIST)
+
+demo: .venv/.verify ## Build the adapter of Nemotron-H and verify it on a tiny model.
+	@echo "== Building $(SPEC)"
+	@$(BIN)/adaptergen build $(SPEC)
+	@echo "== Verifying it on a tiny model, on the CPU"
+	@$(BIN)/adaptergen verify $(SPEC)
+
+test: .venv/.dev ## Run every test that needs neither a GPU nor the network.
+	@echo "== Running the tests of adaptergen"
+	@$(BIN)/python -m pytest
+	@echo "== Running the tests that adaptergen generates, each architecture in its own process"
+	@set -e; for folder in generated/*/; do $(BIN)/python -m pytest -m "not slow" "$$folder"; done
+
+lint: .venv/.dev ## Check style and types.
+	@echo "== Checking style"
+	@$(BIN)/ruff check .
+	@echo "== Checking types"
+	@$(BIN)/mypy
+
+docs: .venv/.dev ## Write the generated pages below docs/ anew.
+	@$(BIN)/python -m adaptergen.docs
+
+schema: .venv/.dev ## Write the committed JSON Schemas anew.
+	@$(BIN)/adaptergen schema --write
+
+clean: ## Remove the environment, the caches and what was packaged.
+	@echo "== Removing .venv, caches and packages"
+	@rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find adaptergen tests generated -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# A stamp is touched last, so what was interrupted is taken up again.
+.venv/.verify: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || { \
+	  echo "$(PYTHON) is not a Python 3.10, 3.11 or 3.12: name one, e.g. make PYTHON=python3.11" >&2; \
+	  exit 2; }
+	@test -x $(BIN)/python || { echo "== Making .venv with $(PYTHON)"; $(PYTHON) -m venv .venv; }
+	@echo "== Installing torch"
+	@$(PIP) torch
+	@echo "== Installing adaptergen with what verification needs"
+	@$(PIP) --editable '.[verify]'
+	@touch $@
+
+.venv/.dev: .venv/.verify
+	@echo "== Installing what the tests need"
+	@$(PIP) --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,87 @@
+"""`adaptergen build`: write what the specs describe, or say what differs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adaptergen.cli.terminal import say
+
+if TYPE_CHECKING:
+    from adaptergen.output import Report
+
+SUMMARY = "write adapters, their tests and their hook pages"
+DESCRIPTION = """\
+Write, for each spec, the adapter, its tests and its hook page to DIR/<module>/. Either all files
+of a call are written or none: none if any spec has a problem, and none if a file below DIR was
+edited by hand. A spec is found with the shapes in `shapes/` beside it, or else with the shapes
+that come with adaptergen.
+"""
+EXAMPLES = """\
+examples:
+  adaptergen build specs/nemotron_h.yaml           write generated/nemotron_h/
+  adaptergen build specs/*.yaml --out /tmp/out     write several specs elsewhere
+  adaptergen build specs/*.yaml --check            for CI: exit code 1 if anything is stale
+  adaptergen build specs/*.yaml --diff | less      what a build would change; writes nothing
+  adaptergen build specs/*.yaml --check --json -   the same for programs
+
+exit codes:
+  0 written or up to date; 1 stale, or edited by hand; 2 problems in a spec or the environment
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `build`."""
+    parser.add_argument("specs", nargs="+", type=Path, metavar="SPEC", help="file of a spec")
+    parser.add_argument(
+        "--out", type=Path, default=Path("generated"), metavar="DIR",
+        help="write below this folder (default: generated)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit code 1 if a file would change"
+    )
+    parser.add_argument(
+        "--diff", action="store_true", help="write nothing; print what a build would change"
+    )
+    parser.add_argument(
+        "--force", action="store_true",
+        help="overwrite files that were edited by hand or not made by adaptergen",
+    )  # fmt: skip
+    parser.add_argument(
+        "--json", metavar="FILE", help="write what was found as JSON; - is standard output"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build, check or show the difference."""
+    from adaptergen import record
+    from adaptergen.cli.build_record import build_record, failure_record
+    from adaptergen.cli.wanted import gather
+    from adaptergen.output import build
+    from adaptergen.problems import Failed
+
+    try:
+        wanted = gather(args.specs)
+    except Failed as failed:
+        if args.json:
+            record.write(args.json, failure_record(failed.problems))
+        raise
+    report = build(args.out, wanted, write=not (args.check or args.diff), force=args.force)
+    if args.json:
+        record.write(args.json, build_record(report))
+    _tell(report, args.diff)
+    return report.exit_code
+
+
+def _tell(report: Report, diff: bool) -> None:
+    if diff:
+        sys.stdout.write(report.diff)
+        # The diff and the summary may go to one terminal: in this order.
+        sys.stdout.flush()
+    else:
+        say(report.refusal)
+    for line in report.lines:
+        say(line)
+    say(report.summary)

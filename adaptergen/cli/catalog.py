@@ -1,0 +1,98 @@
+"""`adaptergen catalog`: what a TransformerLens offers, read from its source and committed."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adaptergen.cli.terminal import say
+
+if TYPE_CHECKING:
+    from adaptergen.catalogue import Catalogue
+
+SUMMARY = "make the catalogue of a TransformerLens version"
+DESCRIPTION = """\
+Make the catalogue of a TransformerLens: its components with their keywords and hooks, and the
+places where an architecture is registered. Specs are checked against the catalogue, so that a
+build needs no TransformerLens. It is read from source text; nothing of TransformerLens is run,
+unless --observe asks for it. The result lies where builds find it.
+"""
+EXAMPLES = """\
+examples:
+  adaptergen catalog                               of the installed TransformerLens
+  adaptergen catalog --tl ~/src/TransformerLens --tl-version 4.4.0
+  adaptergen catalog --observe                     also make each component, to see its hooks
+
+exit codes:
+  0 written or up to date; 2 no TransformerLens, or one that cannot be read
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `catalog`."""
+    parser.add_argument(
+        "--tl", type=Path, metavar="PATH",
+        help="checkout or package folder (default: the installed TransformerLens)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tl-version", type=_version, metavar="VERSION",
+        help="its version, where the files do not tell it (a checkout's do not)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--observe", action="store_true",
+        help="settle which hooks are there by default, by making components; the same version "
+        "has to be installed, with torch",
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the catalogue, and write it if it says anything new."""
+    from adaptergen.catalogue import dumps, extract, observe, path_of
+
+    catalogue = extract(args.tl or _installed(), args.tl_version)
+    catalogue = observe(catalogue) if args.observe else _with_earlier_observations(catalogue)
+    for gap in catalogue.gaps:
+        say(f"not understood: {gap}")
+    file, text = path_of(catalogue.tl_version), dumps(catalogue)
+    fresh = not file.is_file() or file.read_text(encoding="utf-8") != text
+    if fresh:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8", newline="\n")
+    count = f"TransformerLens {catalogue.tl_version}, {len(catalogue.components)} components"
+    say(f"{'Wrote' if fresh else 'Fine, up to date:'} {file} ({count}).")
+    return 0
+
+
+def _version(text: str) -> str:
+    if not re.fullmatch(r"\d[0-9A-Za-z.+]*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a version such as 4.3.0")
+    return text
+
+
+def _installed() -> Path:
+    from adaptergen.catalogue import CatalogueError, find_installed
+
+    package = find_installed()
+    if package is None:
+        hint = "Name a checkout with --tl PATH, or run `pip install 'adaptergen[verify]'`."
+        raise CatalogueError("No TransformerLens is installed.", hint)
+    return package
+
+
+def _with_earlier_observations(fresh: Catalogue) -> Catalogue:
+    """What was observed before stays true of a component whose source reads the same."""
+    from dataclasses import replace
+
+    from adaptergen.catalogue import committed_versions, path_of, read
+    from adaptergen.cli.unseen import unseen
+
+    if fresh.tl_version not in committed_versions():
+        return fresh
+    earlier = read(path_of(fresh.tl_version)).components
+    kept = {
+        name: earlier[name] if name in earlier and unseen(earlier[name]) == component else component
+        for name, component in fresh.components.items()
+    }
+    return replace(fresh, components=kept)

@@ -1,0 +1,48 @@
+"""A spec's file in, the files of its adapter out: the whole way, in one place."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from adaptergen import __version__, catalogue
+from adaptergen.output import Wanted
+from adaptergen.plan import Plan, make_plan
+from adaptergen.render import render_files
+from adaptergen.resources import shapes
+from adaptergen.spec.load import load
+
+
+def plan(path: Path) -> Plan:
+    """The plan of the spec at `path`. Raises `Failed` with every problem found."""
+    beside = path.parent / "shapes"
+    loaded = load(path, shown_as(path), beside if beside.is_dir() else shapes())
+    header = f"# Generated from {project_path(path)} by `adaptergen build {project_path(path)}`."
+    return make_plan(loaded, _catalogue(), header)
+
+
+def generate(path: Path) -> Wanted:
+    """The files that the spec at `path` makes. Raises `Failed` with every problem found."""
+    made = plan(path)
+    files = render_files(made, _catalogue())
+    return Wanted(
+        name=made.spec.module,
+        spec=project_path(path),
+        files={name: text.encode() for name, text in files.items()},
+        meta={"adaptergen": __version__, "transformer_lens": made.tl_version},
+    )
+
+
+def shown_as(path: Path) -> str:
+    """A spec's file as problems name it: as the user wrote it."""
+    return path.as_posix()
+
+
+def project_path(path: Path) -> str:
+    """A spec's file by its path in the project, which is the folder around `specs`."""
+    parts = Path(os.path.abspath(path)).parts
+    return "/".join(parts[-2:]) if parts[-2] == "specs" else parts[-1]
+
+
+def _catalogue() -> catalogue.Catalogue:
+    return catalogue.load()[0]

@@ -1,0 +1,55 @@
+"""The table of hooks: every hook of a layer or of the model, with its aliases and its promise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from adaptergen.plan.model import HookRow
+from adaptergen.plan.node import Node
+
+
+def hook_rows(nodes: Iterable[Node], own: Node | None = None, **repointed: str) -> tuple[HookRow, ...]:
+    """Rows for components bound beside each other, and for `own`, the component around them.
+
+    `repointed` are aliases of `own` that lead elsewhere than its class says.
+    """
+    walked = [(f"{name}.", node) for top in nodes for name, node in top.walk()]
+    if own is not None:
+        walked.insert(0, ("", own))
+    aliases: dict[str, list[str]] = {}
+    for prefix, node in walked:
+        for alias, target in {**node.aliases, **(repointed if node is own else {})}.items():
+            aliases.setdefault(prefix + target, []).append(prefix + alias)
+    conditions = _conditions(walked)
+    return tuple(
+        HookRow(
+            name=prefix + hook.name,
+            axes=hook.axes,
+            tensor=hook.tensor,
+            contract=hook.contract,
+            when=conditions[prefix],
+            aliases=tuple(sorted(aliases.get(prefix + hook.name, ()))),
+            line=hook.line,
+        )
+        for prefix, node in walked
+        for hook in node.hooks
+    )
+
+
+def absent_hooks(nodes: Iterable[Node]) -> tuple[tuple[str, str], ...]:
+    """Hooks taken off components, by their name in the layer, and the reasons."""
+    return tuple(
+        (f"{name}.{hook}", reason)
+        for top in nodes
+        for name, node in top.walk()
+        for hook, reason in node.absent
+    )
+
+
+def _conditions(walked: list[tuple[str, Node]]) -> Mapping[str, str | None]:
+    """For each prefix, the field of the HF config on which it or what is around it depends."""
+    fields = {prefix: node.when for prefix, node in walked if node.when}
+    return {
+        prefix: next((field for outer, field in fields.items() if prefix.startswith(outer)), None)
+        for prefix, _ in walked
+    }

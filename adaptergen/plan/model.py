@@ -1,0 +1,106 @@
+"""What a plan is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from adaptergen.plan.node import Node
+from adaptergen.spec.architecture import Spec
+from adaptergen.spec.shape import Contract, Functional
+from adaptergen.spec.values import Dimension
+
+
+@dataclass(frozen=True)
+class HookRow:
+    """A hook by its name in the model or in its layer, and all that is promised of it."""
+
+    name: str
+    axes: tuple[Dimension, ...]
+    tensor: str
+    contract: Contract | None
+    when: str | None
+    aliases: tuple[str, ...]
+    line: int
+
+    @property
+    def state(self) -> str:
+        """`live`, or the state of the exception."""
+        return self.contract.state if self.contract else "live"
+
+
+@dataclass(frozen=True)
+class KindPlan:
+    """A kind of layer: what its layers bind beside what all layers have."""
+
+    name: str
+    formerly: tuple[str, ...]
+    slot: str
+    node: Node
+    hooks: tuple[HookRow, ...]
+    absent: tuple[tuple[str, str], ...]
+    gone: tuple[tuple[str, str | None], ...]
+    builder: str
+
+    @property
+    def conditional(self) -> dict[str, str]:
+        """Submodules that depend on the HF config, and the field of it."""
+        return self.node.conditional
+
+
+@dataclass(frozen=True)
+class FunctionalPlan:
+    """A convolution whose weight HF uses in functions, in the component around it."""
+
+    parent: str
+    module: str
+    key: str
+    functions: Functional
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every decision about one architecture."""
+
+    spec: Spec
+    header: str
+    tl_version: str
+    cfg_fields: frozenset[str]
+    components: tuple[Node, ...]
+    block: Node
+    shared: tuple[Node, ...]
+    kinds: tuple[KindPlan, ...]
+    model_hooks: tuple[HookRow, ...]
+    layer_hooks: tuple[HookRow, ...]
+    functional: FunctionalPlan | None
+    passthrough: tuple[str, ...]
+    slot_aliases: Mapping[str, str]
+
+    @property
+    def adapter_class(self) -> str:
+        """Name of the adapter class."""
+        return f"{self.spec.name}ArchitectureAdapter"
+
+    @property
+    def block_class(self) -> str:
+        """Name of the block's class: TL's, or one of the adapter's own if there are kinds."""
+        return f"_{self.spec.name}BlockBridge" if self.kinds else self.block.bridge
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Every top of a tree of components."""
+        return (*self.components, self.block, *self.shared, *(kind.node for kind in self.kinds))
+
+    @property
+    def ambiguous_slot(self) -> str:
+        """The slot that TL's key translation takes for every kind with the same path, if any."""
+        slots: dict[str, set[str]] = {}
+        for kind in self.kinds:
+            slots.setdefault(kind.node.path, set()).add(kind.slot)
+        ambiguous = [path for path, taken in slots.items() if len(taken) > 1]
+        return next((kind.slot for kind in self.kinds if kind.node.path in ambiguous), "")
+
+    @property
+    def state_space_kinds(self) -> tuple[str, ...]:
+        """Kinds with a mixer whose states TransformerLens can analyse."""
+        return tuple(kind.name for kind in self.kinds if kind.node.bridge == "SSM2MixerBridge")

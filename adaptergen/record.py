@@ -1,0 +1,54 @@
+"""The JSON that commands write with `--json`: how each object opens, and where it goes."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from adaptergen import __version__
+from adaptergen.problems import Problem
+
+
+def opening(schema: str, packages: Iterable[str] = ()) -> dict[str, object]:
+    """What every object opens with: its schema, the tool, and the versions at work.
+
+    `packages` are the distributions that have a part in the result; one that is not installed is
+    None.
+    """
+    versions = {"adaptergen": __version__, "python": platform.python_version()}
+    found = {package: _version(package) for package in sorted(packages)}
+    return {"schema": schema, "tool": "adaptergen", "versions": {**versions, **found}}
+
+
+def problem_entry(problem: Problem) -> dict[str, object]:
+    """A problem of a spec, as an entry of a list."""
+    place = problem.place
+    return {
+        "code": problem.code,
+        "message": problem.message,
+        "hint": problem.hint,
+        "path": place.path if place else None,
+        "line": place.line if place else None,
+        "column": place.column if place else None,
+    }
+
+
+def write(target: str, content: Mapping[str, object]) -> None:
+    """Write an object to a file, or to standard output if it is called `-`."""
+    # In ASCII, so that it does not depend on what the terminal or the pipe can encode.
+    text = json.dumps(content, indent=2) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+    else:
+        Path(target).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

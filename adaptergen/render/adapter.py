@@ -1,0 +1,140 @@
+"""The adapter module."""
+
+from __future__ import annotations
+
+import textwrap
+
+from adaptergen.plan.code import (
+    FUNCTIONAL_CLASS,
+    Code,
+    arithmetic_code,
+    component_code,
+    components_code,
+    import_lines,
+)
+from adaptergen.plan.model import Plan
+from adaptergen.render.environment import fill
+from adaptergen.render.formatting import format_python
+
+_BRIDGE = "transformer_lens.model_bridge"
+_BASE = (f"{_BRIDGE}.generalized_components.base", "GeneralizedComponent")
+#: What the parts of the template import.
+_ALWAYS = {("typing", "Any"), (f"{_BRIDGE}.architecture_adapter", "ArchitectureAdapter")}
+_KINDS = {("collections.abc", "Callable"), ("typing", "NamedTuple"), ("torch", ""), _BASE}
+_FUNCTIONAL = {
+    *(((name, "")) for name in ("copy", "functools", "inspect", "types", "torch")),
+    ("collections.abc", "Callable"),
+    ("accelerate.utils", "align_module_device"),
+    ("transformer_lens.hook_points", "HookPoint"),
+}
+
+
+def render_adapter(plan: Plan) -> str:
+    """Source of the adapter module."""
+    spec = plan.spec
+    builders = [(kind, component_code(kind.node, "cfg")) for kind in plan.kinds]
+    mapping = _mapping(plan)
+    takes_hooks_off = any(node.absent for top in plan.nodes for _, node in top.walk())
+    imports = set(_ALWAYS) | mapping.imports
+    for _, code in builders:
+        imports |= code.imports
+    if plan.kinds:
+        imports |= _KINDS | {(plan.block.module, plan.block.bridge)}
+    if plan.functional:
+        imports |= _FUNCTIONAL | {(plan.functional.module, plan.functional.parent)}
+    if takes_hooks_off:
+        imports.add(_BASE)
+    former = {old: kind.name for kind in plan.kinds for old in kind.formerly}
+    told = spec.blocks.kind
+    hf_fields = ([told.listed_in] if told else []) + list(spec.config.from_hf)
+    flags = list(spec.config.flags.items()) + ([("is_stateful", True)] if spec.cache else [])
+    block_type = f"hf_block.{told.attribute}" if told else ""
+    text = fill(
+        "adapter.py.jinja",
+        header=plan.header,
+        docstring=_docstring(plan),
+        imports=import_lines(imports),
+        architecture=spec.architecture,
+        title=spec.title,
+        adapter_class=plan.adapter_class,
+        block_class=plan.block_class,
+        block_parent=plan.block.bridge,
+        former_kinds=repr(former) if former else "",
+        kind_of_block=f"_FORMER_KINDS.get({block_type}, {block_type})" if former else block_type,
+        canonical_kind="_FORMER_KINDS.get(kind, kind)" if former else "kind",
+        kinds_field=told.listed_in if told else "",
+        kinds=[{"builder": kind.builder, "component": code.text} for kind, code in builders],
+        slot_aliases=sorted(plan.slot_aliases.items()),
+        ambiguous_slot=plan.ambiguous_slot,
+        functional=plan.functional and {
+            "parent": plan.functional.parent,
+            "key": plan.functional.key,
+            "class_name": FUNCTIONAL_CLASS,
+            **plan.functional.functions.model_dump(),
+        },
+        takes_hooks_off=takes_hooks_off,
+        hf_fields=_tuple(hf_fields) if hf_fields else "",
+        from_hf=spec.config.from_hf,
+        derived=[
+            (name, arithmetic_code(value, "cfg")) for name, value in spec.config.derived.items()
+        ],
+        flags=[(name, repr(value)) for name, value in flags],
+        mapping=mapping.text,
+        cache=spec.cache,
+    )
+    return format_python(text)
+
+
+def _mapping(plan: Plan) -> Code:
+    """The component mapping, with the blocks after what comes before them in the model."""
+    first = [node for node in plan.components if not node.key.startswith(("ln_final", "unembed"))]
+    last = [node for node in plan.components if node not in first]
+    before, after = (components_code(nodes, "self.cfg") for nodes in (first, last))
+    blocks = _blocks(plan)
+    text = f"{before.text[:-1]}'blocks': {blocks.text}, {after.text[1:]}"
+    return Code(text, before.imports | blocks.imports | after.imports)
+
+
+def _blocks(plan: Plan) -> Code:
+    shared = components_code(plan.shared, "self.cfg")
+    arguments = [f"name={plan.block.path!r}"]
+    if plan.block.takes_config:
+        arguments.append("config=self.cfg")
+    arguments.append(f"submodules={shared.text}")
+    imports = shared.imports
+    if plan.kinds:
+        arguments.append(f"kinds={{{''.join(_kind(plan, i) for i in range(len(plan.kinds)))}}}")
+    else:
+        imports |= {(plan.block.module, plan.block.bridge)}
+    return Code(f"{plan.block_class}({', '.join(arguments)})", imports)
+
+
+def _kind(plan: Plan, index: int) -> str:
+    kind = plan.kinds[index]
+    conditional = f", {kind.conditional!r}" if kind.conditional else ""
+    return f"{kind.name!r}: _LayerKind({kind.slot!r}, {kind.builder}{conditional}), "
+
+
+def _tuple(names: list[str]) -> str:
+    return f"({''.join(f'{name!r}, ' for name in names)})"
+
+
+def _docstring(plan: Plan) -> str:
+    spec = plan.spec
+    paragraphs = [
+        f"{spec.title} architecture adapter.",
+        _wrap(f"Supports {spec.architecture}. {spec.description}"),
+    ]
+    if plan.kinds:
+        paragraphs.append(
+            "\n".join(
+                f"- ``{kind.name}``: {kind.node.title}, bound as ``{kind.slot}``"
+                for kind in plan.kinds
+            )
+        )
+    paragraphs += [_wrap(" ".join(spec.notes))] if spec.notes else []
+    return "\n\n".join(paragraphs)
+
+
+def _wrap(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, 99, break_long_words=False, break_on_hyphens=False))

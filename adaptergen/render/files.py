@@ -1,0 +1,35 @@
+"""Which files one adapter amounts to, and where upstream keeps them."""
+
+from __future__ import annotations
+
+from adaptergen.catalogue import Catalogue
+from adaptergen.plan.model import Plan
+from adaptergen.render.adapter import render_adapter
+from adaptergen.render.hook_page import render_hook_page
+from adaptergen.render.registry import render_registry
+from adaptergen.render.tests import (
+    render_checkpoint_test,
+    render_conftest,
+    render_register,
+    render_tiny_test,
+    render_unit_test,
+)
+
+_ADAPTERS = "transformer_lens/model_bridge/supported_architectures"
+_UNIT = "tests/unit/model_bridge/supported_architectures"
+_INTEGRATION = "tests/integration/model_bridge"
+
+
+def render_files(plan: Plan, catalogue: Catalogue) -> dict[str, str]:
+    """Path in the adapter's folder -> text. Paths below `transformer_lens` and `tests` are upstream's."""
+    module = plan.spec.module
+    return {
+        f"{_ADAPTERS}/{module}.py": render_adapter(plan),
+        f"{_UNIT}/test_{module}_adapter.py": render_unit_test(plan),
+        f"{_INTEGRATION}/test_{module}_tiny.py": render_tiny_test(plan),
+        f"{_INTEGRATION}/test_{module}_adapter.py": render_checkpoint_test(plan),
+        "HOOKS.md": render_hook_page(plan),
+        "conftest.py": render_conftest(plan),
+        "register.py": render_register(plan),
+        "registry.json": render_registry(plan, catalogue),
+    }

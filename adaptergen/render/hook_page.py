@@ -1,0 +1,94 @@
+"""`HOOKS.md`: every hook, what it holds, and what it promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from adaptergen.plan.model import HookRow, KindPlan, Plan
+from adaptergen.plan.table import layer_tables, shared_hooks
+from adaptergen.render.environment import fill
+
+_HEAD = "| Hook | Shape | Tensor | Promise | Other names |\n| --- | --- | --- | --- | --- |"
+_STATES = {
+    "live": "live",
+    "read_only": "read only",
+    "on_request": "on request",
+    "silent": "silent",
+    "silent_in_decode": "live; silent in decode steps",
+}
+
+
+def render_hook_page(plan: Plan) -> str:
+    """The page, in Markdown."""
+    spec = plan.spec
+    shared = shared_hooks(plan)
+    kinds = [
+        {
+            "heading": f"Layers of kind `{kind.name}`",
+            "about": f"{kind.node.title[0].upper()}{kind.node.title[1:]}, bound as `{kind.slot}`.",
+            "rows": [_row(row) for row in kind.hooks if row not in shared],
+            "absent": kind.absent,
+        }
+        for kind in plan.kinds
+    ] or [
+        {
+            "heading": "Every layer",
+            "about": f"{plan.block.title[0].upper()}{plan.block.title[1:]}.",
+            "rows": [_row(row) for _, table in layer_tables(plan) for row in table],
+            "absent": (),
+        }
+    ]
+    return fill(
+        "HOOKS.md.jinja",
+        header=plan.header.removeprefix("# "),
+        architecture=spec.architecture,
+        tl_version=plan.tl_version,
+        intro=" ".join((spec.description, *spec.notes)),
+        hf_names=", ".join(f"`{name}`" for name in _hf_names(plan)),
+        table_head=_HEAD,
+        model_rows=[_row(row) for row in plan.model_hooks],
+        shared_rows=[_row(row) for row in shared],
+        kinds=kinds,
+        gone=_gone(plan.kinds),
+    )
+
+
+def _row(row: HookRow) -> str:
+    shape = ", ".join(map(str, row.axes))
+    names = ", ".join(f"`{alias}`" for alias in row.aliases)
+    cells = (f"`{row.name}`", f"`[{shape}]`", row.tensor, _promise(row), names)
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _promise(row: HookRow) -> str:
+    contract = row.contract
+    promise = _STATES[row.state]
+    if contract is not None:
+        if contract.switch:
+            promise += f" (`{contract.switch} = True`, prefill with `use_cache=False`)"
+        releases = f"; transformers {contract.transformers}" if contract.transformers else ""
+        promise += f": {contract.reason}{releases}"
+        if contract.transformers and row.state != "silent_in_decode":
+            promise += ", live otherwise"
+    if row.when:
+        promise += f"; only with `{row.when}`"
+    return promise
+
+
+def _hf_names(plan: Plan) -> list[str]:
+    """Names in shapes that are fields of the HF config, not of cfg."""
+    rows: Iterable[HookRow] = (row for _, table in layer_tables(plan) for row in table)
+    names = {name for row in rows for axis in row.axes for name in axis.names}
+    return sorted(names - plan.cfg_fields - {"batch", "pos"})
+
+
+def _gone(kinds: tuple[KindPlan, ...]) -> list[tuple[str, str, str]]:
+    """Hooks of the adapter TransformerLens has, the kinds that lose them, and the replacement."""
+    lost: dict[tuple[str, str | None], list[str]] = {}
+    for kind in kinds:
+        for pair in kind.gone:
+            lost.setdefault(pair, []).append(kind.name)
+    return [
+        (old, ", ".join(f"`{name}`" for name in names), f"`blocks.{{i}}.{new}`" if new else "nothing; it never fired there")
+        for (old, new), names in lost.items()
+    ]
