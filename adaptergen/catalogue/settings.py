@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 
 from adaptergen.catalogue.installed import PACKAGE
-from adaptergen.catalogue.library import Class, Library
+from adaptergen.catalogue.library import Class, Library, Module
 from adaptergen.catalogue.literals import assignments
 from adaptergen.catalogue.model import ConfigField
 from adaptergen.catalogue.parameters import parameters
@@ -15,6 +15,8 @@ from adaptergen.catalogue.sites import module_value
 CONFIG = "TransformerBridgeConfig"
 ADAPTER = "ArchitectureAdapter"
 PASSTHROUGH = "_HF_PASSTHROUGH_ATTRS"
+#: Modules that ask adapters for attributes which the base class does not declare.
+_ASKING = ("weight_processing", "model_bridge.transformer_bridge", "model_bridge.bridge_core")
 
 
 def find_config_fields(library: Library, gaps: list[str]) -> Mapping[str, ConfigField]:
@@ -29,10 +31,31 @@ def find_config_fields(library: Library, gaps: list[str]) -> Mapping[str, Config
 
 
 def find_adapter_attributes(library: Library, gaps: list[str]) -> Mapping[str, str]:
-    """Class-level attributes an adapter may override, with the defaults' source text."""
+    """Attributes an adapter may set, with the defaults' source text.
+
+    The base class declares some; others are only asked for, by `getattr` with a default.
+    """
     cls = _class(library, f"{PACKAGE}.model_bridge.architecture_adapter", ADAPTER, gaps)
     values = assignments(cls.node.body) if cls is not None else ()
-    return dict(sorted((name, ast.unparse(value)) for name, value, _ in values))
+    asked = dict(pair for name in _ASKING for pair in _asked(library.module(f"{PACKAGE}.{name}")))
+    declared = {name: ast.unparse(value) for name, value, _ in values}
+    return dict(sorted((asked | declared).items()))
+
+
+def _asked(module: Module | None) -> Iterator[tuple[str, str]]:
+    """Names and defaults in `getattr(adapter, name, default)`."""
+    body = module.body if module is not None else ()
+    for node in (node for statement in body for node in ast.walk(statement)):
+        match node:
+            case ast.Call(
+                func=ast.Name(id="getattr"),
+                args=[
+                    ast.Name(id="adapter") | ast.Attribute(attr="adapter"),
+                    ast.Constant(value=str(name)),
+                    default,
+                ],
+            ):
+                yield name, ast.unparse(default)
 
 
 def find_passthrough(library: Library, gaps: list[str]) -> tuple[str, ...]:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from adaptergen.plan.node import Node
 from adaptergen.spec.arithmetic import Expression
+from adaptergen.spec.shape import Convolution, RouterWeight
 from adaptergen.spec.values import Dimension
 
-FUNCTIONAL_CLASS = "_FunctionalConvMixerBridge"
+CONVOLUTION_CLASS = "_FunctionalConvMixerBridge"
+ROUTER_CLASS = "_FunctionalRouterBridge"
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,16 @@ class Code:
 
     text: str
     imports: frozenset[tuple[str, str]] = frozenset()
+
+
+def class_name(node: Node) -> str:
+    """Name of the component's class: TL's, or the adapter's own where HF uses a child's weight."""
+    for child in node.submodules:
+        if isinstance(child.functional, RouterWeight):
+            return ROUTER_CLASS
+        if isinstance(child.functional, Convolution):
+            return CONVOLUTION_CLASS
+    return node.bridge
 
 
 def component_code(node: Node, config: str) -> Code:
@@ -35,10 +47,8 @@ def component_code(node: Node, config: str) -> Code:
         arguments.append(f"submodules={submodules.text}")
         imports |= submodules.imports
     arguments += [f"{name}={value!r}" for name, value in node.options]
-    name = node.bridge
-    if any(child.functional for child in node.submodules):
-        name = FUNCTIONAL_CLASS
-    else:
+    name = class_name(node)
+    if name == node.bridge:
         imports |= {(node.module, node.bridge)}
     text = f"{name}({', '.join(arguments)})"
     if node.absent:

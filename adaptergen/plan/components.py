@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from adaptergen.catalogue import Component
-from adaptergen.plan.node import HookPoint
+from adaptergen.plan.node import HookPoint, Node
 from adaptergen.plan.where import Where
 from adaptergen.problems import Problem, SpecValueError, quote, suggestion
-from adaptergen.spec.shape import Wrapping
+from adaptergen.spec.shape import Hook, Wrapping
 
 #: Keywords that the spec says by other means.
 OWN_WORDS = {"name": "path", "config": "config", "submodules": "submodules", "optional": "when"}
 
 
-def check_component(wrapping: Wrapping, component: Component, where: Where) -> Iterator[Problem]:
+def check_component(
+    wrapping: Wrapping, component: Component, where: Where, added: bool = False
+) -> Iterator[Problem]:
     """Every keyword that the component would not accept."""
     accepted = {keyword.name: keyword for keyword in component.keywords if not keyword.unused}
     for name in wrapping.options:
@@ -25,7 +27,7 @@ def check_component(wrapping: Wrapping, component: Component, where: Where) -> I
         elif name not in accepted:
             message = f"{component.name} takes no keyword {quote(name)}"
             yield here.problem("unknown-keyword", message, suggestion(name, accepted), key=True)
-    for word, used in (("config", wrapping.config), ("submodules", bool(wrapping.submodules))):
+    for word, used in (("config", wrapping.config), ("submodules", bool(wrapping.submodules) or added)):
         if used and word not in accepted:
             message = f"{component.name} takes no {word}"
             yield where.at(word).problem("unknown-keyword", message, "delete it", key=True)
@@ -36,14 +38,15 @@ def check_component(wrapping: Wrapping, component: Component, where: Where) -> I
 
 
 def hook_points(
-    wrapping: Wrapping, component: Component, where: Where
+    described: Mapping[str, tuple[Hook, Where]],
+    aliases: Mapping[str, str],
+    component: Component,
+    where: Where,
 ) -> tuple[tuple[HookPoint, ...], tuple[tuple[str, str], ...], list[Problem]]:
     """The hooks that the component offers, those taken off it with the reason, and problems."""
     offered = {hook.name: hook for hook in component.hooks}
-    aliases = set(component.hook_aliases) | set(wrapping.aliases)
     hooks, absent, problems = [], [], []
-    for name, hook in wrapping.hooks.items():
-        here = where.at("hooks", name)
+    for name, (hook, here) in described.items():
         taken_off = hook.contract is not None and hook.contract.state == "absent"
         if name not in offered and not (taken_off and name in aliases):
             message = f"{component.name} has no hook {quote(name)}"
@@ -53,16 +56,39 @@ def hook_points(
             absent.append((name, hook.contract.reason))
         else:
             try:
-                axes = tuple(where.axis(axis) for axis in hook.shape or ())
+                axes = tuple(here.axis(axis) for axis in hook.shape or ())
             except SpecValueError as error:
                 place = here.at("shape")
                 problems.append(place.problem(error.code, error.message, error.hint))
             else:
-                point = HookPoint(name, axes, hook.tensor or "", hook.contract, here.line)
-                hooks.append(point)
+                file, line = here.source.path, here.line
+                tensor, contract = hook.tensor or "", hook.contract
+                hooks.append(
+                    HookPoint(name, axes, tensor, contract, hook.when, hook.heads, file, line)
+                )
     for name, known in offered.items():
-        if name not in wrapping.hooks and known.by_default is not False:
+        if name not in described and known.by_default is not False:
             message = f"the hook {quote(name)} of {component.name} is not described"
             hint = f"add {name} to hooks, with its shape and its tensor"
             problems.append(where.at("component").problem("undescribed-hook", message, hint))
     return tuple(hooks), tuple(absent), problems
+
+
+def alias_problems(
+    aliases: Mapping[str, str],
+    hooks: Iterable[HookPoint],
+    submodules: Iterable[Node],
+    where: Where,
+) -> Iterator[Problem]:
+    """Aliases that have the name of a hook, or lead to none."""
+    own = [hook.name for hook in hooks]
+    walked = [pair for top in submodules for pair in top.walk()]
+    below = [f"{name}.{hook.name}" for name, node in walked for hook in node.hooks]
+    for alias, target in aliases.items():
+        here = where.at("aliases", alias)
+        if alias in own:
+            message = f"{quote(alias)} is a hook, so it cannot be an alias"
+            yield here.problem("name-taken", message, "delete it", key=True)
+        if target not in own and target not in below:
+            message = f"there is no hook {quote(target)} here"
+            yield here.problem("unknown-hook", message, suggestion(target, [*own, *below]))

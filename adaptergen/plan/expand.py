@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from adaptergen.catalogue import Catalogue
-from adaptergen.plan.components import check_component, hook_points
-from adaptergen.plan.node import Node
+from adaptergen.plan.components import alias_problems, check_component, hook_points
+from adaptergen.plan.node import Condition, Node
 from adaptergen.plan.where import Setting, Where
 from adaptergen.problems import Problem, SpecValueError, quote, suggestion
 from adaptergen.spec.load import LoadedShape
 from adaptergen.spec.shape import Component, Shape, ShapeUse, Use, Wrapping
+
+#: A layer has a dozen; this is for those who write a bomb.
+MAX_MODULES = 2000
 
 
 @dataclass
@@ -21,9 +24,18 @@ class Expander:
     shapes: Mapping[str, LoadedShape]
     catalogue: Catalogue
     problems: list[Problem] = field(default_factory=list)
+    _made: int = 0
 
     def expand(self, key: str, use: Use, where: Where) -> Node | None:
         """What the use of a component or shape at a place amounts to; None after a problem."""
+        self._made += 1
+        if self._made > MAX_MODULES:
+            # Once: shapes that use shapes can stand for more than any machine holds.
+            if self._made == MAX_MODULES + 1:
+                message = f"the model has more than {MAX_MODULES} modules here"
+                hint = "look for shapes that use each other again and again"
+                self.problems.append(where.problem("too-many-modules", message, hint, key=True))
+            return None
         if isinstance(use, Component):
             return self._node(key, use, use, (), where, where)
         loaded = self._shape(use, where)
@@ -93,15 +105,21 @@ class Expander:
             place = inside.at("component")
             self.problems.append(place.problem("unknown-component", message, hint))
             return None
-        self.problems += check_component(wrapping, component, inside)
-        hooks, absent, problems = hook_points(wrapping, component, inside)
+        self.problems += check_component(wrapping, component, inside, bool(added))
+        replaced = use.hooks if isinstance(use, ShapeUse) else {}
+        described = {
+            name: (hook, inside.at("hooks", name)) for name, hook in wrapping.hooks.items()
+        } | {name: (hook, where.at("hooks", name)) for name, hook in replaced.items()}
+        aliases = {alias: targets[0] for alias, targets in component.hook_aliases.items()}
+        aliases |= wrapping.aliases
+        hooks, absent, problems = hook_points(described, aliases, component, inside)
         self.problems += problems
+        self.problems += alias_problems(wrapping.aliases, hooks, submodules, inside)
         try:
             path = where.path(use.path)
         except SpecValueError as error:
             self.problems.append(where.at("path").problem(error.code, error.message, error.hint))
             return None
-        aliases = {alias: targets[0] for alias, targets in component.hook_aliases.items()}
         return Node(
             key=key,
             bridge=component.name,
@@ -114,11 +132,17 @@ class Expander:
             hooks=hooks,
             absent=absent,
             aliases={
-                alias: target
-                for alias, target in {**aliases, **wrapping.aliases}.items()
-                if alias not in dict(absent)
+                alias: target for alias, target in aliases.items() if alias not in dict(absent)
             },
-            functional=wrapping.functional if isinstance(wrapping, Component) else None,
-            when=use.when,
+            functional=use.functional,
+            condition=_condition(use),
+            file=where.source.path,
             line=where.line,
+            where=where,
         )
+
+
+def _condition(use: Use) -> Condition | None:
+    if use.when:
+        return Condition(use.when, True)
+    return Condition(use.unless, False) if use.unless else None

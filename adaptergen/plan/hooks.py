@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from adaptergen.plan.model import HookRow
-from adaptergen.plan.node import Node
+from adaptergen.plan.node import Condition, Node
 
 
 def hook_rows(nodes: Iterable[Node], own: Node | None = None, **repointed: str) -> tuple[HookRow, ...]:
@@ -27,8 +27,9 @@ def hook_rows(nodes: Iterable[Node], own: Node | None = None, **repointed: str) 
             axes=hook.axes,
             tensor=hook.tensor,
             contract=hook.contract,
-            when=conditions[prefix],
+            condition=Condition(hook.when, True) if hook.when else conditions[prefix],
             aliases=tuple(sorted(aliases.get(prefix + hook.name, ()))),
+            file=hook.file,
             line=hook.line,
         )
         for prefix, node in walked
@@ -46,10 +47,10 @@ def absent_hooks(nodes: Iterable[Node]) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _conditions(walked: list[tuple[str, Node]]) -> Mapping[str, str | None]:
-    """For each prefix, the field of the HF config on which it or what is around it depends."""
-    fields = {prefix: node.when for prefix, node in walked if node.when}
+def _conditions(walked: list[tuple[str, Node]]) -> Mapping[str, Condition | None]:
+    """For each prefix, the condition of it or of what is around it."""
+    known = {prefix: node.condition for prefix, node in walked if node.condition}
     return {
-        prefix: next((field for outer, field in fields.items() if prefix.startswith(outer)), None)
+        prefix: next((c for outer, c in known.items() if prefix.startswith(outer)), None)
         for prefix, _ in walked
     }

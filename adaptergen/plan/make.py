@@ -5,13 +5,15 @@ from __future__ import annotations
 from adaptergen.catalogue import Catalogue
 from adaptergen.plan.expand import Expander
 from adaptergen.plan.hooks import absent_hooks, hook_rows
-from adaptergen.plan.model import FunctionalPlan, KindPlan, Plan
+from adaptergen.plan.model import FunctionalPlan, KindPlan, Plan, RouterPlan
+from adaptergen.plan.names import name_problems
 from adaptergen.plan.node import Node
+from adaptergen.plan.structure import promise_problems, structure_problems
 from adaptergen.plan.where import Where
-from adaptergen.problems import Failed, Problem, quote, suggestion
+from adaptergen.problems import Failed, Problem, quote
 from adaptergen.spec.architecture import Kind
 from adaptergen.spec.load import LoadedSpec
-from adaptergen.spec.shape import Functional
+from adaptergen.spec.shape import Convolution, Functional, RouterWeight
 
 
 def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
@@ -25,19 +27,30 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
         name: expander.expand(kind.slot, kind, top.at("blocks", "kinds", name))
         for name, kind in spec.blocks.kinds.items()
     }
-    problems = expander.problems + _flag_problems(loaded, catalogue)
+    problems = expander.problems + name_problems(loaded, catalogue)
     if block is None or problems:
         raise Failed(problems)
-    nodes = [node for node in kind_nodes.values() if node is not None]
-    functional = _functional([*components, block, *shared, *nodes], top, problems)
+    nodes = {name: node for name, node in kind_nodes.items() if node is not None}
+    trees = [*components, block, *shared, *nodes.values()]
+    functional, router = _used_in_functions(trees, top, problems)
+    problems += structure_problems(components, block, shared, nodes, catalogue)
     if problems:
         raise Failed(problems)
-    bound = {node.key for node in shared}
+    bound = {node.key for node in shared} | _only_slot(spec.blocks.kinds)
     slot_aliases = {
         alias: target.partition(".")[2]
         for alias, target in block.aliases.items()
         if spec.blocks.kinds and "." in target and target.partition(".")[0] not in bound
     }
+    kinds = tuple(
+        _kind(name, spec.blocks.kinds[name], node, block, shared, slot_aliases, spec.replaces)
+        for name, node in nodes.items()
+    )
+    layer_hooks = hook_rows(shared, block)
+    model_hooks = hook_rows(components)
+    problems += promise_problems(kinds, layer_hooks, model_hooks, spec.replaces, top)
+    if problems:
+        raise Failed(problems)
     return Plan(
         spec=spec,
         header=header,
@@ -48,19 +61,22 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
         components=components,
         block=block,
         shared=shared,
-        kinds=tuple(
-            _kind(name, spec.blocks.kinds[name], node, block, shared, slot_aliases, spec.replaces)
-            for name, node in kind_nodes.items()
-            if node is not None
-        ),
-        model_hooks=hook_rows(components),
-        layer_hooks=hook_rows(shared, block),
+        kinds=kinds,
+        model_hooks=model_hooks,
+        layer_hooks=layer_hooks,
         functional=functional,
+        router=router,
         passthrough=tuple(
             name for name in spec.config.from_hf if name not in catalogue.passthrough
         ),
         slot_aliases=slot_aliases,
     )
+
+
+def _only_slot(kinds: dict[str, Kind]) -> set[str]:
+    """The slot that every kind takes, if it is one."""
+    slots = {kind.slot for kind in kinds.values()}
+    return slots if len(slots) == 1 else set()
 
 
 def _kind(
@@ -84,35 +100,30 @@ def _kind(
         absent=absent_hooks((*shared, node)),
         gone=tuple((old, new) for old, new in replaces.items() if old not in offered),
         builder=f"_{name}",
+        holds=kind.holds,
     )
 
 
-def _functional(nodes: list[Node], top: Where, problems: list[Problem]) -> FunctionalPlan | None:
-    """The one convolution used in functions, if there is one."""
+def _used_in_functions(
+    nodes: list[Node], top: Where, problems: list[Problem]
+) -> tuple[FunctionalPlan | None, RouterPlan | None]:
+    """The one convolution and the one router that HF uses without calling them, if any."""
     found: dict[tuple[str, str, Functional], Node] = {}
     for tree in nodes:
         for _, node in tree.walk():
             for child in node.submodules:
                 if child.functional:
                     found[node.bridge, child.key, child.functional] = node
-    if len(found) > 1:
-        keys = " and ".join(quote(key) for _, key, _ in found)
-        message = f"{keys} are used in functions in different ways"
-        hint = "let all layers use one shape for it"
-        problems.append(top.at("blocks").problem("functional-twice", message, hint, key=True))
-    for (parent, key, functions), node in found.items():
-        return FunctionalPlan(parent, node.module, key, functions)
-    return None
-
-
-def _flag_problems(loaded: LoadedSpec, catalogue: Catalogue) -> list[Problem]:
-    """Flags that the config of TransformerLens does not have."""
-    top = Where(loaded.source)
-    problems = []
-    for name in loaded.spec.config.flags:
-        if name not in catalogue.config_fields:
-            message = f"the config of TransformerLens has no field {quote(name)}"
-            hint = suggestion(name, catalogue.config_fields) or "delete it"
-            place = top.at("config", "flags", name)
-            problems.append(place.problem("unknown-flag", message, hint, key=True))
-    return problems
+    convolution: FunctionalPlan | None = None
+    router: RouterPlan | None = None
+    for (parent, key, functional), node in found.items():
+        if isinstance(functional, RouterWeight) and router is None:
+            router = RouterPlan(parent, node.module, key, functional.method)
+        elif isinstance(functional, Convolution) and convolution is None:
+            convolution = FunctionalPlan(parent, node.module, key, functional)
+        else:
+            message = f"{quote(key)} is used in functions in different ways"
+            hint = "let all layers use one shape for it"
+            place = top.at("blocks")
+            problems.append(place.problem("functional-twice", message, hint, key=True))
+    return convolution, router

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from adaptergen.plan.node import Node
+from adaptergen.plan.node import Condition, Node
 from adaptergen.spec.architecture import Spec
-from adaptergen.spec.shape import Contract, Functional
+from adaptergen.spec.shape import Contract, Convolution
 from adaptergen.spec.values import Dimension
 
 
@@ -19,8 +19,9 @@ class HookRow:
     axes: tuple[Dimension, ...]
     tensor: str
     contract: Contract | None
-    when: str | None
+    condition: Condition | None
     aliases: tuple[str, ...]
+    file: str
     line: int
 
     @property
@@ -41,11 +42,7 @@ class KindPlan:
     absent: tuple[tuple[str, str], ...]
     gone: tuple[tuple[str, str | None], ...]
     builder: str
-
-    @property
-    def conditional(self) -> dict[str, str]:
-        """Submodules that depend on the HF config, and the field of it."""
-        return self.node.conditional
+    holds: str | None
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,17 @@ class FunctionalPlan:
     parent: str
     module: str
     key: str
-    functions: Functional
+    functions: Convolution
+
+
+@dataclass(frozen=True)
+class RouterPlan:
+    """A router whose weight HF uses in the component around it, which passes logits to a method."""
+
+    parent: str
+    module: str
+    key: str
+    method: str
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,7 @@ class Plan:
     model_hooks: tuple[HookRow, ...]
     layer_hooks: tuple[HookRow, ...]
     functional: FunctionalPlan | None
+    router: RouterPlan | None
     passthrough: tuple[str, ...]
     slot_aliases: Mapping[str, str]
 
@@ -83,8 +91,31 @@ class Plan:
 
     @property
     def block_class(self) -> str:
-        """Name of the block's class: TL's, or one of the adapter's own if there are kinds."""
-        return f"_{self.spec.name}BlockBridge" if self.kinds else self.block.bridge
+        """Name of the block's class: TL's, or the adapter's own if layers differ."""
+        own = self.kinds or self.conditional
+        return f"_{self.spec.name}BlockBridge" if own else self.block.bridge
+
+    @property
+    def split_hooks(self) -> tuple[tuple[str, str, str], ...]:
+        """Component of every layer, hook, and the field of cfg with the heads it is split into."""
+        return tuple(
+            (name, hook.name, hook.heads)
+            for top in self.shared
+            for name, node in top.walk()
+            for hook in node.hooks
+            if hook.heads
+        )
+
+    @property
+    def conditional(self) -> dict[str, Condition]:
+        """What of every layer depends on the HF config."""
+        found: dict[str, Condition] = {}
+        for node in self.shared:
+            if node.condition:
+                found[node.key] = node.condition
+            else:
+                found |= node.conditional(f"{node.key}.")
+        return found
 
     @property
     def nodes(self) -> tuple[Node, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from adaptergen.plan.where import Where
 from adaptergen.spec.shape import Contract, Functional
 from adaptergen.spec.values import Dimension
 
@@ -13,21 +14,38 @@ Setting = bool | int | float | str | None
 
 @dataclass(frozen=True)
 class HookPoint:
-    """A hook that the adapter offers: its axes, outermost first, what it holds, its exception."""
+    """A hook that the adapter offers: its axes, outermost first, what it holds, its exception.
+
+    It is described at `line` of `file`, a spec or a shape; a `Node` is used there.
+    """
 
     name: str
     axes: tuple[Dimension, ...]
     tensor: str
     contract: Contract | None
+    when: str | None
+    heads: str | None
+    file: str
     line: int
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A field of the HF config, and whether it has to be set."""
+
+    field: str
+    is_set: bool
+
+    def __str__(self) -> str:
+        return f"with {self.field}" if self.is_set else f"without {self.field}"
 
 
 @dataclass(frozen=True)
 class Node:
     """A bridge component around the HF module at `path`, bound under `key`.
 
-    `absent` are hooks and aliases taken off it, with the reason; `when` is the field of the HF
-    config without which HF leaves the module out.
+    `absent` are hooks and aliases taken off it, with the reason; `condition` says under which
+    config HF has the module.
     """
 
     key: str
@@ -42,13 +60,22 @@ class Node:
     absent: tuple[tuple[str, str], ...]
     aliases: Mapping[str, str]
     functional: Functional | None
-    when: str | None
+    condition: Condition | None
+    file: str
     line: int
+    where: Where = field(compare=False, repr=False)
 
-    @property
-    def conditional(self) -> dict[str, str]:
-        """Submodules that depend on the HF config, and the field of it."""
-        return {node.key: node.when for node in self.submodules if node.when}
+    def conditional(self, prefix: str = "") -> dict[str, Condition]:
+        """What of this component depends on the HF config: submodules and hooks, at any depth."""
+        found = {
+            prefix + hook.name: Condition(hook.when, True) for hook in self.hooks if hook.when
+        }
+        for node in self.submodules:
+            if node.condition:
+                found[prefix + node.key] = node.condition
+            else:
+                found |= node.conditional(f"{prefix}{node.key}.")
+        return found
 
     def walk(self, prefix: str = "") -> Iterator[tuple[str, Node]]:
         """This component and all below it, each with its dotted name."""

@@ -65,6 +65,79 @@ CATALOGUE = {
         "A flag is set on the config as it stands, so the config must know it.",
         "`normalization_type: RMS`, not `normalisation_type: RMS`.",
     ),
+    "unknown-attribute": Code(
+        "Adapters of TransformerLens have no such attribute",
+        "What stands under `adapter` is set on the adapter class, so TransformerLens must ask for "
+        "it.",
+        "`supports_fold_ln: false`, not `support_fold_ln: false`.",
+    ),
 }
 
-PLAN_CODES: dict[str, Code] = {**SHAPES, **CATALOGUE}
+NAMES = {
+    "name-taken": Code(
+        "A name is taken",
+        "The generated code, its tests, or the component around it have something else of this "
+        "name already.",
+        "`kinds: {plain_mlp: ...}`, not `kinds: {rebind: ...}`.",
+    ),
+    "config-name": Code(
+        "A field of the config is set twice, or is none",
+        "A name is set in one way only: as a flag, taken over from HF, or derived. It is not the "
+        "name of a method, and no derived value takes the place of a field of TransformerLens.",
+        "`derived: {mamba_width: a * b}`, not `derived: {d_model: a * b}`.",
+    ),
+    "derived-alone": Code(
+        "Derived values, and nothing to derive them from",
+        "Derived values are set together with what is carried over from HF, which is nothing.",
+        "`from_hf: [num_heads]`, if `num_heads` is what they are made from.",
+    ),
+    "listed-twice": Code(
+        "An entry stands twice in a list",
+        "The second one adds nothing, so it may be a slip for another name.",
+        "Delete one of the two.",
+    ),
+    "tiny-config": Code(
+        "The tiny model lacks what its tests need",
+        "Tests draw tokens below `vocab_size`, and count layers by `num_hidden_layers`.",
+        "`config: {vocab_size: 64, num_hidden_layers: 2}`",
+    ),
+}
+
+STRUCTURE = {
+    "too-many-modules": Code(
+        "The model has too many modules",
+        "Shapes that use shapes several times multiply; no layer needs thousands.",
+        "Leave out uses of shapes inside shapes.",
+    ),
+    "block-shape": Code(
+        "This shape does not fit the blocks",
+        "The component of a block is a block of TransformerLens, and its shape has hooks and "
+        "aliases only: submodules of every layer stand below `blocks.submodules`.",
+        "`shape: ssm_block`",
+    ),
+    "slots-untold": Code(
+        "The slot of a weight cannot be told",
+        "Kinds of layer at one path have different slots, so the name of a weight says its slot "
+        "only together with the kind of its layer, which must be listed in the config.",
+        "`kind: {attribute: block_type, listed_in: layers_block_type}`, and no `holds`.",
+    ),
+    "misplaced-when": Code(
+        "Something depends on the config where it cannot",
+        "Submodules and hooks inside a layer can depend on the HF config. The module of a kind "
+        "itself, the blocks and what stands outside of them cannot.",
+        "Delete `when` or `unless`.",
+    ),
+    "functional-place": Code(
+        "A convolution is used in functions where it cannot",
+        "It is a submodule right below the module of a kind of layer, with both of its hooks.",
+        "Move `functional` to the convolution in the shape of the mixer.",
+    ),
+    "promises-differ": Code(
+        "Hooks of one name promise different things",
+        "Two kinds of layer share a slot, and a hook in it has a contract in one and another, or "
+        "none, in the other.",
+        "Give one of the two kinds another slot, or both hooks the same contract.",
+    ),
+}
+
+PLAN_CODES: dict[str, Code] = {**SHAPES, **CATALOGUE, **NAMES, **STRUCTURE}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 
 from adaptergen.plan.code import (
-    FUNCTIONAL_CLASS,
+    CONVOLUTION_CLASS,
+    ROUTER_CLASS,
     Code,
     arithmetic_code,
     component_code,
@@ -13,6 +14,7 @@ from adaptergen.plan.code import (
     import_lines,
 )
 from adaptergen.plan.model import Plan
+from adaptergen.plan.node import Condition
 from adaptergen.render.environment import fill
 from adaptergen.render.formatting import format_python
 
@@ -20,7 +22,12 @@ _BRIDGE = "transformer_lens.model_bridge"
 _BASE = (f"{_BRIDGE}.generalized_components.base", "GeneralizedComponent")
 #: What the parts of the template import.
 _ALWAYS = {("typing", "Any"), (f"{_BRIDGE}.architecture_adapter", "ArchitectureAdapter")}
-_KINDS = {("collections.abc", "Callable"), ("typing", "NamedTuple"), ("torch", ""), _BASE}
+_KINDS = {("collections.abc", "Callable"), ("typing", "NamedTuple")}
+_ROUTER = {("copy", ""), ("torch", ""), ("accelerate.utils", "align_module_device")}
+_SPLIT = (
+    "transformer_lens.conversion_utils.conversion_steps.rearrange_tensor_conversion",
+    "RearrangeTensorConversion",
+)
 _FUNCTIONAL = {
     *(((name, "")) for name in ("copy", "functools", "inspect", "types", "torch")),
     ("collections.abc", "Callable"),
@@ -34,16 +41,27 @@ def render_adapter(plan: Plan) -> str:
     spec = plan.spec
     builders = [(kind, component_code(kind.node, "cfg")) for kind in plan.kinds]
     mapping = _mapping(plan)
-    takes_hooks_off = any(node.absent for top in plan.nodes for _, node in top.walk())
+    kinds_conditional = {kind.name: kind.node.conditional() for kind in plan.kinds}
+    leaves_out = bool(plan.conditional or any(kinds_conditional.values()))
+    takes_hooks_off = leaves_out or any(
+        node.absent for top in plan.nodes if top is not plan.block for _, node in top.walk()
+    )
+    own_block = plan.block_class != plan.block.bridge
     imports = set(_ALWAYS) | mapping.imports
     for _, code in builders:
         imports |= code.imports
+    if own_block:
+        imports |= {("torch", ""), _BASE, (plan.block.module, plan.block.bridge)}
     if plan.kinds:
-        imports |= _KINDS | {(plan.block.module, plan.block.bridge)}
+        imports |= _KINDS
     if plan.functional:
         imports |= _FUNCTIONAL | {(plan.functional.module, plan.functional.parent)}
+    if plan.router:
+        imports |= _ROUTER | {(plan.router.module, plan.router.parent)}
     if takes_hooks_off:
         imports.add(_BASE)
+    if plan.split_hooks:
+        imports.add(_SPLIT)
     former = {old: kind.name for kind in plan.kinds for old in kind.formerly}
     told = spec.blocks.kind
     hf_fields = ([told.listed_in] if told else []) + list(spec.config.from_hf)
@@ -63,13 +81,25 @@ def render_adapter(plan: Plan) -> str:
         kind_of_block=f"_FORMER_KINDS.get({block_type}, {block_type})" if former else block_type,
         canonical_kind="_FORMER_KINDS.get(kind, kind)" if former else "kind",
         kinds_field=told.listed_in if told else "",
+        own_block=own_block,
+        split_hooks=plan.split_hooks,
+        split_attention=any(name.startswith("attn.") for name, _, _ in plan.split_hooks),
+        leaves_out=leaves_out,
+        told_by_submodule=any(kind.holds for kind in plan.kinds),
+        has_conditional_kinds=any(kinds_conditional.values()),
+        conditional=_conditions(plan.conditional) if plan.conditional else "",
+        class_attributes=[
+            (name, repr(value)) for name, value in spec.config.adapter.items()
+        ],
         kinds=[{"builder": kind.builder, "component": code.text} for kind, code in builders],
         slot_aliases=sorted(plan.slot_aliases.items()),
         ambiguous_slot=plan.ambiguous_slot,
+        router=plan.router,
+        router_class=ROUTER_CLASS,
         functional=plan.functional and {
             "parent": plan.functional.parent,
             "key": plan.functional.key,
-            "class_name": FUNCTIONAL_CLASS,
+            "class_name": CONVOLUTION_CLASS,
             **plan.functional.functions.model_dump(),
         },
         takes_hooks_off=takes_hooks_off,
@@ -98,7 +128,7 @@ def _mapping(plan: Plan) -> Code:
 def _blocks(plan: Plan) -> Code:
     shared = components_code(plan.shared, "self.cfg")
     arguments = [f"name={plan.block.path!r}"]
-    if plan.block.takes_config:
+    if plan.block.takes_config or plan.kinds:
         arguments.append("config=self.cfg")
     arguments.append(f"submodules={shared.text}")
     imports = shared.imports
@@ -111,8 +141,14 @@ def _blocks(plan: Plan) -> Code:
 
 def _kind(plan: Plan, index: int) -> str:
     kind = plan.kinds[index]
-    conditional = f", {kind.conditional!r}" if kind.conditional else ""
-    return f"{kind.name!r}: _LayerKind({kind.slot!r}, {kind.builder}{conditional}), "
+    holds = f", {kind.holds!r}" if kind.holds else ""
+    conditions = kind.node.conditional()
+    conditional = f", {_conditions(conditions)}" if conditions else ""
+    return f"{kind.name!r}: _LayerKind({kind.slot!r}, {kind.builder}{holds}{conditional}), "
+
+
+def _conditions(conditions: dict[str, Condition]) -> str:
+    return repr({name: (c.field, c.is_set) for name, c in conditions.items()})
 
 
 def _tuple(names: list[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from adaptergen.plan.model import HookRow, KindPlan, Plan
+from adaptergen.plan.model import HookRow, Plan
 from adaptergen.plan.table import layer_tables, shared_hooks
 from adaptergen.render.environment import fill
 
@@ -49,7 +49,7 @@ def render_hook_page(plan: Plan) -> str:
         model_rows=[_row(row) for row in plan.model_hooks],
         shared_rows=[_row(row) for row in shared],
         kinds=kinds,
-        gone=_gone(plan.kinds),
+        gone=_gone(plan),
     )
 
 
@@ -65,13 +65,15 @@ def _promise(row: HookRow) -> str:
     promise = _STATES[row.state]
     if contract is not None:
         if contract.switch:
-            promise += f" (`{contract.switch} = True`, prefill with `use_cache=False`)"
+            setter = contract.switch.startswith("set_")
+            call = f"bridge.{contract.switch}(True)" if setter else f"{contract.switch} = True"
+            promise += f" (`{call}`{'' if setter else ', prefill with `use_cache=False`'})"
         releases = f"; transformers {contract.transformers}" if contract.transformers else ""
         promise += f": {contract.reason}{releases}"
         if contract.transformers and row.state != "silent_in_decode":
             promise += ", live otherwise"
-    if row.when:
-        promise += f"; only with `{row.when}`"
+    if row.condition:
+        promise += f"; only {'with' if row.condition.is_set else 'without'} `{row.condition.field}`"
     return promise
 
 
@@ -82,13 +84,20 @@ def _hf_names(plan: Plan) -> list[str]:
     return sorted(names - plan.cfg_fields - {"batch", "pos"})
 
 
-def _gone(kinds: tuple[KindPlan, ...]) -> list[tuple[str, str, str]]:
+def _gone(plan: Plan) -> list[tuple[str, str, str]]:
     """Hooks of the adapter TransformerLens has, the kinds that lose them, and the replacement."""
+    of_model = {row.name for row in plan.model_hooks}
     lost: dict[tuple[str, str | None], list[str]] = {}
-    for kind in kinds:
+    for kind in plan.kinds:
         for pair in kind.gone:
             lost.setdefault(pair, []).append(kind.name)
+
+    def serves(new: str | None) -> str:
+        if new is None:
+            return "nothing; it never fired there"
+        return f"`{new}`" if new in of_model else f"`blocks.{{i}}.{new}`"
+
     return [
-        (old, ", ".join(f"`{name}`" for name in names), f"`blocks.{{i}}.{new}`" if new else "nothing; it never fired there")
+        (old, ", ".join(f"`{name}`" for name in names), serves(new))
         for (old, new), names in lost.items()
     ]

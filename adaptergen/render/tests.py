@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from adaptergen.plan.code import FUNCTIONAL_CLASS, arithmetic_code, dimension_code, import_lines
+from collections.abc import Mapping
+
+from adaptergen.plan.code import (
+    CONVOLUTION_CLASS,
+    arithmetic_code,
+    class_name,
+    dimension_code,
+    import_lines,
+)
 from adaptergen.plan.model import HookRow, Plan
-from adaptergen.plan.node import Node
+from adaptergen.plan.node import Condition, Node
 from adaptergen.plan.table import layer_tables, shared_hooks
 from adaptergen.render.environment import fill
 from adaptergen.render.formatting import format_python
@@ -54,6 +62,11 @@ def render_unit_test(plan: Plan) -> str:
     former = {old: kind.name for kind in plan.kinds for old in kind.formerly}
     hf_config: dict[str, object] = {told.listed_in: _former_names(plan)} if told else {}
     dimensions: dict[str, object] = {told.listed_in: list(spec.tiny.kinds)} if told else {}
+    conditions = _all_conditions(plan)
+    listed = {name for kind in plan.kinds for name in _listing((*plan.shared, kind.node))}
+    listed |= set(_listing(plan.shared))
+    modules = [(name, c) for _, name, c in conditions if name in listed]
+    holds = {kind.name: kind.holds for kind in plan.kinds}
     layers = {kind.name: _listing((*plan.shared, kind.node)) for kind in plan.kinds}
     text = fill(
         "unit_test.py.jinja",
@@ -68,12 +81,12 @@ def render_unit_test(plan: Plan) -> str:
         dimensions=repr(dimensions | derived),
         n_layers=len(spec.tiny.kinds) or 2,
         kind_attribute=told.attribute if told else "",
-        all_conditions=repr(
-            dict.fromkeys((field for k in plan.kinds for field in k.conditional.values()), 16)
-        ),
+        all_conditions=repr(dict.fromkeys(sorted(c.field for _, _, c in conditions), 16)),
+        holds=repr(holds) if any(holds.values()) else "",
         blocks_path=plan.block.path,
         slot_aliases=sorted(plan.slot_aliases.items()),
-        conditional=_conditional(plan),
+        conditional=repr({name: (c.field, c.is_set) for name, c in modules}) if modules else "",
+        fields=repr(sorted({c.field for _, c in modules})),
         ambiguous_slot=plan.ambiguous_slot,
         weight_names=repr(_weight_names(plan)),
         shared=plan.shared,
@@ -86,10 +99,10 @@ def render_tiny_test(plan: Plan) -> str:
     spec = plan.spec
     told = spec.blocks.kind
     tables = layer_tables(plan)
-    rows = [row for _, table in tables for row in table]
+    rows = [*plan.model_hooks, *(row for _, table in tables for row in table)]
     shared = shared_hooks(plan)
     functional_kind = next(
-        (k for k in plan.kinds if any(child.functional for child in k.node.submodules)), None
+        (kind for kind in plan.kinds if class_name(kind.node) == CONVOLUTION_CLASS), None
     )
     state_space = plan.state_space_kinds
     text = fill(
@@ -97,16 +110,24 @@ def render_tiny_test(plan: Plan) -> str:
         **common_values(plan),
         imports=import_lines(_TINY_IMPORTS | {("transformers", spec.architecture)}),
         config=_literal(spec.tiny.config),
-        branches=_literal({"default": {}} | spec.tiny.branches),
+        branches=_branches(plan),
+        branch_releases=sorted(spec.tiny.releases.items()),
+        parity=spec.parity,
         kinds=repr(list(spec.tiny.kinds)) if spec.tiny.kinds else "",
         n_layers=spec.tiny.config.get("num_hidden_layers", 2),
         exceptions=[
             *((comment, state.upper(), _releases(rows, state)) for comment, state in _EXCEPTIONS),
             ("Hooks that fire on request only.", "ON_REQUEST", _on_request(rows)),
             (
-                "Hooks of submodules that HF leaves out where a field of its config is None.",
+                "Hooks that depend on a field of the HF config, and whether it has to be set.",
                 "CONDITIONAL",
-                repr({row.name: row.when for row in _by_name(rows) if row.when}),
+                repr(
+                    {
+                        row.name: (row.condition.field, row.condition.is_set)
+                        for row in _by_name(rows)
+                        if row.condition
+                    }
+                ),
             ),
         ],
         aliases=repr({name: _aliases(table) for name, table in tables}),
@@ -116,7 +137,9 @@ def render_tiny_test(plan: Plan) -> str:
             (name, _shapes(plan, [row for row in table if row not in shared]))
             for name, table in tables
         ],
-        mixer_hooks="hook_mixer_out" in plan.block.aliases,
+        sums=repr(sums) if (sums := _sums(plan)) else "",
+        setters=repr(setters) if (setters := _setters(rows)) else "",
+        patterns=any(row.name == "attn.hook_pattern" for row in rows),
         functional=plan.functional and {"key": plan.functional.key},
         functional_layer=spec.tiny.kinds.index(functional_kind.name) if functional_kind else 0,
         functional_slot=functional_kind.slot if functional_kind else "",
@@ -147,18 +170,13 @@ def render_register(plan: Plan) -> str:
     return format_python(fill("register.py.jinja", **common_values(plan)))
 
 
-def _class_name(node: Node) -> str:
-    functional = any(child.functional for child in node.submodules)
-    return FUNCTIONAL_CLASS if functional else node.bridge
-
-
 def _listing(nodes: tuple[Node, ...]) -> dict[str, str]:
     walked = (pair for top in nodes for pair in top.walk())
-    return {name: f"{_class_name(node)} {node.path}" for name, node in walked}
+    return {name: f"{class_name(node)} {node.path}" for name, node in walked}
 
 
 def _model_listing(plan: Plan) -> dict[str, str]:
-    tops = {node.key: f"{_class_name(node)} {node.path}" for node in plan.components}
+    tops = {node.key: f"{class_name(node)} {node.path}" for node in plan.components}
     return tops | {"blocks": f"{plan.block_class} {plan.block.path}"}
 
 
@@ -176,19 +194,27 @@ def _sample_values(plan: Plan) -> dict[str, int]:
     return {name: 6 + 4 * i for i, name in enumerate(plan.spec.config.from_hf)}
 
 
-def _conditional(plan: Plan) -> list[tuple[str, str, str]]:
-    """Kind, field, and the names that go where the field is None."""
-    found = []
-    for kind in plan.kinds:
-        for field in dict.fromkeys(kind.conditional.values()):
-            gone = [
-                f"{kind.slot}.{name}"
-                for node in kind.node.submodules
-                if node.when == field
-                for name, _ in node.walk()
-            ]
-            found.append((kind.name, field, f"{{{', '.join(map(repr, gone))}}}"))
-    return found
+def _all_conditions(plan: Plan) -> list[tuple[str, str, Condition]]:
+    """Kind, dotted name in the layer, and the condition of all that depends on the HF config."""
+    shared = [
+        (plan.kinds[0].name if plan.kinds else "", name, condition)
+        for name, condition in plan.conditional.items()
+    ]
+    return shared + [
+        (kind.name, f"{kind.slot}.{name}", condition)
+        for kind in plan.kinds
+        for name, condition in kind.node.conditional().items()
+    ]
+
+
+def _branches(plan: Plan) -> str:
+    """The default configuration, and one for each branch that the config opens."""
+    branches = {"default": {}} | plan.spec.tiny.branches
+    return f"{{{', '.join(f'{k!r}: {_branch(v)}' for k, v in branches.items())}}}"
+
+
+def _branch(changes: Mapping[str, object]) -> str:
+    return f"CONFIG | {_literal(dict(changes))}" if changes else "CONFIG"
 
 
 def _weight_names(plan: Plan) -> list[tuple[int, str]]:
@@ -225,6 +251,27 @@ def _releases(rows: list[HookRow], state: str) -> str:
 def _on_request(rows: list[HookRow]) -> str:
     names = [repr(row.name) for row in _by_name(rows) if row.state == "on_request"]
     return f"{{{', '.join(names)}}}" if names else "set()"
+
+
+def _setters(rows: list[HookRow]) -> dict[str, list[str]]:
+    """Setters of the bridge that make hooks of every layer fire, and the hooks."""
+    setters: dict[str, list[str]] = {}
+    for row in _by_name(rows):
+        if row.contract and row.contract.switch and row.contract.switch.startswith("set_"):
+            setters.setdefault(row.contract.switch, []).append(row.name)
+    return setters
+
+
+def _sums(plan: Plan) -> list[tuple[str, str, str]]:
+    """Hooks of the residual stream: one, what is added to it, and the one after."""
+    if "hook_mixer_out" in plan.block.aliases:
+        return [("hook_resid_pre", "hook_mixer_out", "hook_resid_post")]
+    if "hook_resid_mid" in plan.block.aliases:
+        return [
+            ("hook_resid_pre", "hook_attn_out", "hook_resid_mid"),
+            ("hook_resid_mid", "hook_mlp_out", "hook_resid_post"),
+        ]
+    return []
 
 
 def _aliases(table: tuple[HookRow, ...]) -> dict[str, str]:

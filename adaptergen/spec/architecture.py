@@ -25,7 +25,7 @@ from adaptergen.spec.names import (
     Version,
 )
 from adaptergen.spec.shape import ShapeUse, Strict, Use
-from adaptergen.spec.values import Key, Setting
+from adaptergen.spec.values import Key, Releases, Setting
 
 TinyValue = Setting | tuple[Setting, ...]
 
@@ -40,7 +40,10 @@ class ProvedOn(Strict):
 class Config(Strict):
     """What the adapter puts on the config of TransformerLens."""
 
-    flags: dict[Identifier, Setting] = Field({}, description="set as they stand")
+    flags: dict[Identifier, Setting] = Field({}, description="fields of cfg, set as they stand")
+    adapter: dict[Identifier, Setting] = Field(
+        {}, description="attributes of the adapter class, set as they stand"
+    )
     from_hf: tuple[Identifier, ...] = Field((), description="fields of the HF config to carry over")
     derived: dict[Identifier, Arithmetic] = Field(
         {}, description="arithmetic over the fields and over values derived before"
@@ -58,6 +61,9 @@ class Kind(ShapeUse):
     """A kind of layer: the slot its module takes on the block, and how it is wrapped."""
 
     slot: Literal["mixer", "attn", "mlp"]
+    holds: AttributePath | None = Field(
+        None, description="submodule by which a HF block of this kind is told from the others"
+    )
     formerly: tuple[Identifier, ...] = Field((), description="names in older releases")
 
 
@@ -70,9 +76,13 @@ class Blocks(ShapeUse):
 
     @model_validator(mode="after")
     def _kinds_are_told_apart(self) -> Blocks:
-        if (self.kind is None) == bool(self.kinds):
-            message = "layers of several kinds need both kind and kinds"
-            raise SpecValueError("kinds-untold", message, "add the missing one of the two")
+        told = [name for name, kind in self.kinds.items() if kind.holds]
+        if self.kind and (told or not self.kinds):
+            message = "kind names an attribute, so kinds must be there and must not have holds"
+            raise SpecValueError("kinds-untold", message, "delete kind, or holds", ("kind",))
+        if not self.kind and len(told) != len(self.kinds):
+            message = "the kinds of layer cannot be told apart"
+            raise SpecValueError("kinds-untold", message, "add kind, or holds to every kind")
         names = list(self.kinds) + [name for kind in self.kinds.values() for name in kind.formerly]
         for name in names:
             if names.count(name) > 1:
@@ -85,6 +95,14 @@ class Blocks(ShapeUse):
         return self
 
 
+class Parity(Strict):
+    """How far logits may be from HF's in float32; without it they are equal."""
+
+    within: float = Field(0.0, ge=0, le=1e-3, description="largest difference in a plain run")
+    decode_within: float = Field(0.0, ge=0, le=1e-3, description="and in a decode step")
+    reason: Text
+
+
 class Tiny(Strict):
     """A model that is small enough for a test and has every kind of layer."""
 
@@ -92,6 +110,9 @@ class Tiny(Strict):
     kinds: tuple[Identifier, ...] = Field((), description="kind of each layer")
     branches: dict[Identifier, dict[Identifier, TinyValue]] = Field(
         {}, description="further models, by what they change"
+    )
+    releases: dict[Identifier, Releases] = Field(
+        {}, description="releases of transformers in which HF itself can run a branch"
     )
 
 
@@ -114,6 +135,7 @@ class Spec(Strict):
     )
     components: dict[Identifier, Use]
     blocks: Blocks
+    parity: Parity | None = None
     tiny: Tiny
     replaces: dict[HookName, HookName | None] = Field(
         {}, description="hooks of the adapter that TransformerLens has, and what serves instead"

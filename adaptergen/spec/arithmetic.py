@@ -25,6 +25,9 @@ _NOT_A_NUMBER = re.compile(r"\b(?:0[0-9]|[0-9]+[A-Za-z_])[A-Za-z0-9_]*")
 _OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//",
 }  # fmt: skip
+_COMPUTE: dict[str, Callable[[int, int], int]] = {
+    "+": int.__add__, "-": int.__sub__, "*": int.__mul__, "//": int.__floordiv__,
+}  # fmt: skip
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "//": 2}
 
 
@@ -172,17 +175,16 @@ def _value(term: Term, values: Mapping[str, int]) -> int:
             raise SpecValueError("unknown-name", message, suggestion(term.name, values))
         return values[term.name]
     left, right = _value(term.left, values), _value(term.right, values)
-    if term.operator == "+":
-        return left + right
-    if term.operator == "-":
-        return left - right
-    if term.operator == "*":
-        return left * right
-    if right == 0:
+    if term.operator == "//" and right == 0:
         divisor = quote(_render(term.right, str))
         message = f"division by zero: {divisor} is 0"
         raise SpecValueError("divided-by-zero", message, f"check the value of {divisor}")
-    return left // right
+    result = _COMPUTE[term.operator](left, right)
+    if abs(result) > LARGEST:
+        # Products of products of products would not end.
+        message = f"the value of {quote(_render(term, str))} is too large"
+        raise SpecValueError("number-too-large", message, "it must fit into 64 bits")
+    return result
 
 
 def _from_spec(value: object) -> Expression:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from adaptergen.problems import Failed, every
+from adaptergen.problems import Failed, Problem, every
 from adaptergen.source import Source, read_source, validate
 from adaptergen.spec.architecture import Spec
 from adaptergen.spec.shape import Shape
@@ -36,14 +36,29 @@ def load(path: Path, shown_as: str, shapes: Path) -> LoadedSpec:
     Problems name the spec `shown_as`, and a shape by its file beside it. Raises `Failed` with the
     problems of all files.
     """
+    shown_folder = shown_as[: len(shown_as) - len(path.name)] + "shapes/"
+    problems: list[Problem] = []
+    try:
+        spec, source = _load_spec(path, shown_as)
+    except Failed as failed:
+        problems += failed.problems
+    try:
+        found = load_shapes(shapes, shown_folder)
+    except Failed as failed:
+        problems += failed.problems
+    if problems:
+        raise Failed(problems)
+    return LoadedSpec(spec, source, found)
+
+
+def _load_spec(path: Path, shown_as: str) -> tuple[Spec, Source]:
     source = read_source(path, shown_as)
     spec = validate(source, Spec)
     if path.name != f"{spec.module}.yaml":
         hint = f"call the file {spec.module}.yaml, or the module {path.stem}"
         message = f"the module is called {spec.module}, and the file is not"
         raise Failed([source.problem("module-not-file", message, hint, ("module",))])
-    shown_folder = shown_as[: len(shown_as) - len(path.name)] + "shapes/"
-    return LoadedSpec(spec, source, load_shapes(shapes, shown_folder))
+    return spec, source
 
 
 @cache

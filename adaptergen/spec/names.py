@@ -74,6 +74,7 @@ _CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
 _HUB_ID = re.compile(rf"{_HUB_PART}/{_HUB_PART}")
 _VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}")
 _NOT_IN_TEXT = re.compile(r'["`\\<{}\t\r\n]')
+_MARKUP = "#>|+*=~-"
 _TEXT_HINTS = {
     '"': "use apostrophes, or no quotes",
     "`": "leave the name without quotes",
@@ -172,6 +173,15 @@ def check_text(text: str) -> str:
     return text
 
 
+def check_prose(text: str) -> str:
+    """A text that is no heading, list or table at the start of a line of Markdown."""
+    check_text(text)
+    if text[0] in _MARKUP:
+        message = f"the text starts with a {quote(text[0])}, which Markdown takes for markup"
+        raise SpecValueError("bad-text", message, "start it with a word")
+    return text
+
+
 def _check_length(text: str, most: int) -> None:
     if len(text) > most:
         message = f"{quote(text, 30)} has {len(text)} characters; {most} are allowed"
@@ -209,5 +219,7 @@ HubId = Annotated[
 ]
 Version = Annotated[str, _checked(check_version), _schema(_VERSION.pattern, 20)]
 Text = Annotated[
-    str, _checked(check_text), _schema(r'[^\s"`\\<{}](?:[^"`\\<{}\t\r\n]*[^\s"`\\<{}])?', MAX_TEXT)
+    str,
+    _checked(check_prose),
+    _schema(r'[^\s"`\\<{}#>|+*=~-](?:[^"`\\<{}\t\r\n]*[^\s"`\\<{}])?', MAX_TEXT),
 ]

@@ -16,6 +16,10 @@ from adaptergen.spec.names import AttributePath, ClassName, HookName, Identifier
 from adaptergen.spec.values import Axis, Key, Releases, Setting
 
 
+WHEN = "field of the HF config; where it is None, HF leaves the module out"
+UNLESS = "field of the HF config; where it is not None, HF leaves the module out"
+
+
 class Strict(BaseModel):
     """No unknown keys, no conversions, no changes."""
 
@@ -28,16 +32,17 @@ class Parameter(Strict):
     parameter: Key
 
 
+# Tags stand in the locations of pydantic, so they are nothing that can be a key of a file.
 def _parameter_or(other: str) -> Discriminator:
-    return Discriminator(lambda value: "parameter" if isinstance(value, dict) else other)
+    return Discriminator(lambda value: "(parameter)" if isinstance(value, dict) else other)
 
 
 Path = Annotated[
-    Annotated[Parameter, Tag("parameter")] | Annotated[AttributePath, Tag("path")],
-    _parameter_or("path"),
+    Annotated[Parameter, Tag("(parameter)")] | Annotated[AttributePath, Tag("(path)")],
+    _parameter_or("(path)"),
 ]
 ShapeAxis = Annotated[
-    Annotated[Parameter, Tag("parameter")] | Annotated[Axis, Tag("axis")], _parameter_or("axis")
+    Annotated[Parameter, Tag("(parameter)")] | Annotated[Axis, Tag("(axis)")], _parameter_or("(axis)")
 ]
 
 
@@ -51,7 +56,9 @@ class Contract(Strict):
         "absent: taken off the component, since nothing can fire it.",
     )
     reason: Text
-    switch: Identifier | None = Field(None, description="attribute that makes the hook fire")
+    switch: Identifier | None = Field(
+        None, description="what makes the hook fire: a setter of the bridge, or an attribute"
+    )
     transformers: Releases | None = Field(None, description="releases in which this holds")
 
     @model_validator(mode="after")
@@ -71,6 +78,10 @@ class Hook(Strict):
     shape: tuple[ShapeAxis, ...] | None = Field(None, description="dimensions, outermost first")
     tensor: Text | None = Field(None, description="what the tensor is")
     contract: Contract | None = None
+    when: Identifier | None = Field(None, description="field of the HF config that must be set")
+    heads: Identifier | None = Field(
+        None, description="field of cfg: heads into which the last axis of HF's tensor is split"
+    )
 
     @model_validator(mode="after")
     def _described_unless_absent(self) -> Hook:
@@ -84,7 +95,7 @@ class Hook(Strict):
         return self
 
 
-class Functional(Strict):
+class Convolution(Strict):
     """Module-level functions to which HF passes the weight of a causal convolution.
 
     `sequence(x, weight, bias, activation)` convolves a sequence, `step(x, state, weight, bias,
@@ -97,6 +108,27 @@ class Functional(Strict):
     continues: Releases | None = Field(
         None, description="releases in which several tokens may follow a cached prompt"
     )
+
+
+class RouterWeight(Strict):
+    """A router whose weight older releases use in the block around it.
+
+    They make the logits without calling the router, and pass them to `method` of the block, which
+    chooses the experts.
+    """
+
+    method: Identifier
+
+
+Functional = Annotated[
+    Annotated[Convolution, Tag("convolution")] | Annotated[RouterWeight, Tag("router")],
+    Discriminator(lambda value: _kind_of_function(value)),
+]
+
+
+def _kind_of_function(value: Any) -> str:
+    router = "method" in value if isinstance(value, dict) else isinstance(value, RouterWeight)
+    return "router" if router else "convolution"
 
 
 class Wrapping(Strict):
@@ -115,7 +147,8 @@ class Component(Wrapping):
 
     path: Path = Field(description="attribute of the HF module around it")
     functional: Functional | None = None
-    when: Identifier | None = Field(None, description="field of the HF config that is not None")
+    when: Identifier | None = Field(None, description=WHEN)
+    unless: Identifier | None = Field(None, description=UNLESS)
 
 
 class ShapeUse(Strict):
@@ -125,17 +158,20 @@ class ShapeUse(Strict):
     path: Path
     arguments: dict[Key, Setting] = Field({}, alias="with", description="values of parameters")
     add: dict[Key, Use] = Field({}, description="further submodules")
-    when: Identifier | None = Field(None, description="field of the HF config that is not None")
+    hooks: dict[HookName, Hook] = Field({}, description="hooks that differ from the shape's")
+    functional: Functional | None = None
+    when: Identifier | None = Field(None, description=WHEN)
+    unless: Identifier | None = Field(None, description=UNLESS)
 
 
 def _kind_of_use(value: Any) -> str:
     if isinstance(value, dict):
-        return "shape" if "shape" in value else "component"
-    return "shape" if isinstance(value, ShapeUse) else "component"
+        return "(shape)" if "shape" in value else "(component)"
+    return "(shape)" if isinstance(value, ShapeUse) else "(component)"
 
 
 Use = Annotated[
-    Annotated[ShapeUse, Tag("shape")] | Annotated[Component, Tag("component")],
+    Annotated[ShapeUse, Tag("(shape)")] | Annotated[Component, Tag("(component)")],
     Discriminator(_kind_of_use),
 ]
 

@@ -38,8 +38,8 @@ CONFIG = {
     "moe_shared_expert_intermediate_size": 40,
     "initializer_range": 0.2,
 }
-# One model for each branch that the config opens.
-BRANCHES = {"default": {}, "latent_experts": {"moe_latent_size": 16}}
+# One model for each way that the config opens.
+BRANCHES = {"default": CONFIG, "latent_experts": CONFIG | {"moe_latent_size": 16}}
 KINDS = ["linear_attention", "full_attention", "moe", "mlp", "linear_attention"]
 BATCH, SEQ = 2, 9
 
@@ -55,12 +55,12 @@ SILENT = {"mlp.gate.hook_expert_indices": "<5.13", "mlp.gate.hook_expert_weights
 SILENT_IN_DECODE = {"mixer.conv1d.hook_in": "<5.17", "mixer.conv1d.hook_out": "<5.17"}
 # Hooks that fire on request only.
 ON_REQUEST = {"mixer.hook_ssm_state", "mixer.hook_ssm_write"}
-# Hooks of submodules that HF leaves out where a field of its config is None.
+# Hooks that depend on a field of the HF config, and whether it has to be set.
 CONDITIONAL = {
-    "mlp.latent_in.hook_in": "moe_latent_size",
-    "mlp.latent_in.hook_out": "moe_latent_size",
-    "mlp.latent_out.hook_in": "moe_latent_size",
-    "mlp.latent_out.hook_out": "moe_latent_size",
+    "mlp.latent_in.hook_in": ("moe_latent_size", True),
+    "mlp.latent_in.hook_out": ("moe_latent_size", True),
+    "mlp.latent_out.hook_in": ("moe_latent_size", True),
+    "mlp.latent_out.hook_out": ("moe_latent_size", True),
 }
 # Other names of the hooks of a layer of each kind.
 ALIASES = {
@@ -202,9 +202,9 @@ def hook_shapes(bridge):
     shapes = model_shapes(cfg, hf)
     for layer, kind in enumerate(KINDS):
         for hook, shape in layer_shapes(cfg, hf)[kind].items():
-            if hook in CONDITIONAL and getattr(hf, CONDITIONAL[hook]) is None:
-                continue
-            if not holds(SILENT, hook):
+            field, is_set = CONDITIONAL.get(hook, (None, True))
+            there = field is None or (getattr(hf, field) is not None) == is_set
+            if there and not holds(SILENT, hook):
                 shapes[f"blocks.{layer}.{hook}"] = shape
     return shapes
 
@@ -212,6 +212,10 @@ def hook_shapes(bridge):
 def holds(releases, hook):
     """Whether the exception of a hook holds for the installed release of transformers."""
     return hook in releases and transformers.__version__ in SpecifierSet(releases[hook])
+
+
+def assert_same(actual, expected):
+    assert torch.equal(actual, expected)
 
 
 def bare(hook):
@@ -222,7 +226,7 @@ def bare(hook):
 def make_hf(branch):
     torch.manual_seed(0)
     config_class = NemotronHForCausalLM.config_class
-    config = config_class(**CONFIG, **BRANCHES[branch], attn_implementation="eager")
+    config = config_class(**BRANCHES[branch], attn_implementation="eager")
     return NemotronHForCausalLM(config).eval()
 
 
@@ -235,7 +239,7 @@ def wrap(model):
 
 def edited(activation, hook):
     """Another value that the model can use in its place."""
-    if activation.is_floating_point():
+    if activation.is_floating_point() or activation.is_complex():
         return 1.5 * activation + 0.5
     return (activation + 1) % (activation.max() + 1)
 
@@ -272,9 +276,9 @@ class TestParity:
     @pytest.mark.parametrize("use_cache", [True, False])
     def test_logits(self, hf, bridge, tokens, use_cache):
         expected = hf(tokens).logits
-        assert torch.equal(bridge(tokens, use_cache=use_cache), expected)
+        assert_same(bridge(tokens, use_cache=use_cache), expected)
         logits, _ = bridge.run_with_cache(tokens, use_cache=use_cache)
-        assert torch.equal(logits, expected)
+        assert_same(logits, expected)
 
     @pytest.mark.parametrize("length", [1, 3, 9])
     def test_greedy_tokens(self, hf, bridge, tokens, length):
@@ -306,8 +310,8 @@ class TestParity:
     def test_offloaded_weights(self, hf, tokens):
         bridge = wrap(cpu_offload(copy.deepcopy(hf), execution_device="cpu"))
         expected = hf(tokens).logits
-        assert torch.equal(bridge(tokens), expected)
-        assert torch.equal(bridge.run_with_cache(tokens)[0], expected)
+        assert_same(bridge(tokens), expected)
+        assert_same(bridge.run_with_cache(tokens)[0], expected)
 
 
 class TestHooks:
@@ -330,8 +334,8 @@ class TestHooks:
             aliases = {name: bare(p.name) for name, p in names.items() if p.name != prefix + name}
             assert aliases == ALIASES[kind]
 
-    def test_edit_reaches_the_logits_unless_read_only(self, hf, bridge, tokens):
-        expected = hf(tokens).logits
+    def test_edit_reaches_the_logits_unless_read_only(self, bridge, tokens):
+        expected = bridge(tokens)
         once = {bare(hook): hook for hook in sorted(hook_shapes(bridge), reverse=True)}
         for name, hook in once.items():
             logits = bridge.run_with_hooks(tokens, fwd_hooks=[(hook, edited)])
@@ -343,18 +347,25 @@ class TestHooks:
         hf(prompt, past_key_values=hf_state, use_cache=True)
         bridge(prompt, past_key_values=state, use_cache=True)
         logits, cache = bridge.run_with_cache(token, past_key_values=state, use_cache=True)
-        assert torch.equal(logits, hf(token, past_key_values=hf_state, use_cache=True).logits)
+        expected = hf(token, past_key_values=hf_state, use_cache=True).logits
+        assert_same(logits, expected)
         missing = {bare(name) for name in hook_shapes(bridge) if name not in cache}
         assert missing == {hook for hook in SILENT_IN_DECODE if holds(SILENT_IN_DECODE, hook)}
 
-    def test_layer_adds_what_its_mixer_returns(self, bridge, tokens):
+    @pytest.mark.parametrize(
+        "before, added, after", [("hook_resid_pre", "hook_mixer_out", "hook_resid_post")]
+    )
+    def test_residual_stream_adds_up(self, bridge, tokens, before, added, after):
         _, cache = bridge.run_with_cache(tokens)
         for layer in range(len(KINDS)):
-            before, added, after = (
-                cache[f"blocks.{layer}.{hook}"]
-                for hook in ("hook_resid_pre", "hook_mixer_out", "hook_resid_post")
-            )
-            assert torch.equal(before + added, after)
+            parts = [cache[f"blocks.{layer}.{hook}"] for hook in (before, added)]
+            assert torch.equal(sum(parts), cache[f"blocks.{layer}.{after}"])
+
+    def test_attention_weights_sum_to_one(self, bridge, tokens):
+        _, cache = bridge.run_with_cache(tokens)
+        for hook in [hook for hook in hook_shapes(bridge) if hook.endswith("attn.hook_pattern")]:
+            total = cache[hook].sum(-1)
+            torch.testing.assert_close(total, torch.ones_like(total))
 
 
 class TestConvolution:

@@ -56,17 +56,42 @@ _HF_FIELDS = (
 )
 
 
+def _without_hooks(component: GeneralizedComponent, *names: str) -> GeneralizedComponent:
+    """Take hook points and aliases off a component that nothing in the HF forward would fire."""
+    for name in names:
+        if component._hook_registry.pop(name, None) is not None:
+            delattr(component, name)
+    component.hook_aliases = {
+        alias: target for alias, target in component.hook_aliases.items() if alias not in names
+    }
+    return component
+
+
 class _LayerKind(NamedTuple):
     """What a block binds on the layers of one kind."""
 
     slot: str
     build: Callable[[Any], GeneralizedComponent]
-    # Submodule -> field of the HF config; where the field is None, HF leaves the submodule out.
-    conditional: dict[str, str] = {}
+    # What of the component depends on the HF config: on a field, and whether that is set.
+    conditional: dict[str, tuple[str, bool]] = {}
+
+
+def _leave_out(
+    component: GeneralizedComponent, conditional: dict[str, tuple[str, bool]], hf_config: Any
+) -> None:
+    """Take off submodules that HF leaves out under its config, and hooks that need them."""
+    for path, (field, is_set) in conditional.items():
+        if (getattr(hf_config, field) is not None) != is_set:
+            *parents, name = path.split(".")
+            owner = component
+            for parent in parents:
+                owner = owner.submodules[parent]
+            if owner.submodules.pop(name, None) is None:
+                _without_hooks(owner, name)
 
 
 class _NemotronHBlockBridge(SSMBlockBridge):
-    """SSMBlockBridge that binds the slot of its layer's kind and no other."""
+    """SSMBlockBridge that binds what its layer has: the slot of its kind and no other."""
 
     def __init__(
         self,
@@ -88,17 +113,16 @@ class _NemotronHBlockBridge(SSMBlockBridge):
         self.kinds = kinds
 
     def set_original_component(self, original_component: torch.nn.Module) -> None:
-        """Bind the HF block, keeping what its layer's kind has."""
+        """Bind the HF block, keeping what its layer has."""
         super().set_original_component(original_component)
         hf_block: Any = original_component
+        hf_config = next(m.config for m in hf_block.modules() if hasattr(m, "config"))
         name = _FORMER_KINDS.get(hf_block.block_type, hf_block.block_type)
         if name not in self.kinds:
             raise ValueError(f"{self.name}: layer kind {name!r} is none of {sorted(self.kinds)}")
         kind = self.kinds[name]
         component = kind.build(self.config)
-        for submodule, field in kind.conditional.items():
-            if getattr(hf_block.config, field) is None:
-                del component.submodules[submodule]
+        _leave_out(component, kind.conditional, hf_config)
         self.submodules = {name: self.submodules[name] for name in self._shared}
         self.submodules[kind.slot] = component
         self.hook_aliases = {
@@ -218,17 +242,6 @@ class _FunctionalConvMixerBridge(SSM2MixerBridge):
         return mixer
 
 
-def _without_hooks(component: GeneralizedComponent, *names: str) -> GeneralizedComponent:
-    """Take hook points and aliases off a component that nothing in the HF forward would fire."""
-    for name in names:
-        if component._hook_registry.pop(name, None) is not None:
-            delattr(component, name)
-    component.hook_aliases = {
-        alias: target for alias, target in component.hook_aliases.items() if alias not in names
-    }
-    return component
-
-
 def _linear_attention(cfg: Any) -> GeneralizedComponent:
     return _FunctionalConvMixerBridge(
         name="mixer",
@@ -270,8 +283,8 @@ def _moe(cfg: Any) -> GeneralizedComponent:
             name="mixer",
             config=cfg,
             submodules={
-                "gate": MoERouterBridge(name="gate"),
                 "experts": GeneralizedComponent(name="experts"),
+                "gate": MoERouterBridge(name="gate"),
                 "latent_in": LinearBridge(name="fc1_latent_proj"),
                 "latent_out": LinearBridge(name="fc2_latent_proj"),
                 "shared_experts": MLPBridge(
@@ -333,7 +346,10 @@ class NemotronHArchitectureAdapter(ArchitectureAdapter):
                     "moe": _LayerKind(
                         "mlp",
                         _moe,
-                        {"latent_in": "moe_latent_size", "latent_out": "moe_latent_size"},
+                        {
+                            "latent_in": ("moe_latent_size", True),
+                            "latent_out": ("moe_latent_size", True),
+                        },
                     ),
                     "mlp": _LayerKind("mlp", _mlp),
                 },
@@ -343,7 +359,8 @@ class NemotronHArchitectureAdapter(ArchitectureAdapter):
         }
 
     def setup_hook_compatibility(self, bridge: Any) -> None:
-        """Take the dimensions from the wrapped model; TL does not pass all of them on to cfg."""
+        """Set up what needs the wrapped model."""
+        # TL does not pass all of these on to cfg.
         self._set_dimensions(bridge.original_model.config)
 
     def _set_dimensions(self, source: Any) -> None:

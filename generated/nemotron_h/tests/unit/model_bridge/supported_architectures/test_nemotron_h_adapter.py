@@ -42,8 +42,8 @@ LAYERS = {
     "moe": {
         "norm": "RMSNormalizationBridge norm",
         "mlp": "MoEBridge mixer",
-        "mlp.gate": "MoERouterBridge gate",
         "mlp.experts": "GeneralizedComponent experts",
+        "mlp.gate": "MoERouterBridge gate",
         "mlp.latent_in": "LinearBridge fc1_latent_proj",
         "mlp.latent_out": "LinearBridge fc2_latent_proj",
         "mlp.shared_experts": "MLPBridge shared_experts",
@@ -56,6 +56,11 @@ LAYERS = {
         "mlp.in": "LinearBridge up_proj",
         "mlp.out": "LinearBridge down_proj",
     },
+}
+# Components that depend on a field of the HF config, and whether it has to be set.
+CONDITIONAL = {
+    "mlp.latent_in": ("moe_latent_size", True),
+    "mlp.latent_out": ("moe_latent_size", True),
 }
 SLOTS = {"linear_attention": "mixer", "full_attention": "attn", "moe": "mlp", "mlp": "mlp"}
 FORMER_KINDS = {"mamba": "linear_attention", "attention": "full_attention"}
@@ -115,6 +120,15 @@ def bind(
     return block
 
 
+def is_there(name: str, value: object) -> bool:
+    """Whether a layer has a component where the fields it depends on have this value."""
+    return all(
+        (value is not None) == is_set
+        for path, (_, is_set) in CONDITIONAL.items()
+        if f"{name}.".startswith(f"{path}.")
+    )
+
+
 @pytest.fixture
 def adapter() -> NemotronHArchitectureAdapter:
     return NemotronHArchitectureAdapter(make_cfg())
@@ -125,17 +139,20 @@ class TestComponentMapping:
         mapping = adapter.get_component_mapping()
         assert {n: f"{type(c).__name__} {c.name}" for n, c in mapping.items()} == MODEL
 
+    @pytest.mark.parametrize("value", [16, None])
     @pytest.mark.parametrize("kind", LAYERS)
-    def test_layer_binds_what_its_kind_has(self, adapter, kind):
-        assert listing(bind(adapter, kind).submodules) == LAYERS[kind]
+    def test_layer_binds_what_its_kind_has(self, adapter, kind, value):
+        block = bind(adapter, kind, **dict.fromkeys(["moe_latent_size"], value))
+        there = {name for name in LAYERS[kind] if is_there(name, value)}
+        assert listing(block.submodules) == {name: LAYERS[kind][name] for name in there}
 
     @pytest.mark.parametrize("former, kind", FORMER_KINDS.items())
     def test_former_name_of_a_kind(self, adapter, former, kind):
-        assert listing(bind(adapter, former).submodules) == LAYERS[kind]
+        assert listing(bind(adapter, former).submodules) == listing(bind(adapter, kind).submodules)
 
     def test_unknown_kind_names_layer_and_kinds(self, adapter):
         with pytest.raises(
-            ValueError, match=r"layers\.3.*'window'.*full_attention.*linear_attention.*mlp.*moe"
+            ValueError, match=r"\.3.*'window'.*full_attention.*linear_attention.*mlp.*moe"
         ):
             bind(adapter, "window")
 
@@ -144,11 +161,6 @@ class TestComponentMapping:
         aliases = bind(adapter, kind).hook_aliases
         assert aliases["hook_mixer_in"] == f"{SLOTS[kind]}.hook_in"
         assert aliases["hook_mixer_out"] == f"{SLOTS[kind]}.hook_out"
-
-    def test_moe_without_moe_latent_size(self, adapter):
-        block = bind(adapter, "moe", moe_latent_size=None)
-        left = set(LAYERS["moe"]) - {"mlp.latent_in", "mlp.latent_out"}
-        assert set(listing(block.submodules)) == left
 
     def test_blocks_share_no_component(self, adapter):
         one, other = (bind(adapter, kind) for kind in list(LAYERS)[-2:])
@@ -162,7 +174,7 @@ class TestDimensions:
 
     def test_from_the_wrapped_model(self, adapter):
         model = SimpleNamespace(config=SimpleNamespace(**HF_CONFIG))
-        adapter.setup_hook_compatibility(SimpleNamespace(original_model=model))
+        adapter.setup_hook_compatibility(SimpleNamespace(original_model=model, blocks=[]))
         assert {name: getattr(adapter.cfg, name) for name in DIMENSIONS} == DIMENSIONS
 
     @pytest.mark.parametrize("name", HF_CONFIG)
@@ -178,7 +190,7 @@ class TestWeightNames:
         [
             (0, "mixer.in_proj.weight"),
             (1, "attn.q.weight"),
-            (2, "mlp.gate.weight"),
+            (2, "mlp.experts.weight"),
             (3, "mlp.in.weight"),
         ],
     )

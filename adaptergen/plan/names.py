@@ -1,0 +1,160 @@
+"""Names of a spec held against those that something else has already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from adaptergen.catalogue import Catalogue
+from adaptergen.plan.derived import derived_values
+from adaptergen.plan.taken import BUILDERS, CONFIG_METHODS, TEST_IMPORTS
+from adaptergen.plan.where import Where
+from adaptergen.problems import Problem, SpecValueError, listing, quote, suggestion
+from adaptergen.spec.architecture import Spec
+from adaptergen.spec.load import LoadedSpec
+
+_OTHER = "choose another name"
+#: Keywords of the tiny model that the tests pass themselves.
+_TINY_OWN = "attn_implementation"
+
+
+def name_problems(loaded: LoadedSpec, catalogue: Catalogue) -> list[Problem]:
+    """Every name that collides with another, in the generated files or on the config."""
+    spec, top = loaded.spec, Where(loaded.source)
+    return [
+        *_flags(spec, top, catalogue),
+        *_config_names(spec, top, catalogue),
+        *_derived(spec, top),
+        *_classes(spec, top),
+        *_kinds(spec, top),
+        *_tiny(spec, top),
+        *_doubles(top.at("config", "from_hf"), spec.config.from_hf),
+        *_doubles(top.at("authors"), spec.authors),
+        *_doubles(top.at("checkpoints"), spec.checkpoints),
+    ]
+
+
+def _flags(spec: Spec, top: Where, catalogue: Catalogue) -> Iterator[Problem]:
+    for name in spec.config.flags:
+        if name not in catalogue.config_fields:
+            message = f"the config of TransformerLens has no field {quote(name)}"
+            hint = suggestion(name, catalogue.config_fields) or "delete it"
+            yield top.at("config", "flags", name).problem("unknown-flag", message, hint, key=True)
+    for name in spec.config.adapter:
+        if name not in catalogue.adapter_attributes:
+            message = f"adapters of TransformerLens have no attribute {quote(name)}"
+            hint = suggestion(name, catalogue.adapter_attributes) or "delete it"
+            place = top.at("config", "adapter", name)
+            yield place.problem("unknown-attribute", message, hint, key=True)
+
+
+def _config_names(spec: Spec, top: Where, catalogue: Catalogue) -> Iterator[Problem]:
+    """Each field of the config is set in one way, and is neither a method nor a known field."""
+    config, told = spec.config, spec.blocks.kind
+    set_by = {name: "a flag" for name in config.flags}
+    if spec.cache:
+        set_by["is_stateful"] = "set because of cache"
+    if told:
+        set_by[told.listed_in] = "where the kinds are listed"
+        if told.listed_in in CONFIG_METHODS:
+            place = top.at("blocks", "kind", "listed_in")
+            yield _config_problem(place, told.listed_in, "a method of the config", False)
+    for index, name in enumerate(config.from_hf):
+        place = top.at("config", "from_hf", index)
+        if name in CONFIG_METHODS:
+            yield _config_problem(place, name, "a method of the config", False)
+        elif name in set_by:
+            yield _config_problem(place, name, set_by[name], False)
+    set_by |= dict.fromkeys(config.from_hf, "taken over from HF")
+    for name in config.derived:
+        place = top.at("config", "derived", name)
+        if name in CONFIG_METHODS:
+            yield _config_problem(place, name, "a method of the config", True)
+        elif name in set_by:
+            yield _config_problem(place, name, set_by[name], True)
+        elif name in catalogue.config_fields:
+            yield _config_problem(place, name, "a field of TransformerLens", True)
+    if spec.cache and "is_stateful" in config.flags:
+        place = top.at("config", "flags", "is_stateful")
+        yield _config_problem(place, "is_stateful", "set because of cache", True)
+    if told and told.listed_in in config.flags:
+        place = top.at("config", "flags", told.listed_in)
+        yield _config_problem(place, told.listed_in, "where the kinds are listed", True)
+
+
+def _config_problem(place: Where, name: str, what: str, key: bool) -> Problem:
+    hint = "delete one of the two" if "method" not in what and "field" not in what else _OTHER
+    return place.problem("config-name", f"{quote(name)} is {what} already", hint, key=key)
+
+
+def _derived(spec: Spec, top: Where) -> Iterator[Problem]:
+    config, place = spec.config, top.at("config", "derived")
+    if config.derived and not config.from_hf and not spec.blocks.kind:
+        message, hint = "derived values are made from from_hf, which is empty", "add a field to it"
+        yield place.problem("derived-alone", message, hint, key=True)
+    try:
+        derived_values(config)
+    except SpecValueError as error:
+        yield place.at(*error.at).problem(error.code, error.message, error.hint)
+
+
+def _classes(spec: Spec, top: Where) -> Iterator[Problem]:
+    if spec.architecture in TEST_IMPORTS or spec.architecture == f"{spec.name}ArchitectureAdapter":
+        message = f"the tests have something else called {quote(spec.architecture)}"
+        yield top.at("architecture").problem("name-taken", message, "name the class of HF")
+
+
+def _kinds(spec: Spec, top: Where) -> Iterator[Problem]:
+    for name in spec.blocks.kinds:
+        builder, place = f"_{name}", top.at("blocks", "kinds", name)
+        if name.startswith("_"):
+            message = f"{quote(name)} starts with `_`, which hides its function in a class"
+            yield place.problem("name-taken", message, "start it with a letter", key=True)
+        elif builder in BUILDERS or builder == f"_{spec.name}BlockBridge":
+            message = f"the adapter has something else called {quote(builder)}"
+            yield place.problem("name-taken", message, _OTHER, key=True)
+    told, paths = spec.blocks.kind, dict[str, str]()
+    for name, kind in spec.blocks.kinds.items():
+        slot = paths.setdefault(str(kind.path), kind.slot)
+        if slot != kind.slot and not told:
+            message = f"kinds at one path are in the slots {listing([slot, kind.slot])}"
+            hint = "say by kind: where the kinds are listed, to translate names of weights"
+            place = top.at("blocks", "kinds", name, "slot")
+            yield place.problem("slots-untold", message, hint)
+    if told and told.attribute == "config":
+        message = "the config is the attribute `config` of a block"
+        place = top.at("blocks", "kind", "attribute")
+        yield place.problem("name-taken", message, "name the attribute that tells the kind")
+
+
+def _tiny(spec: Spec, top: Where) -> Iterator[Problem]:
+    tiny, here = spec.tiny, top.at("tiny")
+    if "vocab_size" not in tiny.config:
+        message = "the tests draw tokens below vocab_size, which the tiny model lacks"
+        yield here.at("config").problem("tiny-config", message, "add vocab_size: 64", key=True)
+    for name in ("vocab_size", "num_hidden_layers"):
+        value = tiny.config.get(name, 64)
+        if type(value) is not int or value < 1:
+            message = f"{quote(name)} is not a number of {name.rpartition('_')[2]}"
+            if name == "vocab_size":
+                message = f"{quote(name)} is not a number of tokens"
+            hint = "write a whole number"
+            yield here.at("config", name).problem("tiny-config", message, hint)
+    places = [(here.at("config"), tiny.config)]
+    places += [(here.at("branches", name), branch) for name, branch in tiny.branches.items()]
+    for place, values in places:
+        if _TINY_OWN in values:
+            message = f"the tests pass {quote(_TINY_OWN)} themselves"
+            problem = place.at(_TINY_OWN).problem("name-taken", message, "delete it", key=True)
+            yield problem
+    if "default" in tiny.branches:
+        message = "the model without changes is the branch `default`"
+        yield here.at("branches", "default").problem("name-taken", message, _OTHER, key=True)
+
+
+def _doubles(here: Where, entries: Iterable[str]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, entry in enumerate(entries):
+        if entry in seen:
+            message = f"{quote(entry)} stands here twice"
+            yield here.at(index).problem("listed-twice", message, "delete one of the two")
+        seen.add(entry)

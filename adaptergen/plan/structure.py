@@ -1,0 +1,121 @@
+"""What the generated code can express: checks of the components as they fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from adaptergen.catalogue import Catalogue
+from adaptergen.plan.model import HookRow, KindPlan
+from adaptergen.plan.node import Node
+from adaptergen.plan.taken import COMPONENT_ATTRIBUTES, FUNCTIONAL_LOCALS
+from adaptergen.plan.where import Where
+from adaptergen.problems import Problem, listing, quote, suggestion
+from adaptergen.spec.shape import RouterWeight
+
+_OTHER = "choose another name"
+
+
+def structure_problems(
+    components: tuple[Node, ...],
+    block: Node,
+    shared: tuple[Node, ...],
+    kinds: Mapping[str, Node],
+    catalogue: Catalogue,
+) -> list[Problem]:
+    """Every component that stands where the templates have nothing for it."""
+    in_kinds = {id(child) for node in kinds.values() for child in node.submodules}
+    problems = [*_block(block, catalogue), *_names(block, shared)]
+    for top in (*components, block, *shared, *kinds.values()):
+        for _, node in top.walk():
+            problems += _names(node, node.submodules)
+            problems += _functional(node, id(node) in in_kinds)
+    for top in (*components, block):
+        for _, node in top.walk():
+            problems += _condition(node)
+    problems += [problem for node in kinds.values() for problem in _condition(node, hooks=False)]
+    return problems
+
+
+def _block(block: Node, catalogue: Catalogue) -> Iterator[Problem]:
+    component, place = catalogue.components[block.bridge], block.where.at("shape")
+    if not component.is_list_item:
+        blocks = [name for name, known in catalogue.components.items() if known.is_list_item]
+        message, hint = f"{block.bridge} is not a block", suggestion("BlockBridge", blocks)
+        yield place.problem("block-shape", message, hint)
+    points = {hook.name for hook in component.hooks}
+    taken_off = any(name in points for name, _ in block.absent)
+    given = {"submodules": block.submodules, "options": block.options, "absent hooks": taken_off}
+    extra = [word for word, there in given.items() if there]
+    if extra:
+        message = f"the adapter cannot give the blocks {listing(extra)} of their shape"
+        hint = "put submodules below blocks.submodules" if block.submodules else "delete them"
+        yield place.problem("block-shape", message, hint)
+
+
+def _names(node: Node, submodules: Iterable[Node]) -> Iterator[Problem]:
+    taken = {hook.name for hook in node.hooks} | set(node.aliases) | COMPONENT_ATTRIBUTES
+    for child in submodules:
+        if child.key in taken:
+            message = f"{node.bridge} has something else called {quote(child.key)}"
+            yield child.where.problem("name-taken", message, _OTHER, key=True)
+        elif child.key.startswith("_"):
+            message = f"{quote(child.key)} starts with `_`, like what components keep to themselves"
+            yield child.where.problem("name-taken", message, _OTHER, key=True)
+
+
+def _functional(node: Node, in_kind: bool) -> Iterator[Problem]:
+    functional, place = node.functional, node.where.at("functional")
+    if functional is None:
+        return
+    if not in_kind:
+        message = "only a submodule right below a kind of layer may be used in functions"
+        yield place.problem("functional-place", message, "delete functional", key=True)
+    if node.absent:
+        message = "a convolution used in functions keeps its hooks"
+        yield node.where.at("hooks").problem("functional-place", message, "describe them", key=True)
+    if node.key == "in":
+        message = "the adapter reads it as an attribute, which cannot be called `in`"
+        yield node.where.problem("name-taken", message, _OTHER, key=True)
+    if isinstance(functional, RouterWeight):
+        return
+    for word, name in (("sequence", functional.sequence), ("step", functional.step)):
+        if name in FUNCTIONAL_LOCALS or (word, name) == ("step", functional.sequence):
+            message = f"the adapter has something else called {quote(name)} there"
+            yield place.at(word).problem("name-taken", message, "name the function of HF")
+
+
+def _condition(node: Node, hooks: bool = True) -> Iterator[Problem]:
+    conditional = [hook.name for hook in node.hooks if hook.when] if hooks else []
+    if node.condition or conditional:
+        word = "unless" if node.condition and not node.condition.is_set else "when"
+        message = "only what stands inside a layer may depend on the config"
+        place = node.where.at(word) if node.condition else node.where
+        yield place.problem("misplaced-when", message, f"delete {word}", key=True)
+
+
+def promise_problems(
+    kinds: Iterable[KindPlan],
+    layer: tuple[HookRow, ...],
+    model: tuple[HookRow, ...],
+    replaces: Mapping[str, str | None],
+    top: Where,
+) -> Iterator[Problem]:
+    """Hooks of one name that promise different things, and replacements that do not exist."""
+    tables = [(kind.name, kind.hooks) for kind in kinds] or [("", layer)]
+    first: dict[str, tuple[str, HookRow]] = {}
+    for kind, table in tables:
+        for row in table:
+            other, known = first.setdefault(row.name, (kind, row))
+            if (known.contract, known.condition) != (row.contract, row.condition):
+                message = f"{quote(row.name)} does not promise the same on {listing([other, kind])}"
+                hint = "give one of the two another slot, or both the same contract"
+                place = top.at("blocks", "kinds", kind)
+                yield place.problem("promises-differ", message, hint, key=True)
+                break
+    rows = [*model, *(row for _, table in tables for row in table)]
+    offered = {name for row in rows for name in (row.name, *row.aliases)}
+    for old, new in replaces.items():
+        if new is not None and new not in offered:
+            message = f"neither a layer nor the model has a hook {quote(new)}"
+            hint = suggestion(new, offered)
+            yield top.at("replaces", old).problem("unknown-hook", message, hint)

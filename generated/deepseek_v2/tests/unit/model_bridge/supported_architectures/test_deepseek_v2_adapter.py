@@ -1,0 +1,184 @@
+# Generated from specs/deepseek_v2.yaml by `adaptergen build specs/deepseek_v2.yaml`.
+"""Structure of the DeepSeek-V2 adapter: what it maps, what a block binds, what cfg carries."""
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from transformer_lens.config import TransformerBridgeConfig
+from transformer_lens.model_bridge.generalized_components.base import (
+    GeneralizedComponent,
+)
+from transformer_lens.model_bridge.supported_architectures.deepseek_v2 import (
+    DeepSeekV2ArchitectureAdapter,
+)
+
+# Canonical name -> bridge class and HF path.
+MODEL = {
+    "embed": "EmbeddingBridge model.embed_tokens",
+    "rotary_emb": "GeneralizedComponent model.rotary_emb",
+    "ln_final": "RMSNormalizationBridge model.norm",
+    "unembed": "UnembeddingBridge lm_head",
+    "blocks": "_DeepSeekV2BlockBridge model.layers",
+}
+LAYERS = {
+    "dense": {
+        "ln1": "RMSNormalizationBridge input_layernorm",
+        "attn": "MLAAttentionBridge self_attn",
+        "attn.q_proj": "LinearBridge q_proj",
+        "attn.q_a_proj": "LinearBridge q_a_proj",
+        "attn.q_a_layernorm": "RMSNormalizationBridge q_a_layernorm",
+        "attn.q_b_proj": "LinearBridge q_b_proj",
+        "attn.kv_a_proj_with_mqa": "LinearBridge kv_a_proj_with_mqa",
+        "attn.kv_a_layernorm": "RMSNormalizationBridge kv_a_layernorm",
+        "attn.kv_b_proj": "LinearBridge kv_b_proj",
+        "attn.o": "LinearBridge o_proj",
+        "ln2": "RMSNormalizationBridge post_attention_layernorm",
+        "mlp": "MoEBridge mlp",
+        "mlp.dense_gate": "LinearBridge gate_proj",
+        "mlp.dense_in": "LinearBridge up_proj",
+        "mlp.dense_out": "LinearBridge down_proj",
+    },
+    "moe": {
+        "ln1": "RMSNormalizationBridge input_layernorm",
+        "attn": "MLAAttentionBridge self_attn",
+        "attn.q_proj": "LinearBridge q_proj",
+        "attn.q_a_proj": "LinearBridge q_a_proj",
+        "attn.q_a_layernorm": "RMSNormalizationBridge q_a_layernorm",
+        "attn.q_b_proj": "LinearBridge q_b_proj",
+        "attn.kv_a_proj_with_mqa": "LinearBridge kv_a_proj_with_mqa",
+        "attn.kv_a_layernorm": "RMSNormalizationBridge kv_a_layernorm",
+        "attn.kv_b_proj": "LinearBridge kv_b_proj",
+        "attn.o": "LinearBridge o_proj",
+        "ln2": "RMSNormalizationBridge post_attention_layernorm",
+        "mlp": "_FunctionalRouterBridge mlp",
+        "mlp.experts": "GeneralizedComponent experts",
+        "mlp.gate": "MoERouterBridge gate",
+        "mlp.shared_experts": "GatedMLPBridge shared_experts",
+        "mlp.shared_experts.gate": "LinearBridge gate_proj",
+        "mlp.shared_experts.in": "LinearBridge up_proj",
+        "mlp.shared_experts.out": "LinearBridge down_proj",
+    },
+}
+# Components that depend on a field of the HF config, and whether it has to be set.
+CONDITIONAL = {
+    "attn.q_proj": ("q_lora_rank", False),
+    "attn.q_a_proj": ("q_lora_rank", True),
+    "attn.q_a_layernorm": ("q_lora_rank", True),
+    "attn.q_b_proj": ("q_lora_rank", True),
+}
+SLOTS = {"dense": "mlp", "moe": "mlp"}
+HOLDS = {"dense": "mlp.gate_proj", "moe": "mlp.gate"}
+
+# No two values are alike, and none is a default of HF or TransformerLens.
+HF_CONFIG = {
+    "q_lora_rank": 6,
+    "kv_lora_rank": 10,
+    "qk_nope_head_dim": 14,
+    "qk_rope_head_dim": 18,
+    "v_head_dim": 22,
+}
+DIMENSIONS = {
+    "q_lora_rank": 6,
+    "kv_lora_rank": 10,
+    "qk_nope_head_dim": 14,
+    "qk_rope_head_dim": 18,
+    "v_head_dim": 22,
+}
+
+
+def make_cfg(**attributes: object) -> TransformerBridgeConfig:
+    cfg = TransformerBridgeConfig(
+        d_model=32,
+        d_head=8,
+        n_heads=4,
+        n_layers=3,
+        n_ctx=64,
+        d_vocab=50,
+        architecture="DeepseekV2ForCausalLM",
+    )
+    for name, value in attributes.items():
+        setattr(cfg, name, value)
+    return cfg
+
+
+def listing(components: dict[str, GeneralizedComponent], prefix: str = "") -> dict[str, str]:
+    lines = {}
+    for name, component in components.items():
+        lines[prefix + name] = f"{type(component).__name__} {component.name}"
+        lines.update(listing(component.submodules, f"{prefix}{name}."))
+    return lines
+
+
+def bind(
+    adapter: DeepSeekV2ArchitectureAdapter, kind: str, **config: object
+) -> GeneralizedComponent:
+    """A block bound to a stand-in for the HF block of a layer, as TransformerLens binds it."""
+    hf_block = torch.nn.Module()
+    inner = hf_block
+    for part in HOLDS[kind].split("."):
+        inner.add_module(part, torch.nn.Module())
+        inner = getattr(inner, part)
+    hf_block.config = SimpleNamespace(**{**{"q_lora_rank": 16}, **config})
+    block = copy.deepcopy(adapter.components["blocks"])
+    block.name = "model.layers.3"
+    block.set_original_component(hf_block)
+    return block
+
+
+def is_there(name: str, value: object) -> bool:
+    """Whether a layer has a component where the fields it depends on have this value."""
+    return all(
+        (value is not None) == is_set
+        for path, (_, is_set) in CONDITIONAL.items()
+        if f"{name}.".startswith(f"{path}.")
+    )
+
+
+@pytest.fixture
+def adapter() -> DeepSeekV2ArchitectureAdapter:
+    return DeepSeekV2ArchitectureAdapter(make_cfg())
+
+
+class TestComponentMapping:
+    def test_model(self, adapter):
+        mapping = adapter.get_component_mapping()
+        assert {n: f"{type(c).__name__} {c.name}" for n, c in mapping.items()} == MODEL
+
+    @pytest.mark.parametrize("value", [16, None])
+    @pytest.mark.parametrize("kind", LAYERS)
+    def test_layer_binds_what_its_kind_has(self, adapter, kind, value):
+        block = bind(adapter, kind, **dict.fromkeys(["q_lora_rank"], value))
+        there = {name for name in LAYERS[kind] if is_there(name, value)}
+        assert listing(block.submodules) == {name: LAYERS[kind][name] for name in there}
+
+    def test_unknown_kind_names_layer_and_kinds(self, adapter):
+        block = copy.deepcopy(adapter.components["blocks"])
+        block.name = "model.layers.3"
+        hf_block = torch.nn.Module()
+        hf_block.config = SimpleNamespace(**{"q_lora_rank": 16})
+        with pytest.raises(ValueError, match=r"\.3.*dense.*moe"):
+            block.set_original_component(hf_block)
+
+    def test_blocks_share_no_component(self, adapter):
+        one, other = (bind(adapter, kind) for kind in list(LAYERS)[-2:])
+        assert not set(one.submodules.values()) & set(other.submodules.values())
+
+
+class TestDimensions:
+    def test_from_cfg_that_carries_them(self):
+        cfg = DeepSeekV2ArchitectureAdapter(make_cfg(**HF_CONFIG)).cfg
+        assert {name: getattr(cfg, name) for name in DIMENSIONS} == DIMENSIONS
+
+    def test_from_the_wrapped_model(self, adapter):
+        model = SimpleNamespace(config=SimpleNamespace(**HF_CONFIG))
+        adapter.setup_hook_compatibility(SimpleNamespace(original_model=model, blocks=[]))
+        assert {name: getattr(adapter.cfg, name) for name in DIMENSIONS} == DIMENSIONS
+
+    @pytest.mark.parametrize("name", HF_CONFIG)
+    def test_unknown_rather_than_guessed(self, name):
+        known = {other: value for other, value in HF_CONFIG.items() if other != name}
+        cfg = DeepSeekV2ArchitectureAdapter(make_cfg(**known)).cfg
+        assert not set(DIMENSIONS) - set(HF_CONFIG) & set(vars(cfg))

@@ -1,0 +1,22 @@
+# Generated from specs/deepseek_v3.yaml by `adaptergen build specs/deepseek_v3.yaml`.
+"""Puts the adapter in this folder in the place of the installed one, for the tests in this folder."""
+
+import importlib
+import sys
+from pathlib import Path
+
+PACKAGE = "transformer_lens.model_bridge.supported_architectures"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: needs a checkpoint")
+    # Imported here, not above: what instruments transformer_lens has to be set up before.
+    package = importlib.import_module(PACKAGE)
+    factory = importlib.import_module("transformer_lens.factories.architecture_adapter_factory")
+    package.__path__.insert(0, str(Path(__file__).parent.joinpath(*PACKAGE.split("."))))
+    sys.modules.pop(f"{PACKAGE}.deepseek_v3", None)
+    module = importlib.import_module(f"{PACKAGE}.deepseek_v3")
+    adapter = module.DeepSeekV3ArchitectureAdapter
+    setattr(package, adapter.__name__, adapter)
+    factory.SUPPORTED_ARCHITECTURES["DeepseekV3ForCausalLM"] = adapter
+    factory.ArchitectureAdapterFactory.register_adapter("DeepseekV3ForCausalLM", adapter)

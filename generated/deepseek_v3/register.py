@@ -1,0 +1,50 @@
+# Generated from specs/deepseek_v3.yaml by `adaptergen build specs/deepseek_v3.yaml`.
+"""Uses the DeepSeek-V3 adapter in this folder with an installed, unmodified TransformerLens.
+
+    import register
+
+    register.register()
+    bridge = TransformerBridge.boot_transformers("deepseek-ai/DeepSeek-V3")
+    register.unregister()
+"""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from transformer_lens.factories.architecture_adapter_factory import (
+    ArchitectureAdapterFactory,
+)
+
+ARCHITECTURE = "DeepseekV3ForCausalLM"
+_MODULE = "transformer_lens.model_bridge.supported_architectures.deepseek_v3"
+_replaced: list[Any] = []
+
+
+def register() -> type[Any]:
+    """Make TransformerLens use this adapter for its architecture, and return its class."""
+    adapter: type[Any] = _load().DeepSeekV3ArchitectureAdapter
+    if not _replaced:
+        _replaced.append(ArchitectureAdapterFactory._adapters.get(ARCHITECTURE))
+    ArchitectureAdapterFactory.register_adapter(ARCHITECTURE, adapter)
+    return adapter
+
+
+def unregister() -> None:
+    """Give the architecture back to the adapter it had before, if it had one."""
+    while _replaced:
+        before = _replaced.pop()
+        if before is None:
+            ArchitectureAdapterFactory._adapters.pop(ARCHITECTURE, None)
+        else:
+            ArchitectureAdapterFactory.register_adapter(ARCHITECTURE, before)
+
+
+def _load() -> ModuleType:
+    path = Path(__file__).parent.joinpath(*_MODULE.split(".")).with_suffix(".py")
+    spec = importlib.util.spec_from_file_location("generated_deepseek_v3", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

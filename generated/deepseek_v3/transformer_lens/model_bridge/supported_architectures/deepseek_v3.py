@@ -1,0 +1,254 @@
+# Generated from specs/deepseek_v3.yaml by `adaptergen build specs/deepseek_v3.yaml`.
+"""DeepSeek-V3 architecture adapter.
+
+Supports DeepseekV3ForCausalLM. A decoder with latent attention; the first layers are dense, the
+others mixtures of experts.
+
+- ``dense``: gated MLP of a dense layer among sparse ones, bound as ``mlp``
+- ``moe``: mixture of experts, bound as ``mlp``
+
+Queries are compressed where the config has q_lora_rank, and projected directly where not. Experts
+are chosen within groups, by scores that a bias corrects.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+
+from transformer_lens.conversion_utils.conversion_steps.rearrange_tensor_conversion import (
+    RearrangeTensorConversion,
+)
+from transformer_lens.model_bridge.architecture_adapter import ArchitectureAdapter
+from transformer_lens.model_bridge.generalized_components import (
+    EmbeddingBridge,
+    GatedMLPBridge,
+    LinearBridge,
+    MLAAttentionBridge,
+    MLABlockBridge,
+    MoEBridge,
+    MoERouterBridge,
+    RMSNormalizationBridge,
+    RotaryEmbeddingBridge,
+    UnembeddingBridge,
+)
+from transformer_lens.model_bridge.generalized_components.base import (
+    GeneralizedComponent,
+)
+
+# What of the HF config the dimensions on cfg are made from.
+_HF_FIELDS = (
+    "q_lora_rank",
+    "kv_lora_rank",
+    "qk_nope_head_dim",
+    "qk_rope_head_dim",
+    "v_head_dim",
+)
+
+
+def _without_hooks(component: GeneralizedComponent, *names: str) -> GeneralizedComponent:
+    """Take hook points and aliases off a component that nothing in the HF forward would fire."""
+    for name in names:
+        if component._hook_registry.pop(name, None) is not None:
+            delattr(component, name)
+    component.hook_aliases = {
+        alias: target for alias, target in component.hook_aliases.items() if alias not in names
+    }
+    return component
+
+
+class _LayerKind(NamedTuple):
+    """What a block binds on the layers of one kind."""
+
+    slot: str
+    build: Callable[[Any], GeneralizedComponent]
+    # Submodule that the HF blocks of this kind have, and the others do not.
+    holds: str
+
+
+def _leave_out(
+    component: GeneralizedComponent, conditional: dict[str, tuple[str, bool]], hf_config: Any
+) -> None:
+    """Take off submodules that HF leaves out under its config, and hooks that need them."""
+    for path, (field, is_set) in conditional.items():
+        if (getattr(hf_config, field) is not None) != is_set:
+            *parents, name = path.split(".")
+            owner = component
+            for parent in parents:
+                owner = owner.submodules[parent]
+            if owner.submodules.pop(name, None) is None:
+                _without_hooks(owner, name)
+
+
+def _has_submodule(module: torch.nn.Module, path: str) -> bool:
+    return path in dict(module.named_modules())
+
+
+class _DeepSeekV3BlockBridge(MLABlockBridge):
+    """MLABlockBridge that binds what its layer has: the slot of its kind and no other."""
+
+    def __init__(
+        self,
+        name: str,
+        config: Any,
+        submodules: dict[str, GeneralizedComponent],
+        kinds: dict[str, _LayerKind],
+    ) -> None:
+        # TL translates weight names by the template, so there a slot has what any kind binds.
+        slots: dict[str, GeneralizedComponent] = {}
+        for kind in kinds.values():
+            component = kind.build(config)
+            if kind.slot in slots:
+                union = {**slots[kind.slot].submodules, **component.submodules}
+                component = GeneralizedComponent(component.name, submodules=union)
+            slots[kind.slot] = component
+        super().__init__(name, config, submodules={**submodules, **slots})
+        self._shared = tuple(submodules)
+        self.kinds = kinds
+
+    def set_original_component(self, original_component: torch.nn.Module) -> None:
+        """Bind the HF block, keeping what its layer has."""
+        super().set_original_component(original_component)
+        hf_block: Any = original_component
+        hf_config = next(m.config for m in hf_block.modules() if hasattr(m, "config"))
+        told = [kind for kind in self.kinds.values() if _has_submodule(hf_block, kind.holds)]
+        if len(told) != 1:
+            known = {name: kind.holds for name, kind in self.kinds.items()}
+            raise ValueError(f"{self.name}: layer has not just one of {known}")
+        kind = told[0]
+        component = kind.build(self.config)
+        self.submodules = {name: self.submodules[name] for name in self._shared}
+        self.submodules[kind.slot] = component
+        _leave_out(
+            self,
+            {
+                "attn.hook_q_latent": ("q_lora_rank", True),
+                "attn.q_proj": ("q_lora_rank", False),
+                "attn.q_a_proj": ("q_lora_rank", True),
+                "attn.q_a_layernorm": ("q_lora_rank", True),
+                "attn.q_b_proj": ("q_lora_rank", True),
+            },
+            hf_config,
+        )
+
+
+def _dense(cfg: Any) -> GeneralizedComponent:
+    return _without_hooks(
+        MoEBridge(
+            name="mlp",
+            config=cfg,
+            submodules={
+                "dense_gate": LinearBridge(name="gate_proj"),
+                "dense_in": LinearBridge(name="up_proj"),
+                "dense_out": LinearBridge(name="down_proj"),
+            },
+        ),
+        "hook_router_scores",
+    )
+
+
+def _moe(cfg: Any) -> GeneralizedComponent:
+    return _without_hooks(
+        MoEBridge(
+            name="mlp",
+            config=cfg,
+            submodules={
+                "experts": GeneralizedComponent(name="experts"),
+                "gate": MoERouterBridge(name="gate"),
+                "shared_experts": GatedMLPBridge(
+                    name="shared_experts",
+                    config=cfg,
+                    submodules={
+                        "gate": LinearBridge(name="gate_proj"),
+                        "in": LinearBridge(name="up_proj"),
+                        "out": LinearBridge(name="down_proj"),
+                    },
+                ),
+            },
+        ),
+        "hook_post",
+        "hook_pre",
+        "hook_router_scores",
+    )
+
+
+class DeepSeekV3ArchitectureAdapter(ArchitectureAdapter):
+    """Architecture adapter for DeepseekV3ForCausalLM models."""
+
+    supports_fold_ln = False
+
+    def __init__(self, cfg: Any) -> None:
+        """Initialize the DeepSeek-V3 architecture adapter."""
+        super().__init__(cfg)
+
+        self.cfg.normalization_type = "RMS"
+        self.cfg.uses_rms_norm = True
+        self.cfg.final_rms = True
+        self.cfg.positional_embedding_type = "rotary"
+        self.cfg.gated_mlp = True
+        self.cfg.attn_only = False
+        if all(hasattr(cfg, name) for name in _HF_FIELDS):
+            self._set_dimensions(cfg)
+
+        self.weight_processing_conversions = {}
+        self.component_mapping = {
+            "embed": EmbeddingBridge(name="model.embed_tokens"),
+            "rotary_emb": _without_hooks(
+                RotaryEmbeddingBridge(name="model.rotary_emb", config=self.cfg), "hook_out"
+            ),
+            "blocks": _DeepSeekV3BlockBridge(
+                name="model.layers",
+                config=self.cfg,
+                submodules={
+                    "ln1": RMSNormalizationBridge(name="input_layernorm", config=self.cfg),
+                    "attn": _without_hooks(
+                        MLAAttentionBridge(
+                            name="self_attn",
+                            config=self.cfg,
+                            submodules={
+                                "q_proj": LinearBridge(name="q_proj"),
+                                "q_a_proj": LinearBridge(name="q_a_proj"),
+                                "q_a_layernorm": RMSNormalizationBridge(
+                                    name="q_a_layernorm", config=self.cfg
+                                ),
+                                "q_b_proj": LinearBridge(name="q_b_proj"),
+                                "kv_a_proj_with_mqa": LinearBridge(name="kv_a_proj_with_mqa"),
+                                "kv_a_layernorm": RMSNormalizationBridge(
+                                    name="kv_a_layernorm", config=self.cfg
+                                ),
+                                "kv_b_proj": LinearBridge(name="kv_b_proj"),
+                                "o": LinearBridge(name="o_proj"),
+                            },
+                        ),
+                        "hook_hidden_states",
+                    ),
+                    "ln2": RMSNormalizationBridge(name="post_attention_layernorm", config=self.cfg),
+                },
+                kinds={
+                    "dense": _LayerKind("mlp", _dense, "mlp.gate_proj"),
+                    "moe": _LayerKind("mlp", _moe, "mlp.gate"),
+                },
+            ),
+            "ln_final": RMSNormalizationBridge(name="model.norm", config=self.cfg),
+            "unembed": UnembeddingBridge(name="lm_head"),
+        }
+
+    def setup_hook_compatibility(self, bridge: Any) -> None:
+        """Set up what needs the wrapped model."""
+        # TL does not pass all of these on to cfg.
+        self._set_dimensions(bridge.original_model.config)
+        for block in bridge.blocks:
+            # TL splits heads by d_head, which is not the width of these; it does so only once.
+            block.attn.setup_hook_compatibility()
+            block.attn.o.hook_in.hook_conversion = RearrangeTensorConversion(
+                "batch pos (head d_head) -> batch pos head d_head", head=self.cfg.n_heads
+            )
+
+    def _set_dimensions(self, source: Any) -> None:
+        """Set the fields of cfg that a TL or HF config gives, and what is made from them."""
+        cfg: Any = self.cfg
+        cfg.q_lora_rank = source.q_lora_rank
+        cfg.kv_lora_rank = source.kv_lora_rank
+        cfg.qk_nope_head_dim = source.qk_nope_head_dim
+        cfg.qk_rope_head_dim = source.qk_rope_head_dim
+        cfg.v_head_dim = source.v_head_dim
