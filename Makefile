@@ -19,13 +19,14 @@ demo: .venv/.verify ## Build the adapter of Nemotron-H and verify it on a tiny m
 
 test: .venv/.dev ## Run every test that needs neither a GPU nor the network.
 	@echo "== Running the tests of adaptergen"
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 	@echo "== Running the tests that adaptergen generates, each architecture in its own process"
 	@set -e; for folder in generated/*/; do $(BIN)/python -m pytest -m "not slow" "$$folder"; done
 
 lint: .venv/.dev ## Check style and types.
 	@echo "== Checking style"
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
 	@echo "== Checking types"
 	@$(BIN)/mypy
 

@@ -46,7 +46,7 @@ def _run(argv: Sequence[str] | None) -> int:
     except Exception as error:
         from adaptergen.cli.failures import tell
 
-        return tell(error)
+        return tell(error, sys.argv[1:] if argv is None else argv)
 
 
 def _drop_stdout() -> None:

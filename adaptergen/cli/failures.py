@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 import traceback
+from collections.abc import Sequence
 
 from adaptergen.catalogue import CatalogueError
 from adaptergen.cli.terminal import say, say_problems
@@ -18,8 +18,8 @@ HEAVY = frozenset({"accelerate", "torch", "transformer_lens", "transformers"})
 _BAD = 2  # input, environment, or adaptergen itself
 
 
-def tell(error: Exception) -> int:
-    """Tell what happened; the exit code."""
+def tell(error: Exception, argv: Sequence[str]) -> int:
+    """Tell what ended the command with these arguments; the exit code."""
     if os.environ.get("ADAPTERGEN_TRACEBACK"):
         traceback.print_exception(error)
     if isinstance(error, Failed):
@@ -35,7 +35,7 @@ def tell(error: Exception) -> int:
         say(f"{error.filename}: {error.strerror or error}")
         say("  hint: mend this, then run the same command again")
     else:
-        _tell_bug(error)
+        _tell_bug(error, argv)
     return _BAD
 
 
@@ -43,8 +43,8 @@ def _package(error: ModuleNotFoundError) -> str:
     return (error.name or "").partition(".")[0]
 
 
-def _tell_bug(error: Exception) -> None:
+def _tell_bug(error: Exception, argv: Sequence[str]) -> None:
     say(f"adaptergen failed: {type(error).__name__}: {error}")
     say("This is a mistake in adaptergen, not in your spec. Please report it to its maintainers,")
     say("with the spec and what this prints:")
-    say(f"  ADAPTERGEN_TRACEBACK=1 {shlex.join(['adaptergen', *sys.argv[1:]])}")
+    say(f"  ADAPTERGEN_TRACEBACK=1 {shlex.join(['adaptergen', *argv])}")

@@ -1,0 +1,46 @@
+"""Logits equal to HF's: in a plain run with and without a cache, and while hooks record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adaptergen.verify.findings import Finding, Spot
+from adaptergen.verify.reference import Reference
+from adaptergen.verify.subject import Subject, difference
+
+
+def check_parity(subject: Subject, reference: Reference) -> Any:
+    """Compare the logits; gives what `run_with_cache` recorded on the way."""
+    bridge, tokens = subject.bridge, reference.work.tokens
+    logits, cache = bridge.run_with_cache(tokens)
+    uncached, _ = bridge.run_with_cache(tokens, use_cache=False, names_filter=lambda _: False)
+    runs = {
+        "plain": bridge(tokens, use_cache=False),
+        "with_cache": bridge(tokens, use_cache=True),
+        "run_with_cache": logits,
+        "run_with_cache_uncached": uncached,
+    }
+    apart = {name: difference(run, reference.logits) for name, run in runs.items()}
+    subject.sheet.parity.update(apart)
+    within = subject.allowed
+    for run, value in apart.items():
+        if not value <= within:
+            subject.find(_finding(subject, reference, cache, run, value, within))
+    return cache
+
+
+def _finding(
+    subject: Subject, reference: Reference, cache: Any, run: str, value: float, within: float
+) -> Finding:
+    """The finding, at the first layer whose output is another than HF's."""
+    mend = "compare what this layer's component computes with HF's module"
+    what = f"logits differ from HF's ({run})"
+    for promise in subject.promised:
+        if promise.layer is not None and promise.row.name == "hook_out":
+            apart = difference(cache[promise.name], reference.residuals[promise.layer])
+            if apart > within:
+                what += f", first after layer {promise.layer}"
+                node = subject.node(promise.kind)
+                spot = Spot.of(node, promise.layer, promise.kind, promise.row.name)
+                return Finding("parity", what, f"<= {within:g}", f"{value:g}", mend, spot)
+    return Finding("parity", what, f"<= {within:g}", f"{value:g}", mend)

@@ -1,0 +1,100 @@
+"""Weights: their shapes, held against the dimensions of hooks; that they survive a round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from transformers.pytorch_utils import Conv1D
+
+from adaptergen.plan.node import Node
+from adaptergen.verify.checks.paths import modules
+from adaptergen.verify.findings import MODEL, Finding, Spot
+from adaptergen.verify.subject import Subject
+from adaptergen.verify.target import Target
+
+
+@dataclass(frozen=True)
+class Weight:
+    """The features of a component's module, by the hooks that hold them."""
+
+    layer: int | None
+    name: str
+    node: Node
+    features: dict[str, int]
+
+
+def check_weight_shapes(subject: Subject, weights: Sequence[Weight]) -> None:
+    """Weights against the features of the hooks before and after, on every layer.
+
+    Tells for modules whose weight says how many features go in and come out.
+    """
+    for weight in weights:
+        layer, name = weight.layer, weight.name
+        for hook, number in weight.features.items():
+            point = next((point for point in weight.node.hooks if point.name == hook), None)
+            if point is None:
+                continue
+            features = [axis for axis in point.axes if not {"batch", "pos"} & set(axis.names)]
+            sizes = [subject.axis(axis, 1, 1) for axis in features]
+            known = [size for size in sizes if size is not None]
+            subject.sheet.count("weights")
+            if not features or (len(known) == len(sizes) and prod(known) == number):
+                continue
+            kind = MODEL if layer is None else subject.kinds[layer]
+            expected = f"{' * '.join(f'({axis})' for axis in features)} = {prod(known)}"
+            what = f"the weight of {name} has not the features of {name}.{hook}"
+            mend = "mend the shape here, or the arithmetic of a derived value in it"
+            spot = Spot.of(point, layer, kind, f"{name}.{hook}")
+            subject.find(Finding("weights", what, expected, str(number), mend, spot))
+
+
+def collect_weights(target: Target, model: Any, kinds: Sequence[str]) -> list[Weight]:
+    """The features of every module that is to be wrapped."""
+    plan = target.plan
+    nodes = {kind.name: kind.node for kind in plan.kinds}
+    around: list[tuple[int | None, Any, Sequence[Node]]] = [(None, model, plan.components)]
+    for layer, kind in enumerate(kinds):
+        tops = (*plan.shared, *([nodes[kind]] if kind in nodes else []))
+        around.append((layer, model.get_submodule(plan.block.path)[layer], tops))
+    return [
+        Weight(layer, name, node, features_of(module))
+        for layer, holder, tops in around
+        for top in tops
+        for name, node, module in modules(top, holder, model.config)
+    ]
+
+
+def features_of(module: Any) -> dict[str, int]:
+    """Features before and after a module, by the hooks that hold them; nothing if untold."""
+    weight = getattr(module, "weight", None)
+    if isinstance(module, torch.nn.Linear):
+        return {"hook_in": module.in_features, "hook_out": module.out_features}
+    if isinstance(module, Conv1D):
+        return {"hook_in": module.weight.shape[0], "hook_out": module.weight.shape[1]}
+    if isinstance(module, torch.nn.Conv1d):
+        return {"hook_in": module.in_channels, "hook_out": module.out_channels}
+    if isinstance(module, torch.nn.Embedding):
+        return {"hook_out": module.embedding_dim}
+    if isinstance(weight, torch.Tensor) and weight.ndim == 1:
+        return {"hook_in": weight.shape[0], "hook_out": weight.shape[0]}
+    if isinstance(weight, torch.Tensor) and weight.ndim == 2:
+        # A router, which hands its weight to a linear function.
+        return {"hook_in": weight.shape[1], "hook_out": weight.shape[0]}
+    return {}
+
+
+def check_round_trip(subject: Subject, fresh: Callable[[], Any]) -> None:
+    """Weights changed and loaded into another bridge, which `fresh` makes, come out unchanged."""
+    weights = {name: weight + 0.01 for name, weight in subject.bridge.state_dict().items()}
+    other = fresh()
+    other.load_state_dict(weights)
+    after = other.state_dict()
+    lost = [name for name in weights if not torch.equal(after[name], weights[name])]
+    subject.sheet.count("weights", len(weights))
+    if lost:
+        what, mend = "weights do not survive a round trip", "mend the slots or paths of this kind"
+        subject.find(Finding("weights", what, "unchanged", ", ".join(lost[:4]), mend))

@@ -1,0 +1,129 @@
+"""`adaptergen verify`: from arguments to a table, JSON and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adaptergen import record
+from adaptergen.generate import plan, project_path
+from adaptergen.problems import Failed, every
+from adaptergen.verify.environment import HEAVY, peak_memory, require, unproved
+from adaptergen.verify.findings import Sheet, SpecResult
+from adaptergen.verify.known import BadInput, configs
+from adaptergen.verify.record import failure_record, verify_record
+from adaptergen.verify.report import Report
+from adaptergen.verify.table import table
+
+if TYPE_CHECKING:
+    from adaptergen.verify.target import Target
+
+TIERS = ("tiny", "width", "full", "checkpoint")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Verify each spec; 0 as promised, 1 findings, 2 bad input or environment.
+
+    Raises `Failed` for problems of specs, and `ModuleNotFoundError` for a heavy package that is
+    missing; what was asked for as JSON is written before.
+    """
+    try:
+        report = _verify(args)
+    except Failed as failed:
+        _write(args, failure_record(args.tier, "The specs have problems.", failed.problems))
+        raise
+    except ModuleNotFoundError as error:
+        _write(args, failure_record(args.tier, f"{error.name} is not installed."))
+        raise
+    except BadInput as error:
+        _write(args, failure_record(args.tier, error.message))
+        print(error, file=sys.stderr)
+        return 2
+    _write(args, verify_record(report))
+    print(table(report), file=sys.stderr if args.json == "-" else sys.stdout)
+    return report.exit_code
+
+
+def _verify(args: argparse.Namespace) -> Report:
+    _check_arguments(args)
+    paths = list(dict.fromkeys(args.specs))
+    # Before anything heavy: a mistake in a spec is told at once.
+    plans = every(plan, paths)
+    require()
+    warnings = [
+        line
+        for path, made in zip(paths, plans, strict=True)
+        for line in unproved(made, project_path(path))
+    ]
+    warnings = list(dict.fromkeys(warnings))
+    for line in warnings:
+        print(f"warning: {line}", file=sys.stderr)
+    began = time.perf_counter()
+    results = tuple(_result(path, args) for path in paths)
+    seconds = time.perf_counter() - began
+    return Report(args.tier, results, tuple(warnings), seconds, peak_memory())
+
+
+def _result(path: Path, args: argparse.Namespace) -> SpecResult:
+    from adaptergen.verify.target import load_target
+
+    try:
+        target = load_target(path)
+    except ImportError as error:
+        message = f"the adapter of {path.as_posix()} cannot be imported: {error}"
+        versions = f"it is made for the {', '.join(HEAVY.values())} in proved_on"
+        raise BadInput(message, f"check the versions: {versions}") from error
+    spec = target.plan.spec
+    sheets = _sheets(target, args)
+    return SpecResult(spec.module, project_path(path), spec.architecture, tuple(sheets))
+
+
+def _sheets(target: Target, args: argparse.Namespace) -> Sequence[Sheet]:
+    if args.tier == "tiny":
+        from adaptergen.verify.tiers.tiny import tiny
+
+        return tiny(target)
+    if args.tier == "checkpoint":
+        from adaptergen.verify.tiers.checkpoint import Placement, checkpoint
+
+        return checkpoint(
+            target,
+            Placement(
+                args.checkpoint, args.device, args.dtype, args.device_map,
+                dict(args.max_memory), args.offload_folder,
+            ),
+        )  # fmt: skip
+    known = configs(target.plan.spec.architecture, args.config)
+    if args.tier == "width":
+        from adaptergen.verify.tiers.width import width
+
+        return width(target, known)
+    from adaptergen.verify.tiers.full import full
+
+    return full(target, known)
+
+
+def _check_arguments(args: argparse.Namespace) -> None:
+    """Options that another tier has, or that the tier lacks."""
+    of_checkpoint = ("checkpoint", "device", "device_map", "max_memory", "offload_folder")
+    if args.tier == "checkpoint":
+        if not args.checkpoint:
+            raise BadInput("the checkpoint tier needs weights", "add --checkpoint HUB_ID_OR_FOLDER")
+        if len(args.specs) > 1:
+            raise BadInput("a checkpoint is of one architecture", "name one spec")
+        if (args.max_memory or args.offload_folder) and not args.device_map:
+            raise BadInput("memory limits need a device map", "add --device-map auto")
+    elif any(getattr(args, name) for name in of_checkpoint) or args.dtype != "auto":
+        message = f"the {args.tier} tier loads no checkpoint"
+        raise BadInput(message, "add --tier checkpoint")
+    if args.config and args.tier not in ("width", "full"):
+        raise BadInput(f"the {args.tier} tier takes no --config", "add --tier full or --tier width")
+
+
+def _write(args: argparse.Namespace, content: dict[str, object]) -> None:
+    if args.json:
+        record.write(args.json, content)

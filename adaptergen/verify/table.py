@@ -1,0 +1,87 @@
+"""A report as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+
+from adaptergen.problems import visible
+from adaptergen.verify.findings import Finding, Sheet, SpecResult
+from adaptergen.verify.report import Report
+
+_HEAD = ("kind", "declared", "fired", "silent", "undeclared")
+
+
+def table(report: Report) -> str:
+    """Every model with its figures, then every finding, then the summary."""
+    lines = [line for result in report.results for line in _result(result, report.tier)]
+    found = [line for result in report.results for line in _findings(result)]
+    # What an exception says may hold anything.
+    return "\n".join([*map(visible, [*lines, *found]), report.summary])
+
+
+def _result(result: SpecResult, tier: str) -> Iterator[str]:
+    yield f"{result.architecture} ({result.spec}), {tier} tier"
+    for sheet in result.sheets:
+        yield ""
+        yield from _sheet(sheet)
+    yield ""
+
+
+def _sheet(sheet: Sheet) -> Iterator[str]:
+    yield (
+        f"  {sheet.model}: {sheet.layers} layers, {sheet.parameters:,} parameters, "
+        f"{sheet.dtype}, {sheet.seconds:.1f} s"
+    )
+    if sheet.reduced:
+        yield f"    reduced     {_pairs(sheet.reduced)}"
+    if sheet.placement:
+        yield f"    placement   {_pairs(sheet.placement)}"
+    for value, runs in groupby(sorted(sheet.parity, key=sheet.parity.__getitem__), sheet.parity.get):
+        yield f"    parity      {value:g} from HF: {', '.join(runs)}"
+    for equal in (True, False):
+        ways = [way for way, value in sheet.generation.items() if value == equal]
+        if ways:
+            yield f"    generation  {'equal to' if equal else 'NOT equal to'} HF: {', '.join(ways)}"
+    if sheet.measured:
+        counted = ", ".join(f"{number} {name}" for name, number in sheet.measured.items())
+        yield f"    looked at   {counted}"
+    if sheet.hooks:
+        rows = [
+            (kind, *(str(len(getattr(counts, name))) for name in _HEAD[1:]))
+            for kind, counts in sheet.hooks.items()
+        ]
+        yield from _rows([_HEAD, *rows])
+
+
+def _rows(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    wide = max(len(row[0]) for row in rows)
+    for first, *rest in rows:
+        cells = (cell.rjust(len(head)) for cell, head in zip(rest, _HEAD[1:], strict=True))
+        yield f"    {first.ljust(wide)}  {'  '.join(cells)}"
+
+
+def _findings(result: SpecResult) -> Iterator[str]:
+    """Each finding once, with all the layers and models that have it."""
+    alike: dict[tuple[object, ...], list[tuple[str, Finding]]] = {}
+    for sheet in result.sheets:
+        for one in sheet.findings:
+            at = (one.at.kind, one.at.hook, one.at.file, one.at.line)
+            key = (one.check, one.what, one.expected, one.measured, *at)
+            alike.setdefault(key, []).append((sheet.model, one))
+    for group in alike.values():
+        one = group[0][1]
+        where = f"{one.at.file}:{one.at.line}: " if one.at.file else ""
+        layers = sorted({f.at.layer for _, f in group if f.at.layer is not None})
+        on = f"layer{'' if len(layers) == 1 else 's'} {', '.join(map(str, layers))}"
+        parts = [part for part in (on if layers else "", one.at.kind, one.at.hook) if part]
+        models = ", ".join(dict.fromkeys(model for model, _ in group))
+        yield f"{where}{one.check}: {one.what}"
+        yield f"  where: {'; '.join([*parts, models])}"
+        yield f"  expected {one.expected}; measured {one.measured}"
+        yield f"  hint: {one.mend}"
+        yield ""
+
+
+def _pairs(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())

@@ -1,0 +1,49 @@
+"""What is verified: a plan, the adapter that a build makes of it, and the lines of its spec."""
+
+from __future__ import annotations
+
+import linecache
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from adaptergen.generate import plan as make_plan
+from adaptergen.generate import shown_as
+from adaptergen.plan import Plan
+from adaptergen.render.adapter import render_adapter
+from adaptergen.source import Source, read_source
+
+
+@dataclass(frozen=True)
+class Target:
+    """A plan with its spec's file and its adapter class, made but not registered anywhere."""
+
+    plan: Plan
+    source: Source
+    adapter: Any
+
+    def line(self, *loc: str | int) -> int:
+        """The line of a key of the spec."""
+        return self.source.place(loc, key=True).line
+
+
+def load_target(path: Path, text: str | None = None) -> Target:
+    """The target of the spec at `path`. Raises `Failed` with every problem of the spec.
+
+    `text` is the adapter's source where it is not what a build would write.
+    """
+    plan = make_plan(path)
+    source = read_source(path, shown_as(path))
+    module = import_text(text or render_adapter(plan), plan.spec.module)
+    return Target(plan, source, getattr(module, plan.adapter_class))
+
+
+def import_text(text: str, name: str) -> ModuleType:
+    """A module made of source text, under a name that no import finds."""
+    shown = f"<adaptergen {name}.py>"
+    # So that a traceback shows lines of a file that does not exist.
+    linecache.cache[shown] = (len(text), None, text.splitlines(keepends=True), shown)
+    module = ModuleType(f"adaptergen_generated_{name}")
+    exec(compile(text, shown, "exec"), module.__dict__)
+    return module

@@ -1,0 +1,1 @@
+"""What is measured on: tiny models, real widths, whole configurations, real checkpoints."""

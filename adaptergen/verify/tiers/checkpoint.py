@@ -1,0 +1,119 @@
+"""The checkpoint tier: real weights, in memory or spread by accelerate over devices and disk."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from adaptergen.verify.checks.dimensions import check_dimensions
+from adaptergen.verify.checks.generation import check_generation
+from adaptergen.verify.checks.parity import check_parity
+from adaptergen.verify.findings import Sheet
+from adaptergen.verify.known import BadInput
+from adaptergen.verify.models import hf_class
+from adaptergen.verify.reference import Work, random_tokens, take_reference
+from adaptergen.verify.target import Target
+from adaptergen.verify.tiers.steps import look_at, run_checks, timed, wrap_model
+
+PROMPT, POS, NEW_TOKENS = "The capital of France is", 5, 8
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What to load, a Hub id or a folder, and where and how to hold it.
+
+    `dtype` is a name of torch's, or `auto` for that of the weights. With a `device_map`
+    accelerate spreads the model over devices up to `max_memory` (by device, such as `8GB`), and
+    puts the rest into `offload_folder`, or into a temporary one.
+    """
+
+    checkpoint: str
+    device: str | None = None
+    dtype: str = "auto"
+    device_map: str | None = None
+    max_memory: Mapping[int | str, str] = field(default_factory=dict)
+    offload_folder: Path | None = None
+
+
+def checkpoint(target: Target, placement: Placement) -> list[Sheet]:
+    """One sheet. The weights are in memory once: HF computes before the model is wrapped."""
+    sheet = Sheet(placement.checkpoint)
+    with timed(sheet), torch.no_grad(), _folder(placement) as folder:
+        _measure(target, _load(target, placement, folder), placement, sheet)
+        gc.collect()
+    return [sheet]
+
+
+def _measure(target: Target, model: Any, placement: Placement, sheet: Sheet) -> None:
+    kinds = look_at(target, model, sheet)
+    if kinds is None:
+        return
+    spread = getattr(model, "hf_device_map", None)
+    if spread:
+        places = [str(place) for place in spread.values()]
+        sheet.placement = {place: places.count(place) for place in sorted(set(places))}
+    tokens, sheet.prompt = _tokens(model, placement.checkpoint)
+    work = Work(tokens, lengths=(tokens.shape[1],), new_tokens=NEW_TOKENS, uncached=False)
+    reference = take_reference(target, model, work)
+    subject = wrap_model(target, model, kinds, sheet)
+    if subject is None:
+        return
+    run_checks(
+        sheet,
+        dimensions=lambda: check_dimensions(
+            target, subject.bridge.cfg, subject.hf_config, kinds, sheet
+        ),
+        parity=lambda: check_parity(subject, reference),
+        generation=lambda: check_generation(subject, reference),
+    )
+
+
+def _load(target: Target, placement: Placement, folder: str | None) -> Any:
+    """The model, of the class that transformers has: no code of the checkpoint is run."""
+    options: dict[str, Any] = {"dtype": _dtype(placement.dtype), "attn_implementation": "eager"}
+    if placement.device_map:
+        options |= {"device_map": placement.device_map, "offload_folder": folder}
+        if placement.max_memory:
+            options["max_memory"] = dict(placement.max_memory)
+    try:
+        model = hf_class(target).from_pretrained(placement.checkpoint, **options).eval()
+    except OSError as error:
+        hint = "name a Hub id or a folder with config.json and weights"
+        raise BadInput(f"{placement.checkpoint} cannot be loaded: {error}", hint) from error
+    return model if placement.device_map else model.to(_device(placement.device))
+
+
+def _dtype(name: str) -> Any:
+    return name if name == "auto" else getattr(torch, name)
+
+
+def _device(name: str | None) -> str:
+    return name or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _tokens(model: Any, checkpoint: str) -> tuple[Any, str]:
+    """A prompt in the checkpoint's tokens, or the same random ids each time without a tokenizer."""
+    from transformers import AutoTokenizer
+
+    device = model.device if model.device.type != "meta" else "cpu"
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+        return tokenizer(PROMPT, return_tensors="pt").input_ids.to(device), PROMPT
+    except (OSError, ValueError, TypeError, KeyError, ImportError, AttributeError):
+        return random_tokens(model.config.vocab_size, 1, POS).to(device), "random token ids"
+
+
+@contextmanager
+def _folder(placement: Placement) -> Iterator[str | None]:
+    if placement.device_map is None or placement.offload_folder is not None:
+        yield str(placement.offload_folder) if placement.offload_folder else None
+        return
+    with TemporaryDirectory(prefix="adaptergen-") as folder:
+        yield folder

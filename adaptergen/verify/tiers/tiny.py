@@ -1,0 +1,141 @@
+"""The tiny tier: the models of the spec with random weights, in float32.
+
+All is measured on the first branch, and on the others what a branch may change.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from accelerate import cpu_offload
+from transformer_lens.model_bridge.sources import _bridge_builder
+
+from adaptergen.verify.checks.convolution import check_convolution
+from adaptergen.verify.checks.decode import check_decode
+from adaptergen.verify.checks.dimensions import check_dimensions, check_early_dimensions
+from adaptergen.verify.checks.edits import check_edits
+from adaptergen.verify.checks.generation import check_generation
+from adaptergen.verify.checks.hooks import check_fired, check_offered
+from adaptergen.verify.checks.on_request import check_on_request
+from adaptergen.verify.checks.parity import check_parity
+from adaptergen.verify.checks.residuals import check_residuals
+from adaptergen.verify.checks.state_space import check_state_space
+from adaptergen.verify.checks.weights import (
+    check_weight_shapes,
+    collect_weights,
+)
+from adaptergen.verify.findings import Finding, Sheet
+from adaptergen.verify.models import hf_config, random_model, wrap
+from adaptergen.verify.promises import Promise
+from adaptergen.verify.reference import Reference, Work, random_tokens, take_reference
+from adaptergen.verify.subject import Subject, difference
+from adaptergen.verify.target import Target
+from adaptergen.verify.tiers.steps import look_at, one_thread, run_checks, timed, wrap_model
+
+BATCH, POS, NEW_TOKENS = 2, 9, 16
+#: Shorter than the window of a causal convolution, as long, and longer.
+LENGTHS = (1, 2, 3, 4, POS)
+
+
+def tiny(target: Target) -> list[Sheet]:
+    """A sheet for each branch of the spec's tiny model."""
+    spec = target.plan.spec
+    branches = {"default": {}, **spec.tiny.branches}
+    sheets = []
+    for number, (name, changes) in enumerate(branches.items()):
+        sheet = Sheet(name)
+        with timed(sheet), torch.no_grad(), one_thread():
+            _measure(target, sheet, changes, number == 0)
+        sheets.append(sheet)
+    return sheets
+
+
+def _measure(target: Target, sheet: Sheet, changes: Mapping[str, Any], first: bool) -> None:
+    config = hf_config(target, {**target.plan.spec.tiny.config, **changes})
+    model = random_model(target, config)
+    kinds = look_at(target, model, sheet)
+    if kinds is None:
+        return
+    weights = collect_weights(target, model, kinds)
+    work = _work(config.vocab_size, first)
+    state_lengths = LENGTHS if first and target.plan.state_space_kinds else ()
+    reference = take_reference(target, model, work, state_lengths)
+    offloaded = copy.deepcopy(model) if first else None
+    subject = wrap_model(target, model, kinds, sheet)
+    if subject is None:
+        return
+    _check(subject, reference, weights, changes if not first else None)
+    if first:
+        run_checks(
+            sheet,
+            hooks_on_request=lambda: check_on_request(subject, reference),
+            convolution=lambda: check_convolution(subject, reference),
+            state_space=lambda: check_state_space(subject, reference),
+            offloaded_weights=lambda: _check_offloaded(target, offloaded, reference, sheet),
+        )
+
+
+def _work(vocabulary: int, first: bool) -> Work:
+    """Prompts of every length up to `POS`: without a cache, and in one padded batch with it."""
+    return Work(
+        random_tokens(vocabulary, BATCH, POS),
+        lengths=LENGTHS if first else LENGTHS[-1:],
+        new_tokens=NEW_TOKENS,
+        chained=True,
+        uncached=first,
+        padded=range(1, POS + 1) if first else (),
+    )
+
+
+def _check(
+    subject: Subject, reference: Reference, weights: Any, changes: Mapping[str, Any] | None
+) -> None:
+    def concerns(promise: Promise) -> bool:
+        """Whether to edit a hook: any, or those that a field that changes has a part in."""
+        fields = {name for axis in promise.row.axes for name in axis.names}
+        condition = promise.row.condition
+        own = {condition.field} if condition else set()
+        return changes is None or bool(changes.keys() & (fields | own))
+
+    def recorded() -> None:
+        cache = check_parity(subject, reference)
+        check_fired(subject, cache, *reference.work.tokens.shape)
+        check_residuals(subject, cache)
+
+    config, kinds, target = subject.hf_config, list(subject.kinds), subject.target
+    run_checks(
+        subject.sheet,
+        dimensions=lambda: check_dimensions(
+            target, subject.bridge.cfg, config, kinds, subject.sheet
+        ),
+        early_dimensions=lambda: _check_early(target, config, kinds, subject.sheet),
+        weights=lambda: check_weight_shapes(subject, weights),
+        offered_hooks=lambda: check_offered(subject),
+        parity=recorded,
+        decode=lambda: check_decode(subject, reference),
+        generation=lambda: check_generation(subject, reference),
+        edits=lambda: check_edits(subject, reference, concerns),
+    )
+
+
+def _check_early(target: Target, config: Any, kinds: list[str], sheet: Sheet) -> None:
+    cfg = _bridge_builder.build_bridge_config_from_hf(
+        config, target.plan.spec.architecture, sheet.model, torch.float32
+    )
+    check_early_dimensions(target, cfg, config, kinds, sheet)
+
+
+def _check_offloaded(target: Target, model: Any, reference: Reference, sheet: Sheet) -> None:
+    """Weights that accelerate loads for each call of a module."""
+    bridge = wrap(target, cpu_offload(model, execution_device="cpu"), sheet.model)
+    tokens = reference.work.tokens
+    apart = difference(bridge.run_with_cache(tokens)[0], reference.logits)
+    sheet.parity["offloaded"] = apart
+    parity = target.plan.spec.parity
+    within = parity.within if parity else 0.0
+    if not apart <= within:
+        what, mend = "logits with offloaded weights differ from HF's", "load what no call loads"
+        sheet.findings.append(Finding("parity", what, f"<= {within:g}", f"{apart:g}", mend))
