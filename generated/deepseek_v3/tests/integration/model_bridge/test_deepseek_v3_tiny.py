@@ -47,7 +47,7 @@ BRANCHES = {
     "direct_queries": CONFIG | {"q_lora_rank": None},
     "half_rotation": CONFIG | {"rope_interleave": False},
 }
-# Attention is recomputed so that scores and pattern can be edited, and caches keys and values where HF caches what it makes them of.
+# MLAAttentionBridge recomputes attention so that scores and pattern can be edited; it caches keys and values, HF what they are made of.
 TOLERANCE, DECODE_TOLERANCE = 0.0, 1e-05
 KINDS = ["dense", "moe", "moe"]
 BATCH, SEQ = 2, 9
