@@ -47,5 +47,7 @@ def _close(schema: Any) -> None:
     elif isinstance(schema, dict):
         if isinstance(schema.get("patternProperties"), dict):
             schema.setdefault("additionalProperties", False)
+            # How long a key may be: some releases of pydantic say it and some do not.
+            schema.pop("propertyNames", None)
         for value in schema.values():
             _close(value)

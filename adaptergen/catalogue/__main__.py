@@ -1,6 +1,6 @@
 """Writes the committed catalogue of the installed TransformerLens anew, hooks observed.
 
-    python -m adaptergen.catalogue
+python -m adaptergen.catalogue
 """
 
 from __future__ import annotations

@@ -67,7 +67,9 @@ def components_code(nodes: Iterable[Node], config: str) -> Code:
 
 def import_lines(imports: Iterable[tuple[str, str]]) -> str:
     """Import statements; a pair without a name imports the module itself."""
-    lines = (f"from {module} import {name}" if name else f"import {module}" for module, name in imports)
+    lines = (
+        f"from {module} import {name}" if name else f"import {module}" for module, name in imports
+    )
     return "\n".join(sorted(set(lines)))
 
 

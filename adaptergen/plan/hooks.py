@@ -8,7 +8,9 @@ from adaptergen.plan.model import HookRow
 from adaptergen.plan.node import Condition, Node
 
 
-def hook_rows(nodes: Iterable[Node], own: Node | None = None, **repointed: str) -> tuple[HookRow, ...]:
+def hook_rows(
+    nodes: Iterable[Node], own: Node | None = None, **repointed: str
+) -> tuple[HookRow, ...]:
     """Rows for components bound beside each other, and for `own`, the component around them.
 
     `repointed` are aliases of `own` that lead elsewhere than its class says.

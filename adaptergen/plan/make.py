@@ -75,7 +75,7 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
 
 def _only_slot(kinds: dict[str, Kind]) -> set[str]:
     """The slot that every kind takes, if it is one."""
-    slots = {kind.slot for kind in kinds.values()}
+    slots: set[str] = {kind.slot for kind in kinds.values()}
     return slots if len(slots) == 1 else set()
 
 

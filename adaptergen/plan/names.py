@@ -50,7 +50,7 @@ def _flags(spec: Spec, top: Where, catalogue: Catalogue) -> Iterator[Problem]:
 def _config_names(spec: Spec, top: Where, catalogue: Catalogue) -> Iterator[Problem]:
     """Each field of the config is set in one way, and is neither a method nor a known field."""
     config, told = spec.config, spec.blocks.kind
-    set_by = {name: "a flag" for name in config.flags}
+    set_by = dict.fromkeys(config.flags, "a flag")
     if spec.cache:
         set_by["is_stateful"] = "set because of cache"
     if told:

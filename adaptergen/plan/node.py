@@ -67,9 +67,7 @@ class Node:
 
     def conditional(self, prefix: str = "") -> dict[str, Condition]:
         """What of this component depends on the HF config: submodules and hooks, at any depth."""
-        found = {
-            prefix + hook.name: Condition(hook.when, True) for hook in self.hooks if hook.when
-        }
+        found = {prefix + hook.name: Condition(hook.when, True) for hook in self.hooks if hook.when}
         for node in self.submodules:
             if node.condition:
                 found[prefix + node.key] = node.condition

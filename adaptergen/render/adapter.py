@@ -88,15 +88,14 @@ def render_adapter(plan: Plan) -> str:
         told_by_submodule=any(kind.holds for kind in plan.kinds),
         has_conditional_kinds=any(kinds_conditional.values()),
         conditional=_conditions(plan.conditional) if plan.conditional else "",
-        class_attributes=[
-            (name, repr(value)) for name, value in spec.config.adapter.items()
-        ],
+        class_attributes=[(name, repr(value)) for name, value in spec.config.adapter.items()],
         kinds=[{"builder": kind.builder, "component": code.text} for kind, code in builders],
         slot_aliases=sorted(plan.slot_aliases.items()),
         ambiguous_slot=plan.ambiguous_slot,
         router=plan.router,
         router_class=ROUTER_CLASS,
-        functional=plan.functional and {
+        functional=plan.functional
+        and {
             "parent": plan.functional.parent,
             "key": plan.functional.key,
             "class_name": CONVOLUTION_CLASS,

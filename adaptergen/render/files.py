@@ -21,7 +21,7 @@ _INTEGRATION = "tests/integration/model_bridge"
 
 
 def render_files(plan: Plan, catalogue: Catalogue) -> dict[str, str]:
-    """Path in the adapter's folder -> text. Paths below `transformer_lens` and `tests` are upstream's."""
+    """Path in the adapter's folder -> text; `transformer_lens` and `tests` are as upstream has them."""
     module = plan.spec.module
     return {
         f"{_ADAPTERS}/{module}.py": render_adapter(plan),

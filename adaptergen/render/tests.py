@@ -209,7 +209,7 @@ def _all_conditions(plan: Plan) -> list[tuple[str, str, Condition]]:
 
 def _branches(plan: Plan) -> str:
     """The default configuration, and one for each branch that the config opens."""
-    branches = {"default": {}} | plan.spec.tiny.branches
+    branches: dict[str, Mapping[str, object]] = {"default": {}, **plan.spec.tiny.branches}
     return f"{{{', '.join(f'{k!r}: {_branch(v)}' for k, v in branches.items())}}}"
 
 

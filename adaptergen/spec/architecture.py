@@ -72,7 +72,7 @@ class Blocks(ShapeUse):
 
     submodules: dict[Key, Use] = Field({}, description="what every layer has")
     kind: KindOfLayer | None = None
-    kinds: dict[Identifier, Kind] = {}
+    kinds: dict[Identifier, Kind] = Field({}, description="what the layers of each kind have")
 
     @model_validator(mode="after")
     def _kinds_are_told_apart(self) -> Blocks:
@@ -87,11 +87,15 @@ class Blocks(ShapeUse):
         for name in names:
             if names.count(name) > 1:
                 message = f"two kinds of layer are called {quote(name)}"
-                raise SpecValueError("kind-twice", message, "delete one of the two names", ("kinds",))
+                raise SpecValueError(
+                    "kind-twice", message, "delete one of the two names", ("kinds",)
+                )
         for name, kind in self.kinds.items():
             if kind.slot in self.submodules:
                 message = f"the slot {quote(kind.slot)} is a submodule of every layer already"
-                raise SpecValueError("slot-taken", message, "choose another", ("kinds", name, "slot"))
+                raise SpecValueError(
+                    "slot-taken", message, "choose another", ("kinds", name, "slot")
+                )
         return self
 
 

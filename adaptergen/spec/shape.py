@@ -15,7 +15,6 @@ from adaptergen.problems import SpecValueError
 from adaptergen.spec.names import AttributePath, ClassName, HookName, Identifier, ModuleName, Text
 from adaptergen.spec.values import Axis, Key, Releases, Setting
 
-
 WHEN = "field of the HF config; where it is None, HF leaves the module out"
 UNLESS = "field of the HF config; where it is not None, HF leaves the module out"
 
@@ -42,7 +41,8 @@ Path = Annotated[
     _parameter_or("(path)"),
 ]
 ShapeAxis = Annotated[
-    Annotated[Parameter, Tag("(parameter)")] | Annotated[Axis, Tag("(axis)")], _parameter_or("(axis)")
+    Annotated[Parameter, Tag("(parameter)")] | Annotated[Axis, Tag("(axis)")],
+    _parameter_or("(axis)"),
 ]
 
 

@@ -75,7 +75,9 @@ def _check_setting(value: bool | int | float | str | None) -> bool | int | float
 Key = Annotated[
     str,
     AfterValidator(_check_key),
-    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "maxLength": MAX_NAME}),
+    WithJsonSchema(
+        {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "maxLength": MAX_NAME}
+    ),
 ]
 
 #: An axis of a tensor, as text in YAML.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,6 @@ from adaptergen.verify.table import table
 
 if TYPE_CHECKING:
     from adaptergen.verify.target import Target
-
-TIERS = ("tiny", "width", "full", "checkpoint")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,10 +60,8 @@ def _verify(args: argparse.Namespace) -> Report:
     warnings = list(dict.fromkeys(warnings))
     for line in warnings:
         print(f"warning: {line}", file=sys.stderr)
-    began = time.perf_counter()
     results = tuple(_result(path, args) for path in paths)
-    seconds = time.perf_counter() - began
-    return Report(args.tier, results, tuple(warnings), seconds, peak_memory())
+    return Report(args.tier, results, tuple(warnings), peak_memory())
 
 
 def _result(path: Path, args: argparse.Namespace) -> SpecResult:
@@ -78,6 +74,10 @@ def _result(path: Path, args: argparse.Namespace) -> SpecResult:
         versions = f"it is made for the {', '.join(HEAVY.values())} in proved_on"
         raise BadInput(message, f"check the versions: {versions}") from error
     spec = target.plan.spec
+    # Imported before any time is taken.
+    if not hasattr(import_module("transformers"), spec.architecture):
+        message = f"this transformers has no {spec.architecture}"
+        raise BadInput(message, f"install transformers {spec.proved_on.transformers[-1]}")
     sheets = _sheets(target, args)
     return SpecResult(spec.module, project_path(path), spec.architecture, tuple(sheets))
 

@@ -32,7 +32,9 @@ def verify_record(report: Report) -> dict[str, object]:
         "seconds": round(report.seconds, 3),
         "peak_memory_bytes": report.peak_memory,
         "specs": [_spec(result) for result in results],
-        "parity": _by_model(results, lambda sheet: {k: _number(v) for k, v in sheet.parity.items()}),
+        "parity": _by_model(
+            results, lambda sheet: {k: _number(v) for k, v in sheet.parity.items()}
+        ),
         "generation": _by_model(results, lambda sheet: dict(sheet.generation)),
         "dimensions": _by_model(results, lambda sheet: dict(sheet.dimensions)),
         "hooks": {name: {r.module: _hooks(r, name) for r in results} for name in _COUNTS},

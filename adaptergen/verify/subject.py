@@ -40,9 +40,13 @@ class Subject:
 
     @property
     def allowed(self) -> float:
-        """The largest difference of logits from HF's that the spec allows."""
-        parity = self.plan.spec.parity
-        return parity.within if parity else 0.0
+        """The largest difference of logits from HF's that the spec allows in a plain run."""
+        return allowed(self.target, self.bridge.cfg.dtype)
+
+    @property
+    def allowed_in_decode(self) -> float:
+        """And in a decode step."""
+        return allowed(self.target, self.bridge.cfg.dtype, decode=True)
 
     def node(self, kind: str) -> Node:
         """What the layers of a kind bind beside what all have; the block if there are no kinds."""
@@ -82,6 +86,15 @@ def make_subject(target: Target, bridge: Any, kinds: list[str], sheet: Sheet) ->
     for promise in promised:
         sheet.of_kind(promise.kind).declared.add(promise.row.name)
     return Subject(target, bridge, tuple(kinds), tuple(promised), sheet)
+
+
+def allowed(target: Target, dtype: Any, decode: bool = False) -> float:
+    """The largest difference of logits that the spec allows, which it says for float32."""
+    parity = target.plan.spec.parity
+    if parity is None:
+        return 0.0
+    coarser: float = torch.finfo(dtype).eps / torch.finfo(torch.float32).eps
+    return coarser * max(parity.within, parity.decode_within if decode else 0.0)
 
 
 def new_cache(config: Any) -> Any:

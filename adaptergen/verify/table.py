@@ -37,7 +37,9 @@ def _sheet(sheet: Sheet) -> Iterator[str]:
         yield f"    reduced     {_pairs(sheet.reduced)}"
     if sheet.placement:
         yield f"    placement   {_pairs(sheet.placement)}"
-    for value, runs in groupby(sorted(sheet.parity, key=sheet.parity.__getitem__), sheet.parity.get):
+    for value, runs in groupby(
+        sorted(sheet.parity, key=sheet.parity.__getitem__), sheet.parity.get
+    ):
         yield f"    parity      {value:g} from HF: {', '.join(runs)}"
     for equal in (True, False):
         ways = [way for way, value in sheet.generation.items() if value == equal]

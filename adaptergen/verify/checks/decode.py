@@ -15,8 +15,8 @@ def check_decode(subject: Subject, reference: Reference) -> None:
     logits, cache = bridge.run_with_cache(tokens[:, -1:], past_key_values=state, use_cache=True)
     apart = difference(logits, reference.step_logits)
     subject.sheet.parity["decode_step"] = apart
-    if not apart <= subject.allowed:
-        within = f"<= {subject.allowed:g}"
+    if not apart <= subject.allowed_in_decode:
+        within = f"<= {subject.allowed_in_decode:g}"
         mend = "check what the cache holds after a prompt"
         what = "logits of a decode step differ from HF's"
         subject.find(Finding("decode", what, within, f"{apart:g}", mend))

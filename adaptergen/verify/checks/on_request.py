@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from operator import attrgetter
+from functools import reduce
 from typing import Any
 
 from adaptergen.verify.promises import Promise
@@ -45,7 +45,7 @@ def _switched(bridge: Any, switch: str, group: Sequence[Promise]) -> Iterator[No
             stack.callback(getattr(bridge, switch), False)
         else:
             for path in {promise.name.rpartition(".")[0] for promise in group}:
-                _, layer, inner = path.split(".", 2)
-                component = attrgetter(inner)(bridge.blocks[int(layer)])
+                _, layer, *inner = path.split(".")
+                component = reduce(getattr, inner, bridge.blocks[int(layer)])
                 stack.enter_context(attributes(component, **{switch: True}))
         yield

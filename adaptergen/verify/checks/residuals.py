@@ -1,4 +1,4 @@
-"""The residual stream: a layer adds to it what its component returns."""
+"""The residual stream: a layer adds to it what its components return."""
 
 from __future__ import annotations
 
@@ -7,22 +7,31 @@ from typing import Any
 from adaptergen.verify.findings import Finding, Spot
 from adaptergen.verify.subject import Subject, difference
 
-ALIASES = ("hook_resid_pre", "hook_mixer_out", "hook_resid_post")
+#: What is before, what is added, what is after; by the name that a block with such a sum has.
+SUMS = {
+    "hook_mixer_out": [("hook_resid_pre", "hook_mixer_out", "hook_resid_post")],
+    "hook_resid_mid": [
+        ("hook_resid_pre", "hook_attn_out", "hook_resid_mid"),
+        ("hook_resid_mid", "hook_mlp_out", "hook_resid_post"),
+    ],
+}
 
 
 def check_residuals(subject: Subject, cache: Any) -> None:
-    """For blocks of one component: before + added = after, exactly."""
-    if "hook_mixer_out" not in subject.plan.block.aliases:
-        return
+    """On every layer, before + added = after, exactly."""
     names = subject.bridge.hook_dict
+    aliases = subject.plan.block.aliases
+    sums = [each for name, told in SUMS.items() if name in aliases for each in told]
     for layer, kind in enumerate(subject.kinds):
-        points = [names.get(f"blocks.{layer}.{alias}") for alias in ALIASES]
-        if not all(point is not None and point.name in cache.cache_dict for point in points):
-            continue  # A missing name has its finding already.
-        before, added, after = (cache[point.name] for point in points if point is not None)
-        apart = difference(before + added, after)
-        subject.sheet.count("residuals")
-        if apart:
-            what, mend = "the layer does not add what its component returns", "mend the path"
-            spot = Spot.of(subject.node(kind), layer, kind, "hook_mixer_out")
-            subject.find(Finding("residuals", what, "0", f"{apart:g}", mend, spot))
+        for hooks in sums:
+            points = [names.get(f"blocks.{layer}.{hook}") for hook in hooks]
+            found = [cache.cache_dict.get(point.name) for point in points if point is not None]
+            if len(found) < 3 or any(tensor is None for tensor in found):
+                continue  # A missing hook has its finding already.
+            before, added, after = found
+            apart = difference(before + added, after)
+            subject.sheet.count("residuals")
+            if apart:
+                what, mend = f"the layer does not add {hooks[1]} to {hooks[0]}", "mend the path"
+                spot = Spot.of(subject.node(kind), layer, kind, hooks[1])
+                subject.find(Finding("residuals", what, "0", f"{apart:g}", mend, spot))

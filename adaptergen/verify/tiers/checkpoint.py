@@ -77,6 +77,7 @@ def _measure(target: Target, model: Any, placement: Placement, sheet: Sheet) -> 
 
 def _load(target: Target, placement: Placement, folder: str | None) -> Any:
     """The model, of the class that transformers has: no code of the checkpoint is run."""
+    _check_architecture(target, placement.checkpoint)
     options: dict[str, Any] = {"dtype": _dtype(placement.dtype), "attn_implementation": "eager"}
     if placement.device_map:
         options |= {"device_map": placement.device_map, "offload_folder": folder}
@@ -85,9 +86,25 @@ def _load(target: Target, placement: Placement, folder: str | None) -> Any:
     try:
         model = hf_class(target).from_pretrained(placement.checkpoint, **options).eval()
     except OSError as error:
-        hint = "name a Hub id or a folder with config.json and weights"
-        raise BadInput(f"{placement.checkpoint} cannot be loaded: {error}", hint) from error
+        raise _unreadable(placement.checkpoint, error) from error
     return model if placement.device_map else model.to(_device(placement.device))
+
+
+def _check_architecture(target: Target, checkpoint: str) -> None:
+    """Before any weights are read: HF would make up those that another architecture lacks."""
+    try:
+        fields, _ = hf_class(target).config_class.get_config_dict(checkpoint)
+    except OSError as error:
+        raise _unreadable(checkpoint, error) from error
+    wanted, found = target.plan.spec.architecture, fields.get("architectures") or []
+    if wanted not in found:
+        message = f"{checkpoint} is of {', '.join(found) or 'no known architecture'}"
+        raise BadInput(message, f"name a checkpoint of {wanted}")
+
+
+def _unreadable(checkpoint: str, error: OSError) -> BadInput:
+    hint = "name a Hub id or a folder with config.json and weights"
+    return BadInput(f"{checkpoint} cannot be loaded: {error}", hint)
 
 
 def _dtype(name: str) -> Any:

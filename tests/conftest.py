@@ -1,0 +1,19 @@
+"""What all tests share: those marked `heavy` are skipped where something they need is missing."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import pytest
+
+HEAVY = ("torch", "transformers", "transformer_lens")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say why a heavy test does not run."""
+    missing = [name for name in HEAVY if find_spec(name) is None]
+    if missing:
+        reason = f"needs {', '.join(missing)}: pip install 'adaptergen[verify]'"
+        for item in items:
+            if item.get_closest_marker("heavy"):
+                item.add_marker(pytest.mark.skip(reason=reason))

@@ -1,0 +1,115 @@
+"""Which part of adaptergen may import which, and where heavy or hidden dependencies may be."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "adaptergen"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+#: From the bottom to the top: a part imports from rows above its own in this list, and from itself.
+ROWS = (
+    {"problems", "resources"},
+    {"record", "source", "catalogue", "output"},
+    {"spec"},
+    {"schemas", "plan"},
+    {"docs", "render"},
+    {"generate"},
+    {"verify"},
+    {"cli"},
+    {"__main__"},
+)
+ROW = {part: number for number, row in enumerate(ROWS) for part in row}
+
+HEAVY = {"accelerate", "torch", "transformers", "transformer_lens"}
+HEAVY_MAY_BE_IN = ("catalogue/observe", "verify/")
+
+MAX_LINES = 300
+FIX = "see ROWS in tests/test_architecture.py"
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def part_of(path: Path) -> str:
+    """The part a module belongs to: a package or a module directly in adaptergen."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """The dotted name of everything that is imported anywhere in a tree."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def at_start(tree: ast.Module) -> Iterator[ast.AST]:
+    """What runs when the module is imported: nothing in functions, nothing for type checkers."""
+    waiting: list[ast.AST] = list(tree.body)
+    for node in waiting:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            continue
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        yield node
+        waiting.extend(ast.iter_child_nodes(node))
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_every_part_has_its_row() -> None:
+    assert {part_of(path) for path in MODULES} - {"__init__"} <= set(ROW), FIX
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_go_down(path: Path) -> None:
+    own = part_of(path)
+    if own == "__init__":
+        assert not list(imports(parse(path)))
+        return
+    for name in imports(parse(path)):
+        top, _, rest = name.partition(".")
+        part = rest.partition(".")[0]
+        if top != "adaptergen" or part in (own, "__version__"):
+            continue
+        assert part in ROW and ROW[part] < ROW[own], f"{own} may not import {part}: {FIX}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_nothing_heavy_is_imported_at_the_start(path: Path) -> None:
+    if name_of(path).startswith(HEAVY_MAY_BE_IN):
+        return
+    started = {
+        name.partition(".")[0]
+        for node in at_start(parse(path))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in imports(node)
+    }
+    assert not started & HEAVY
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_files_are_found_by_one_module(path: Path) -> None:
+    if name_of(path) == "resources.py":
+        return
+    tree = parse(path)
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert "__file__" not in names, "adaptergen.resources knows where files are"
+    loaders = ("importlib.resources", "importlib_resources", "pkgutil", "pkg_resources")
+    assert not [name for name in imports(tree) if name.startswith(loaders)]
+
+
+def test_modules_are_small() -> None:
+    lengths = {name_of(path): len(path.read_text().splitlines()) for path in MODULES}
+    assert not {name for name, length in lengths.items() if length > MAX_LINES}
+    assert sorted(lengths.values())[len(lengths) // 2] <= 100
