@@ -1,0 +1,74 @@
+"""The emitted test on a checkpoint, with accelerate spreading it, and with a wrong adapter.
+
+On a single file and on shards in memory it runs with the other tests, in `test_nh_emitted.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from nemotron_h_support import ADAPTER, GENERATED, run_pytest, save_checkpoint
+
+CHECKPOINT_TEST = GENERATED / "tests/integration/model_bridge/test_nemotron_h_adapter.py"
+# Notes, in the process of the emitted test, where the weights are when the model is there.
+WITNESS = """
+import json, os, pytest
+
+@pytest.fixture(autouse=True)
+def witness(model):
+    places = {}
+    for weight in model.parameters():
+        places[weight.device.type] = places.get(weight.device.type, 0) + 1
+    with open(os.environ["WITNESS"], "w") as file:
+        json.dump({"weights": places, "map": getattr(model, "hf_device_map", {})}, file)
+"""
+
+
+def check(folder: Path, **env: str) -> dict[str, Any]:
+    """Run the emitted test on a folder; what its process saw of the weights' places."""
+    (folder / "witness.py").write_text(WITNESS, encoding="utf-8")
+    seen = folder / "seen.json"
+    result = run_pytest(
+        *("-p", "witness", CHECKPOINT_TEST),
+        env={
+            "NEMOTRON_H_CHECKPOINT": str(folder),
+            "PYTHONPATH": str(folder),
+            "WITNESS": str(seen),
+            **env,
+        },
+    )
+    assert result.returncode == 0, result.stdout
+    assert "2 passed" in result.stdout
+    made: dict[str, Any] = json.loads(seen.read_text())
+    return made
+
+
+def test_shards_dispatched_over_memory_and_disk(tmp_path: Path) -> None:
+    assert len(save_checkpoint(tmp_path, max_shard_size="40KB")) > 3
+    seen = check(tmp_path, NEMOTRON_H_CPU_MEMORY="120KB")
+    assert seen["weights"].keys() == {"cpu", "meta"}
+    assert set(seen["map"].values()) == {"cpu", "disk"}
+
+
+def test_a_wrong_adapter_fails_it(tmp_path: Path) -> None:
+    """Else the above would prove little: this one forgets an activation while hooks are there."""
+    folder = tmp_path / "generated"
+    shutil.copytree(GENERATED, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    adapter = folder / ADAPTER
+    text = adapter.read_text(encoding="utf-8")
+    right, wrong = "out if activation is None else mixer.act(out)", "out"
+    assert text.count(right) == 1
+    adapter.write_text(text.replace(right, wrong), encoding="utf-8")
+    checkpoint = tmp_path / "checkpoint"
+    save_checkpoint(checkpoint)
+    result = run_pytest(
+        folder / CHECKPOINT_TEST.relative_to(GENERATED),
+        env={"NEMOTRON_H_CHECKPOINT": str(checkpoint)},
+        cwd=tmp_path,
+    )
+    assert result.returncode == 1, result.stdout
+    assert re.findall(r"^FAILED .*::(\w+)", result.stdout, re.MULTILINE) == ["test_logits"]
