@@ -6,16 +6,17 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from adaptergen.cli.memory import Memory
 from adaptergen.output import Wanted
 from adaptergen.problems import Failed, Place, Problem, every, quote
 
 
 def gather(specs: Sequence[Path]) -> list[Wanted]:
     """What each spec wants; a spec named twice counts once. `Failed` with the problems of all."""
-    from adaptergen.generate import generate
-
     paths = _without_doubles(specs)
-    wanted = every(generate, paths)
+    memory = Memory()
+    wanted = every(memory.wanted, paths)
+    memory.keep()
     first: dict[str, Path] = {}
     problems = []
     for path, one in zip(paths, wanted, strict=True):

@@ -51,6 +51,8 @@ def component_code(node: Node, config: str) -> Code:
     if name == node.bridge:
         imports |= {(node.module, node.bridge)}
     text = f"{name}({', '.join(arguments)})"
+    if node.token_hooks:
+        text = f"_over_tokens({text}, {', '.join(map(repr, node.token_hooks))})"
     if node.absent:
         names = ", ".join(repr(name) for name in sorted(name for name, _ in node.absent))
         text = f"_without_hooks({text}, {names})"

@@ -65,6 +65,17 @@ class Node:
     line: int
     where: Where = field(compare=False, repr=False)
 
+    @property
+    def token_hooks(self) -> tuple[str, ...]:
+        """Hooks with batch and position in one first axis."""
+        return tuple(
+            sorted(
+                hook.name
+                for hook in self.hooks
+                if hook.axes and {"batch", "pos"} <= set(hook.axes[0].names)
+            )
+        )
+
     def conditional(self, prefix: str = "") -> dict[str, Condition]:
         """What of this component depends on the HF config: submodules and hooks, at any depth."""
         found = {prefix + hook.name: Condition(hook.when, True) for hook in self.hooks if hook.when}

@@ -144,6 +144,7 @@ BUILDERS = frozenset(
         "_LayerKind",
         "_has_submodule",
         "_leave_out",
+        "_over_tokens",
         "_rebind",
         "_without_hooks",
         CONVOLUTION_CLASS,
@@ -156,6 +157,7 @@ FUNCTIONAL_LOCALS = frozenset(
     [
         "Any",
         "HookPoint",
+        "_rebind",
         "activation",
         "args",
         "bias",

@@ -64,7 +64,9 @@ def render_adapter(plan: Plan) -> str:
         imports.add(_SPLIT)
     former = {old: kind.name for kind in plan.kinds for old in kind.formerly}
     told = spec.blocks.kind
-    hf_fields = ([told.listed_in] if told else []) + list(spec.config.from_hf)
+    has_token_hooks = any(node.token_hooks for top in plan.nodes for _, node in top.walk())
+    if has_token_hooks:
+        imports.add(_BASE)
     flags = list(spec.config.flags.items()) + ([("is_stateful", True)] if spec.cache else [])
     block_type = f"hf_block.{told.attribute}" if told else ""
     text = fill(
@@ -102,7 +104,8 @@ def render_adapter(plan: Plan) -> str:
             **plan.functional.functions.model_dump(),
         },
         takes_hooks_off=takes_hooks_off,
-        hf_fields=_tuple(hf_fields) if hf_fields else "",
+        hf_fields=_tuple(list(spec.config.from_hf)) if spec.config.from_hf else "",
+        has_token_hooks=has_token_hooks,
         from_hf=spec.config.from_hf,
         derived=[
             (name, arithmetic_code(value, "cfg")) for name, value in spec.config.derived.items()

@@ -45,6 +45,7 @@ def render_hook_page(plan: Plan) -> str:
         tl_version=plan.tl_version,
         intro=" ".join((spec.description, *spec.notes)),
         hf_names=", ".join(f"`{name}`" for name in _hf_names(plan)),
+        token_hooks=any(node.token_hooks for top in plan.nodes for _, node in top.walk()),
         table_head=_HEAD,
         model_rows=[_row(row) for row in plan.model_hooks],
         shared_rows=[_row(row) for row in shared],

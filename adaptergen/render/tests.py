@@ -60,8 +60,7 @@ def render_unit_test(plan: Plan) -> str:
         derived[name] = expression.value(derived)
     kinds = [kind.name for kind in plan.kinds]
     former = {old: kind.name for kind in plan.kinds for old in kind.formerly}
-    hf_config: dict[str, object] = {told.listed_in: _former_names(plan)} if told else {}
-    dimensions: dict[str, object] = {told.listed_in: list(spec.tiny.kinds)} if told else {}
+    kinds_field: dict[str, object] = {told.listed_in: _former_names(plan)} if told else {}
     conditions = _all_conditions(plan)
     listed = {name for kind in plan.kinds for name in _listing((*plan.shared, kind.node))}
     listed |= set(_listing(plan.shared))
@@ -77,8 +76,12 @@ def render_unit_test(plan: Plan) -> str:
         kinds=kinds,
         slots=repr({kind.name: kind.slot for kind in plan.kinds}),
         former_kinds=repr(former) if former else "",
-        hf_config=repr(hf_config | values) if hf_config or values else "",
-        dimensions=repr(dimensions | derived),
+        hf_config=repr(kinds_field | values) if kinds_field or values else "",
+        has_dimensions=bool(values),
+        derived=_set(list(spec.config.derived)) if spec.config.derived else "",
+        dimensions=repr(derived),
+        kinds_field=told.listed_in if told else "",
+        canonical_kinds=repr(list(spec.tiny.kinds)),
         n_layers=len(spec.tiny.kinds) or 2,
         kind_attribute=told.attribute if told else "",
         all_conditions=repr(dict.fromkeys(sorted(c.field for _, _, c in conditions), 16)),

@@ -49,7 +49,10 @@ def validate(source: Source, model: type[Model], context: Any = None) -> Model:
         return model.model_validate_json(text, strict=True, context=context)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        findings = [_finding(source, model, dict(detail)) for detail in details[:MAX_PROBLEMS]]
+        # A list counts only its good entries: what is wrong with the others is said of them.
+        spoilt = {detail["loc"][:-1] for detail in details}
+        shown = [one for one in details if one["type"] != "too_short" or one["loc"] not in spoilt]
+        findings = [_finding(source, model, dict(detail)) for detail in shown[:MAX_PROBLEMS]]
     raise Failed(
         source.problem(finding.code, finding.message, finding.hint, finding.path, finding.key)
         for finding in _merged(findings)

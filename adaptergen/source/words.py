@@ -37,7 +37,7 @@ BOUNDS = {
     "multiple_of": "must be a multiple of {multiple_of}",
     "string_too_short": "must have at least {min_length} characters",
     "string_too_long": "must have at most {max_length} characters",
-    "too_short": "must have at least {min_length} entries",
+    "too_short": "must have {min_length} or more entries",
     "too_long": "must have at most {max_length} entries",
     "string_pattern_mismatch": "must have the form {pattern}",
 }
@@ -61,7 +61,8 @@ def describe(value: Any) -> str:
         return f"the number `{value}`"
     if isinstance(value, str):
         return f"the text {quote(value)}"
-    return _LIST if isinstance(value, list) else _MAPPING
+    kind = _LIST if isinstance(value, list) else _MAPPING
+    return kind if value else kind.replace("a ", "an empty ")
 
 
 def type_hint(expected: Iterable[str], value: Any) -> str:
@@ -83,5 +84,6 @@ def type_hint(expected: Iterable[str], value: Any) -> str:
 
 
 def choices(context: dict[str, Any]) -> tuple[str, ...]:
-    """The words that pydantic would have taken, from the text it made of them."""
-    return tuple(re.findall(r"'([^']*)'", str(context.get("expected") or context["expected_tags"])))
+    """What pydantic would have taken, from the text it made of it: words in quotes, or numbers."""
+    text = str(context.get("expected") or context["expected_tags"])
+    return tuple(re.findall(r"'([^']*)'", text)) or tuple(re.findall(r"-?\d+", text))

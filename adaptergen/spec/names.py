@@ -169,7 +169,8 @@ def check_text(text: str) -> str:
         raise SpecValueError("bad-text", message, "delete it")
     if refused:
         hint = _TEXT_HINTS.get(refused.group(), "leave it out")
-        raise SpecValueError("bad-text", f"the text has a {quote(refused.group())}", hint)
+        found = "backtick" if refused.group() == "`" else quote(refused.group())
+        raise SpecValueError("bad-text", f"the text has a {found}", hint)
     return text
 
 

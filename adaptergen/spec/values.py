@@ -42,7 +42,8 @@ class Dimension:
 def parse_dimension(value: object) -> Dimension:
     """`d_model`, `2 * d_head`, or `q_lora_rank or d_model`."""
     if not isinstance(value, (str, int)) or isinstance(value, bool):
-        raise SpecValueError("wrong-type", "a dimension must be text or a whole number")
+        message = "a dimension must be text or a whole number"
+        raise SpecValueError("wrong-type", message, "e.g. `2 * d_head`")
     return Dimension(tuple(map(parse, re.split(r"\s+or\s+", str(value)))))
 
 

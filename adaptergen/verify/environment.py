@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import version
 
 from packaging.version import Version
@@ -27,7 +27,7 @@ def require() -> None:
     """Import the heavy packages. `ModuleNotFoundError` for a missing one, else `BadInput`."""
     for name in HEAVY:
         try:
-            importlib.import_module(name)
+            import_module(name)
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] in HEAVY:
                 raise

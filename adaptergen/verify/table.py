@@ -49,17 +49,20 @@ def _sheet(sheet: Sheet) -> Iterator[str]:
         counted = ", ".join(f"{number} {name}" for name, number in sheet.measured.items())
         yield f"    looked at   {counted}"
     if sheet.hooks:
+        # Where nothing ran, nothing could fire.
+        ran = any(counts.fired for counts in sheet.hooks.values())
+        head = _HEAD if ran else ("kind", "declared", "undeclared")
         rows = [
-            (kind, *(str(len(getattr(counts, name))) for name in _HEAD[1:]))
+            (kind, *(str(len(getattr(counts, name))) for name in head[1:]))
             for kind, counts in sheet.hooks.items()
         ]
-        yield from _rows([_HEAD, *rows])
+        yield from _rows([head, *rows])
 
 
 def _rows(rows: list[tuple[str, ...]]) -> Iterator[str]:
     wide = max(len(row[0]) for row in rows)
     for first, *rest in rows:
-        cells = (cell.rjust(len(head)) for cell, head in zip(rest, _HEAD[1:], strict=True))
+        cells = (cell.rjust(len(head)) for cell, head in zip(rest, rows[0][1:], strict=True))
         yield f"    {first.ljust(wide)}  {'  '.join(cells)}"
 
 

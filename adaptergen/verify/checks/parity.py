@@ -13,7 +13,7 @@ def check_parity(subject: Subject, reference: Reference) -> Any:
     """Compare the logits; gives what `run_with_cache` recorded on the way."""
     bridge, tokens = subject.bridge, reference.work.tokens
     logits, cache = bridge.run_with_cache(tokens)
-    uncached, _ = bridge.run_with_cache(tokens, use_cache=False, names_filter=lambda _: False)
+    uncached, _ = bridge.run_with_cache(tokens, use_cache=False)
     runs = {
         "plain": bridge(tokens, use_cache=False),
         "with_cache": bridge(tokens, use_cache=True),
@@ -37,8 +37,8 @@ def _finding(
     what = f"logits differ from HF's ({run})"
     for promise in subject.promised:
         if promise.layer is not None and promise.row.name == "hook_out":
-            apart = difference(cache[promise.name], reference.residuals[promise.layer])
-            if apart > within:
+            after = cache.cache_dict.get(promise.name)
+            if after is not None and difference(after, reference.residuals[promise.layer]) > within:
                 what += f", first after layer {promise.layer}"
                 node = subject.node(promise.kind)
                 spot = Spot.of(node, promise.layer, promise.kind, promise.row.name)

@@ -14,6 +14,7 @@ import torch
 
 from adaptergen.verify.checks.dimensions import check_dimensions
 from adaptergen.verify.checks.generation import check_generation
+from adaptergen.verify.checks.hooks import check_fired, check_offered
 from adaptergen.verify.checks.parity import check_parity
 from adaptergen.verify.findings import Sheet
 from adaptergen.verify.known import BadInput
@@ -70,7 +71,8 @@ def _measure(target: Target, model: Any, placement: Placement, sheet: Sheet) -> 
         dimensions=lambda: check_dimensions(
             target, subject.bridge.cfg, subject.hf_config, kinds, sheet
         ),
-        parity=lambda: check_parity(subject, reference),
+        offered_hooks=lambda: check_offered(subject),
+        parity=lambda: check_fired(subject, check_parity(subject, reference), *tokens.shape),
         generation=lambda: check_generation(subject, reference),
     )
 
@@ -96,13 +98,15 @@ def _check_architecture(target: Target, checkpoint: str) -> None:
         fields, _ = hf_class(target).config_class.get_config_dict(checkpoint)
     except OSError as error:
         raise _unreadable(checkpoint, error) from error
+    if not fields:
+        raise _unreadable(checkpoint, "there is no config.json")
     wanted, found = target.plan.spec.architecture, fields.get("architectures") or []
     if wanted not in found:
         message = f"{checkpoint} is of {', '.join(found) or 'no known architecture'}"
         raise BadInput(message, f"name a checkpoint of {wanted}")
 
 
-def _unreadable(checkpoint: str, error: OSError) -> BadInput:
+def _unreadable(checkpoint: str, error: OSError | str) -> BadInput:
     hint = "name a Hub id or a folder with config.json and weights"
     return BadInput(f"{checkpoint} cannot be loaded: {error}", hint)
 

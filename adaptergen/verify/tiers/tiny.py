@@ -25,6 +25,7 @@ from adaptergen.verify.checks.parity import check_parity
 from adaptergen.verify.checks.residuals import check_residuals
 from adaptergen.verify.checks.state_space import check_state_space
 from adaptergen.verify.checks.weights import (
+    check_round_trip,
     check_weight_shapes,
     collect_weights,
 )
@@ -79,15 +80,19 @@ def _measure(target: Target, sheet: Sheet, changes: Mapping[str, Any], first: bo
             hooks_on_request=lambda: check_on_request(subject, reference),
             convolution=lambda: check_convolution(subject, reference),
             state_space=lambda: check_state_space(subject, reference),
+            round_trip=lambda: check_round_trip(subject),
             offloaded_weights=lambda: _check_offloaded(target, offloaded, reference, sheet),
         )
 
 
 def _work(vocabulary: int, first: bool) -> Work:
-    """Prompts of every length up to `POS`: without a cache, and in one padded batch with it."""
+    """Prompts of every length up to `POS`: without a cache, and in one padded batch with it.
+
+    Alone and with a cache, where each costs a generation of its own, some of them.
+    """
     return Work(
         random_tokens(vocabulary, BATCH, POS),
-        lengths=LENGTHS if first else LENGTHS[-1:],
+        lengths=(1, 3, POS) if first else (POS,),
         new_tokens=NEW_TOKENS,
         chained=True,
         uncached=first,
@@ -98,12 +103,9 @@ def _work(vocabulary: int, first: bool) -> Work:
 def _check(
     subject: Subject, reference: Reference, weights: Any, changes: Mapping[str, Any] | None
 ) -> None:
-    def concerns(promise: Promise) -> bool:
-        """Whether to edit a hook: any, or those that a field that changes has a part in."""
-        fields = {name for axis in promise.row.axes for name in axis.names}
-        condition = promise.row.condition
-        own = {condition.field} if condition else set()
-        return changes is None or bool(changes.keys() & (fields | own))
+    # A field that has no part in any hook may have one in all that is computed.
+    concerned = {p.name for p in subject.promised if changes is None or _concerns(changes, p)}
+    concerned = concerned or {promise.name for promise in subject.promised}
 
     def recorded() -> None:
         cache = check_parity(subject, reference)
@@ -122,8 +124,15 @@ def _check(
         parity=recorded,
         decode=lambda: check_decode(subject, reference),
         generation=lambda: check_generation(subject, reference),
-        edits=lambda: check_edits(subject, reference, concerns),
+        edits=lambda: check_edits(subject, reference, lambda p: p.name in concerned),
     )
+
+
+def _concerns(changes: Mapping[str, Any], promise: Promise) -> bool:
+    """Whether a field that changes has a part in a hook's shape, or in whether it is there."""
+    fields = {name for axis in promise.row.axes for name in axis.names}
+    condition = promise.row.condition
+    return bool(changes.keys() & (fields | ({condition.field} if condition else set())))
 
 
 def _check_early(target: Target, config: Any, kinds: list[str], sheet: Sheet) -> None:

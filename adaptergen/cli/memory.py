@@ -1,0 +1,154 @@
+"""What specs made before, so that a build of which no input has changed need not format again.
+
+An entry has the files of one spec, and the digest of all that goes into them: the spec, its shapes,
+every file of adaptergen and every template, the versions of Python and of the libraries. Entries
+lie in the user's cache folder, not in the project: what is on disk is compared byte by byte as
+ever, so no edit and no manifest can pass for fresh. An entry that cannot be read is made anew, one
+that cannot be written is done without.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import zlib
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from adaptergen import resources
+from adaptergen.output import Wanted
+
+#: A folder for the entries, or `off`.
+VARIABLE = "ADAPTERGEN_CACHE"
+
+#: Entries are of some ten kilobytes; the oldest go.
+MOST = 512
+
+#: Whose text or data becomes part of what is generated.
+LIBRARIES = ("black", "isort", "jinja2", "markupsafe", "packaging", "pydantic", "ruamel.yaml")
+
+
+@dataclass
+class Memory:
+    """The memory of one call: what all specs share is read once."""
+
+    folder: Path | None = field(default_factory=lambda: _folder())
+    _made: list[tuple[Path, str, Wanted]] = field(default_factory=list)
+    _shared: str = ""
+    _shapes: dict[Path, str] = field(default_factory=dict)
+
+    def wanted(self, path: Path) -> Wanted:
+        """The files that the spec at `path` makes. Raises `Failed` with every problem found."""
+        key = self._key(path)
+        found = self._recall(path, key)
+        if found is not None:
+            return found
+        # When it is needed: it imports all that a build consists of.
+        from adaptergen.generate import generate
+        from adaptergen.spec.load import load_shapes
+
+        if key and not self._made:
+            # An earlier call in this process may have read other shapes.
+            load_shapes.cache_clear()
+        made = generate(path)
+        if key:
+            self._made.append((path, key, made))
+        return made
+
+    def keep(self) -> None:
+        """Keep what was made, for the next call."""
+        # What was edited meanwhile may have been read before or after that.
+        now = Memory(self.folder)
+        for path, key, made in self._made:
+            if key == now._key(path):
+                self._write(path, key, made)
+        if self._made and self.folder is not None:
+            with suppress(OSError):
+                for old in sorted(self.folder.iterdir(), key=os.path.getmtime)[:-MOST]:
+                    old.unlink()
+
+    def _key(self, path: Path) -> str:
+        """The digest of everything that goes into the files; empty without a memory."""
+        if self.folder is None:
+            return ""
+        beside = path.parent / "shapes"
+        shapes = beside if beside.is_dir() else resources.shapes()
+        try:
+            if shapes not in self._shapes:
+                self._shapes[shapes] = _digest(_files(shapes.glob("*.yaml"), shapes))
+            self._shared = self._shared or _of_adaptergen()
+            parts = [self._shared, self._shapes[shapes], *path.absolute().parts[-2:]]
+            return _digest([*(part.encode() for part in parts), path.read_bytes()])
+        except OSError:
+            # What cannot be read is for the build to tell.
+            return ""
+
+    def _recall(self, path: Path, key: str) -> Wanted | None:
+        if self.folder is None or not key:
+            return None
+        with suppress(OSError, ValueError, KeyError, zlib.error):
+            stored_key, digest, body = self._entry(path).read_bytes().split(b"\n", 2)
+            if stored_key.decode() == key and digest.decode() == _digest([body]):
+                content = json.loads(zlib.decompress(body))
+                files = {name: text.encode() for name, text in content["files"].items()}
+                return Wanted(content["name"], content["spec"], files, content["meta"])
+        return None
+
+    def _write(self, path: Path, key: str, made: Wanted) -> None:
+        files = {name: data.decode() for name, data in made.files.items()}
+        content = {"name": made.name, "spec": made.spec, "files": files, "meta": dict(made.meta)}
+        body = zlib.compress(json.dumps(content).encode(), 1)
+        entry = self._entry(path)
+        unfinished = entry.with_suffix(f".{os.getpid()}")
+        with suppress(OSError):
+            entry.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            unfinished.write_bytes(b"\n".join([key.encode(), _digest([body]).encode(), body]))
+            os.replace(unfinished, entry)
+
+    def _entry(self, path: Path) -> Path:
+        assert self.folder is not None
+        return self.folder / (_digest([str(path.absolute()).encode()]) + ".entry")
+
+
+def _folder() -> Path | None:
+    told = os.environ.get(VARIABLE)
+    if told:
+        return None if told == "off" else Path(told)
+    base = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME")
+    with suppress(RuntimeError):
+        return (Path(base) if base else Path.home() / ".cache") / "adaptergen"
+    return None
+
+
+def _of_adaptergen() -> str:
+    """The digest of adaptergen itself and of what it runs on."""
+    package, templates = resources.DATA.parent, resources.templates()
+    versions = [sys.version, *(f"{name} {version(name)}" for name in LIBRARIES)]
+    return _digest(
+        [
+            *(text.encode() for text in versions),
+            *_files(package.rglob("*.py"), package),
+            *_files(resources.CATALOGUES.glob("*"), package),
+            *_files(templates.rglob("*.jinja"), templates),
+        ]
+    )
+
+
+def _files(paths: Iterable[Path], folder: Path) -> Iterable[bytes]:
+    for path in sorted(paths):
+        yield path.relative_to(folder).as_posix().encode()
+        yield path.read_bytes()
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    """One digest of all parts, each told from the next by its length."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(len(part).to_bytes(8, "big"))
+        total.update(part)
+    return total.hexdigest()
