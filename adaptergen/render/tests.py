@@ -78,7 +78,7 @@ def render_unit_test(plan: Plan) -> str:
         former_kinds=repr(former) if former else "",
         hf_config=repr(kinds_field | values) if kinds_field or values else "",
         has_dimensions=bool(values),
-        derived=_set(list(spec.config.derived)) if spec.config.derived else "",
+        derived=f"{{{', '.join(map(repr, spec.config.derived))}}}" if spec.config.derived else "",
         dimensions=repr(derived),
         kinds_field=told.listed_in if told else "",
         canonical_kinds=repr(list(spec.tiny.kinds)),

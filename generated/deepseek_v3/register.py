@@ -9,6 +9,7 @@
 """
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -46,5 +47,7 @@ def _load() -> ModuleType:
     spec = importlib.util.spec_from_file_location("generated_deepseek_v3", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # Pickle finds classes by the name of their module.
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module

@@ -58,6 +58,13 @@ def _without_hooks(component: GeneralizedComponent, *names: str) -> GeneralizedC
     return component
 
 
+def _over_tokens(component: GeneralizedComponent, *names: str) -> GeneralizedComponent:
+    """Mark hook points with batch and position in one first axis, so that slices are of that."""
+    for name in names:
+        getattr(component, name).pos_dim = 0
+    return component
+
+
 class _LayerKind(NamedTuple):
     """What a block binds on the layers of one kind."""
 
@@ -188,8 +195,15 @@ def _moe(cfg: Any) -> GeneralizedComponent:
             name="mlp",
             config=cfg,
             submodules={
-                "experts": GeneralizedComponent(name="experts"),
-                "gate": MoERouterBridge(name="gate"),
+                "experts": _over_tokens(
+                    GeneralizedComponent(name="experts"), "hook_in", "hook_out"
+                ),
+                "gate": _over_tokens(
+                    MoERouterBridge(name="gate"),
+                    "hook_expert_indices",
+                    "hook_expert_weights",
+                    "hook_out",
+                ),
                 "shared_experts": GatedMLPBridge(
                     name="shared_experts",
                     config=cfg,
@@ -270,7 +284,7 @@ class DeepSeekV2ArchitectureAdapter(ArchitectureAdapter):
 
     def setup_hook_compatibility(self, bridge: Any) -> None:
         """Set up what needs the wrapped model."""
-        # TL does not pass all of these on to cfg.
+        # TL passes only what it knows on to cfg.
         self._set_dimensions(bridge.original_model.config)
         for block in bridge.blocks:
             # TL splits heads by d_head, which is not the width of these; it does so only once.
@@ -280,7 +294,7 @@ class DeepSeekV2ArchitectureAdapter(ArchitectureAdapter):
             )
 
     def _set_dimensions(self, source: Any) -> None:
-        """Set the fields of cfg that a TL or HF config gives, and what is made from them."""
+        """Set the dimensions that a TL or HF config gives, and what is made from them."""
         cfg: Any = self.cfg
         cfg.q_lora_rank = source.q_lora_rank
         cfg.kv_lora_rank = source.kv_lora_rank

@@ -341,6 +341,12 @@ class TestHooks:
             logits = bridge.run_with_hooks(tokens, fwd_hooks=[(hook, edited)])
             assert torch.equal(logits, expected) == holds(READ_ONLY, name), hook
 
+    def test_a_slice_of_positions_is_one_of_positions(self, bridge, tokens):
+        _, cache = bridge.run_with_cache(tokens[:1])
+        _, sliced = bridge.run_with_cache(tokens[:1], pos_slice=2)
+        for hook in hook_shapes(bridge):
+            assert sliced[hook].numel() * SEQ == cache[hook].numel(), hook
+
     def test_decode_step_fires_the_same_hooks(self, hf, bridge, tokens):
         prompt, token = tokens[:, :-1], tokens[:, -1:]
         hf_state, state = (DynamicCache(config=hf.config) for _ in range(2))

@@ -48,7 +48,6 @@ _FORMER_KINDS = {"mamba": "linear_attention", "attention": "full_attention"}
 
 # What of the HF config the dimensions on cfg are made from.
 _HF_FIELDS = (
-    "layers_block_type",
     "mamba_num_heads",
     "mamba_head_dim",
     "n_groups",
@@ -64,6 +63,13 @@ def _without_hooks(component: GeneralizedComponent, *names: str) -> GeneralizedC
     component.hook_aliases = {
         alias: target for alias, target in component.hook_aliases.items() if alias not in names
     }
+    return component
+
+
+def _over_tokens(component: GeneralizedComponent, *names: str) -> GeneralizedComponent:
+    """Mark hook points with batch and position in one first axis, so that slices are of that."""
+    for name in names:
+        getattr(component, name).pos_dim = 0
     return component
 
 
@@ -283,10 +289,21 @@ def _moe(cfg: Any) -> GeneralizedComponent:
             name="mixer",
             config=cfg,
             submodules={
-                "experts": GeneralizedComponent(name="experts"),
-                "gate": MoERouterBridge(name="gate"),
-                "latent_in": LinearBridge(name="fc1_latent_proj"),
-                "latent_out": LinearBridge(name="fc2_latent_proj"),
+                "experts": _over_tokens(
+                    GeneralizedComponent(name="experts"), "hook_in", "hook_out"
+                ),
+                "gate": _over_tokens(
+                    MoERouterBridge(name="gate"),
+                    "hook_expert_indices",
+                    "hook_expert_weights",
+                    "hook_out",
+                ),
+                "latent_in": _over_tokens(
+                    LinearBridge(name="fc1_latent_proj"), "hook_in", "hook_out"
+                ),
+                "latent_out": _over_tokens(
+                    LinearBridge(name="fc2_latent_proj"), "hook_in", "hook_out"
+                ),
                 "shared_experts": MLPBridge(
                     name="shared_experts",
                     config=cfg,
@@ -328,6 +345,8 @@ class NemotronHArchitectureAdapter(ArchitectureAdapter):
         self.cfg.gated_mlp = False
         self.cfg.attn_only = False
         self.cfg.is_stateful = True
+        if hasattr(cfg, "layers_block_type"):
+            self._set_kinds(cfg)
         if all(hasattr(cfg, name) for name in _HF_FIELDS):
             self._set_dimensions(cfg)
 
@@ -360,13 +379,18 @@ class NemotronHArchitectureAdapter(ArchitectureAdapter):
 
     def setup_hook_compatibility(self, bridge: Any) -> None:
         """Set up what needs the wrapped model."""
-        # TL does not pass all of these on to cfg.
+        # TL passes only what it knows on to cfg.
+        self._set_kinds(bridge.original_model.config)
         self._set_dimensions(bridge.original_model.config)
 
-    def _set_dimensions(self, source: Any) -> None:
-        """Set the fields of cfg that a TL or HF config gives, and what is made from them."""
+    def _set_kinds(self, source: Any) -> None:
+        """Set the kind of each layer that a TL or HF config gives, by its canonical name."""
         cfg: Any = self.cfg
         cfg.layers_block_type = [_FORMER_KINDS.get(kind, kind) for kind in source.layers_block_type]
+
+    def _set_dimensions(self, source: Any) -> None:
+        """Set the dimensions that a TL or HF config gives, and what is made from them."""
+        cfg: Any = self.cfg
         cfg.mamba_num_heads = source.mamba_num_heads
         cfg.mamba_head_dim = source.mamba_head_dim
         cfg.n_groups = source.n_groups

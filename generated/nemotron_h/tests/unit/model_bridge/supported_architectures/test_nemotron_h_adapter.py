@@ -74,7 +74,6 @@ HF_CONFIG = {
     "ssm_state_size": 18,
 }
 DIMENSIONS = {
-    "layers_block_type": ["linear_attention", "full_attention", "moe", "mlp", "linear_attention"],
     "mamba_num_heads": 6,
     "mamba_head_dim": 10,
     "n_groups": 14,
@@ -167,21 +166,36 @@ class TestComponentMapping:
         assert not set(one.submodules.values()) & set(other.submodules.values())
 
 
-class TestDimensions:
-    def test_from_cfg_that_carries_them(self):
-        cfg = NemotronHArchitectureAdapter(make_cfg(**HF_CONFIG)).cfg
+class TestConfig:
+    def test_kinds_by_their_canonical_names(self, adapter):
+        source = {"layers_block_type": HF_CONFIG["layers_block_type"]}
+        from_cfg = NemotronHArchitectureAdapter(make_cfg(**source))
+        model = SimpleNamespace(config=SimpleNamespace(**HF_CONFIG))
+        adapter.setup_hook_compatibility(SimpleNamespace(original_model=model, blocks=[]))
+        for cfg in (from_cfg.cfg, adapter.cfg):
+            assert cfg.layers_block_type == [
+                "linear_attention",
+                "full_attention",
+                "moe",
+                "mlp",
+                "linear_attention",
+            ]
+
+    def test_dimensions_from_cfg_that_carries_them(self):
+        source = {name: HF_CONFIG[name] for name in HF_CONFIG if name in DIMENSIONS}
+        cfg = NemotronHArchitectureAdapter(make_cfg(**source)).cfg
         assert {name: getattr(cfg, name) for name in DIMENSIONS} == DIMENSIONS
 
-    def test_from_the_wrapped_model(self, adapter):
+    def test_dimensions_from_the_wrapped_model(self, adapter):
         model = SimpleNamespace(config=SimpleNamespace(**HF_CONFIG))
         adapter.setup_hook_compatibility(SimpleNamespace(original_model=model, blocks=[]))
         assert {name: getattr(adapter.cfg, name) for name in DIMENSIONS} == DIMENSIONS
 
-    @pytest.mark.parametrize("name", HF_CONFIG)
-    def test_unknown_rather_than_guessed(self, name):
+    @pytest.mark.parametrize("name", [name for name in HF_CONFIG if name in DIMENSIONS])
+    def test_dimensions_unknown_rather_than_guessed(self, name):
         known = {other: value for other, value in HF_CONFIG.items() if other != name}
         cfg = NemotronHArchitectureAdapter(make_cfg(**known)).cfg
-        assert not set(DIMENSIONS) - set(HF_CONFIG) & set(vars(cfg))
+        assert not {"mamba_intermediate_size", "conv_dim"} & set(vars(cfg))
 
 
 class TestWeightNames:
