@@ -4,9 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SPEC := specs/nemotron_h.yaml
+LIGHT := 3.10 3.11 3.12
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs schema clean
+.PHONY: help demo test light bench lint docs schema clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -23,6 +24,17 @@ test: .venv/.dev ## Run every test that needs neither a GPU nor the network.
 	@echo "== Running the tests that adaptergen generates, each architecture in its own process"
 	@set -e; for folder in generated/*/; do $(BIN)/python -m pytest -m "not slow" "$$folder"; done
 
+light: ## Run the tests that need no torch on every supported Python, without torch.
+	@set -e; for version in $(LIGHT); do \
+	  if ! python$$version -c '' 2>/dev/null; then \
+	    echo "== Skipping Python $$version: there is no python$$version" >&2; continue; fi; \
+	  echo "== Python $$version"; \
+	  $(MAKE) --no-print-directory .light/$$version/.stamp; \
+	  .light/$$version/bin/python -m pytest -m "not heavy"; done
+
+bench: .venv/.dev ## Measure how fast it is, and write docs/benchmarks.md.
+	@nice $(BIN)/python -m benchmarks
+
 lint: .venv/.dev ## Check style and types.
 	@echo "== Checking style"
 	@$(BIN)/ruff check .
@@ -36,10 +48,17 @@ docs: .venv/.dev ## Write the generated pages below docs/ anew.
 schema: .venv/.dev ## Write the committed JSON Schemas anew.
 	@$(BIN)/adaptergen schema --write
 
-clean: ## Remove the environment, the caches and what was packaged.
-	@echo "== Removing .venv, caches and packages"
-	@rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+clean: ## Remove the environments, the caches and what was packaged.
+	@echo "== Removing the environments, caches and packages"
+	@rm -rf .venv .light build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find adaptergen tests generated -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# The light core with what its tests need, and nothing of the extra `verify`.
+.light/%/.stamp: pyproject.toml constraints.txt
+	@python$* -m venv .light/$*
+	@.light/$*/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable . build hatchling hypothesis jsonschema pytest ruff
+	@touch $@
 
 # A stamp is touched last, so what was interrupted is taken up again.
 .venv/.verify: pyproject.toml constraints.txt

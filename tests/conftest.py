@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 
 import pytest
+
+# No test may find what another, or the user, has made before.
+os.environ["ADAPTERGEN_CACHE"] = "off"
 
 HEAVY = ("torch", "transformers", "transformer_lens")
 

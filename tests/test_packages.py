@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
+import venv
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -85,14 +87,15 @@ def test_the_sdist_has_what_the_tests_need(packages: Path) -> None:
     (sdist,) = packages.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    for folder in ("docs", "generated", "specs", "templates", "tests"):
+    for folder in ("benchmarks", "docs", "generated", "specs", "templates", "tests"):
         files = {
             path.relative_to(ROOT).as_posix()
             for path in (ROOT / folder).rglob("*")
             if path.is_file() and "__pycache__" not in path.parts
         }
         assert files <= names, folder
-    assert {"Makefile", "constraints.txt", "pyproject.toml", "CHANGELOG.md"} <= names
+    single = {"Makefile", "constraints.txt", "pyproject.toml", "CHANGELOG.md"}
+    assert {*single, ".pre-commit-hooks.yaml"} <= names
     assert not [name for name in names if name.startswith(".venv") or "__pycache__" in name]
 
 
@@ -100,3 +103,63 @@ def test_in_a_checkout_files_are_found_where_people_edit_them() -> None:
     assert resources.checkout() == ROOT
     assert resources.templates() == ROOT / "templates"
     assert resources.shapes() == ROOT / "specs" / "shapes"
+
+
+@pytest.fixture(scope="module", params=["*.whl", "*.tar.gz"], ids=["wheel", "sdist"])
+def commands(
+    request: pytest.FixtureRequest, packages: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of commands of a fresh environment in which the package was installed by name."""
+    home = tmp_path_factory.mktemp("environment")
+    links = tmp_path_factory.mktemp("links")
+    (package,) = packages.glob(request.param)
+    shutil.copy(package, links)
+    venv.create(home, with_pip=True)
+    folder = home / ("Scripts" if os.name == "nt" else "bin")
+    command = [str(folder / "python"), "-m", "pip", "install", "adaptergen==0.1.0"]
+    settings = {"PIP_FIND_LINKS": str(links), "PIP_CONSTRAINT": str(ROOT / "constraints.txt")}
+    done = subprocess.run(
+        command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=300
+    )
+    if done.returncode:
+        pytest.skip(f"pip could not install what adaptergen needs: {done.stderr.strip()[-200:]}")
+    return folder
+
+
+def use(commands: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed command as a user does, who has no checkout."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
+    return subprocess.run(
+        [str(commands / "adaptergen"), *arguments],
+        cwd=cwd, env=kept, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+def test_installed_elsewhere(commands: Path, tmp_path: Path) -> None:
+    """A copied spec, a folder that has nothing else, and no torch."""
+    for arguments in (["--help"], ["build", "--help"], ["--version"]):
+        told = use(commands, tmp_path, *arguments)
+        assert told.returncode == 0 and "adaptergen" in told.stdout, told.stderr
+    for name in ("spec", "shape"):
+        committed = resources.schema(name).read_text(encoding="utf-8")
+        assert use(commands, tmp_path, "schema", name).stdout == committed
+    (tmp_path / SPEC.name).write_bytes(SPEC.read_bytes())
+    built = use(commands, tmp_path, "build", SPEC.name)
+    assert built.returncode == 0, built.stderr
+    ours, golden = tree(tmp_path / "generated"), tree(ROOT / "generated" / "nemotron_h")
+    assert {name.partition("/")[2] for name in ours} == set(golden)
+    for name, data in golden.items():
+        # The headers name the spec by its path in the project, which here has no specs/.
+        plain = data.replace(b"specs/nemotron_h.yaml", b"nemotron_h.yaml")
+        assert name == "manifest.json" or ours[f"nemotron_h/{name}"] == plain, name
+    assert use(commands, tmp_path, "build", SPEC.name, "--check").returncode == 0
+    verified = use(commands, tmp_path, "verify", SPEC.name)
+    assert verified.returncode == 2 and "pip install 'adaptergen[verify]'" in verified.stderr
+
+
+def test_installed_elsewhere_a_mistake_is_told(commands: Path, tmp_path: Path) -> None:
+    text = SPEC.read_text(encoding="utf-8").replace("slot: attn", "slot: atn")
+    (tmp_path / SPEC.name).write_text(text, encoding="utf-8")
+    told = use(commands, tmp_path, "build", SPEC.name)
+    assert told.returncode == 2 and "did you mean `attn`?" in told.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [SPEC.name]

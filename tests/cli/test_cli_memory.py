@@ -1,0 +1,208 @@
+"""A build remembers what it made, and never takes for fresh what is not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adaptergen.cli import memory
+
+ROOT = Path(__file__).parents[2]
+SPEC = Path("specs/nemotron_h.yaml")
+OUT = Path("generated/nemotron_h")
+
+
+@pytest.fixture
+def remembered(project: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project that was built once; the folder of the memory."""
+    folder = project / "memory"
+    monkeypatch.setenv(memory.VARIABLE, str(folder))
+    assert run("build", SPEC).code == 0
+    assert len(list(folder.iterdir())) == 1
+    return folder
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Every spec that is not recalled."""
+    from adaptergen import generate
+
+    seen: list[Path] = []
+    real = generate.generate
+    monkeypatch.setattr(
+        "adaptergen.generate.generate", lambda path: seen.append(path) or real(path)
+    )
+    return seen
+
+
+def test_what_is_unchanged_is_not_made_again(remembered: Path, run: Any, calls: Any) -> None:
+    for option in ((), ("--check",), ("--diff",)):
+        assert run("build", SPEC, *option).code == 0
+    assert calls == []
+    # The files themselves are remembered, so that a tree that is gone is written again.
+    golden = OUT / "HOOKS.md"
+    before = golden.read_bytes()
+    shutil.rmtree("generated")
+    assert run("build", SPEC, "--check").code == 1
+    assert run("build", SPEC).code == 0
+    assert calls == [] and golden.read_bytes() == before
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda: replace(SPEC, "title: Nemotron-H", "title: Other"),
+        lambda: replace(Path("specs/shapes/rms_norm.yaml"), "tensor: ", "tensor: other "),
+    ],
+    ids=["spec", "shape"],
+)
+def test_an_edit_of_what_goes_in(
+    remembered: Path, run: Any, calls: Any, edit: Callable[[], None]
+) -> None:
+    edit()
+    assert run("build", SPEC, "--check").code == 1
+    assert len(calls) == 1
+    assert run("build", SPEC).code == 0
+
+
+def test_a_new_shape_that_is_wrong(remembered: Path, run: Any) -> None:
+    Path("specs/shapes/new.yaml").write_text("shape: 1\n", encoding="utf-8")
+    assert run("build", SPEC, "--check").code == 2
+
+
+@pytest.mark.parametrize("library", memory.LIBRARIES)
+def test_another_version_of_a_library(
+    remembered: Path, run: Any, calls: Any, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    def version(name: str) -> str:
+        return "0.0" if name == library else metadata.version(name)
+
+    monkeypatch.setattr(memory, "version", version)
+    assert run("build", SPEC, "--check").code == 0
+    assert len(calls) == 1
+
+
+def test_an_edit_of_what_was_made(remembered: Path, run: Any, calls: Any) -> None:
+    path = OUT / "register.py"
+    original, manifest = path.read_bytes(), (OUT / "manifest.json").read_text(encoding="utf-8")
+    path.write_bytes(original + b"# mine\n")
+    assert run("build", SPEC, "--check").code == 1
+    # A manifest that agrees with the edit does not help it.
+    replace(
+        OUT / "manifest.json",
+        _digest(original),
+        _digest(path.read_bytes()),
+    )
+    assert run("build", SPEC, "--check").code == 1
+    path.write_bytes(original)
+    assert run("build", SPEC, "--check").code == 1
+    (OUT / "manifest.json").write_text(manifest, encoding="utf-8")
+    assert run("build", SPEC, "--check").code == 0
+    assert calls == []
+
+
+def _digest(data: bytes) -> str:
+    from adaptergen.output.manifest import digest
+
+    return digest(data)
+
+
+@pytest.mark.parametrize("harm", ["cut", "changed", "other"])
+def test_an_entry_that_was_harmed(remembered: Path, run: Any, calls: Any, harm: str) -> None:
+    (entry,) = remembered.iterdir()
+    data = entry.read_bytes()
+    harmed = {"cut": data[:-9], "changed": data[:-9] + b"somewhat?", "other": b"\xff"}
+    entry.write_bytes(harmed[harm])
+    assert run("build", SPEC, "--check").code == 0
+    assert len(calls) == 1
+    assert entry.read_bytes() == data
+
+
+def test_a_folder_that_cannot_be_made(
+    project: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "file").touch()
+    monkeypatch.setenv(memory.VARIABLE, str(project / "file" / "memory"))
+    assert run("build", SPEC).code == 0
+    assert run("build", SPEC, "--check").code == 0
+
+
+def test_what_is_edited_meanwhile_is_not_kept(
+    project: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from adaptergen import generate
+
+    real = generate.generate
+
+    def slow(path: Path) -> Any:
+        made = real(path)
+        replace(SPEC, "title: Nemotron-H", "title: Other")
+        return made
+
+    monkeypatch.setenv(memory.VARIABLE, str(project / "memory"))
+    monkeypatch.setattr("adaptergen.generate.generate", slow)
+    assert run("build", SPEC).code == 0
+    assert not (project / "memory").exists()
+
+
+def test_it_does_not_grow_without_end(
+    remembered: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "MOST", 2)
+    for name in ("deepseek_v2", "deepseek_v3"):
+        assert run("build", f"specs/{name}.yaml").code == 0
+    assert len(list(remembered.iterdir())) == 2
+
+
+def test_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(memory.VARIABLE, "off")
+    assert memory.Memory().folder is None
+    monkeypatch.delenv(memory.VARIABLE)
+    variable = "LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME"
+    monkeypatch.setenv(variable, str(Path("/some/where")))
+    assert memory.Memory().folder == Path("/some/where/adaptergen")
+    monkeypatch.delenv(variable)
+    assert memory.Memory().folder == Path.home() / ".cache" / "adaptergen"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("templates/HOOKS.md.jinja", "\n", "\nmore\n"),
+        ("adaptergen/render/formatting.py", "line_length=100", "line_length=90"),
+        ("adaptergen/data/catalogues/transformer_lens-4.3.0.json", '"4.3.0"', '"4.3.0.1"'),
+    ],
+    ids=["template", "code", "catalogue"],
+)
+def test_an_edit_of_adaptergen(tmp_path: Path, file: str, old: str, new: str) -> None:
+    for name in ("adaptergen", "specs", "templates"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    environment = {
+        **os.environ, "PYTHONPATH": str(tmp_path), memory.VARIABLE: str(tmp_path / "memory")
+    }  # fmt: skip
+
+    def build(*options: str) -> int:
+        command = [sys.executable, "-m", "adaptergen", "build", str(SPEC), *options]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, timeout=60
+        ).returncode
+
+    assert build() == 0
+    assert build("--check") == 0
+    replace(tmp_path / file, old, new)
+    assert build("--check") == 1

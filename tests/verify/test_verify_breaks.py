@@ -1,0 +1,225 @@
+"""Verification fails where it should, and names layer, kind, hook, and the line to mend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from verify_support import Project, Result, read
+
+from adaptergen.generate import plan
+from adaptergen.render.adapter import render_adapter
+
+pytestmark = pytest.mark.heavy
+
+ATTENTION = "shapes/grouped_query_attention.yaml"
+MIXER = "shapes/mamba2_mixer.yaml"
+MOE = "shapes/moe.yaml"
+ROUTER = "shapes/router.yaml"
+SPEC = "nemotron_h.yaml"
+Q_OUT = ("submodules", "q", "hooks", "hook_out")
+CONV_OUT = ("submodules", "conv1d", "hooks", "hook_out")
+
+
+@dataclass(frozen=True)
+class Break:
+    """A mistake in a spec or shape, and what has to come of it.
+
+    The finding is of a check, layer, kind and hook, and blames a line that has this text.
+    """
+
+    file: str
+    keys: tuple[str | int, ...]
+    to: object
+    found: tuple[str, int, str, str | None]
+    blamed: str
+    line: str
+
+
+BREAKS = {
+    "a wrong HF path": Break(
+        MIXER,
+        ("submodules", "in_proj", "path"),
+        "input_proj",
+        ("paths", 0, "linear_attention", "mixer.in_proj"),
+        MIXER,
+        "in_proj:",
+    ),
+    "a kind that the spec lacks": Break(
+        SPEC,
+        ("blocks", "kinds", "mlp"),
+        None,
+        ("kinds", 3, "mlp", None),
+        SPEC,
+        "kinds:",
+    ),
+    "a live hook that is silent": Break(
+        ATTENTION,
+        ("hooks", "hook_hidden_states"),
+        {"shape": ["batch", "pos", "d_model"], "tensor": "input"},
+        ("hooks", 1, "full_attention", "attn.hook_hidden_states"),
+        ATTENTION,
+        "hook_hidden_states:",
+    ),
+    "a silent hook that fires": Break(
+        ROUTER,
+        ("hooks", "hook_expert_indices", "contract"),
+        {"is": "silent", "reason": "a guess"},
+        ("hooks", 2, "moe", "mlp.gate.hook_expert_indices"),
+        ROUTER,
+        "hook_expert_indices:",
+    ),
+    "a hook on request without its switch": Break(
+        MIXER,
+        ("hooks", "hook_ssm_state", "contract"),
+        None,
+        ("hooks", 0, "linear_attention", "mixer.hook_ssm_state"),
+        MIXER,
+        "hook_ssm_state:",
+    ),
+    "a wrong shape": Break(
+        ATTENTION,
+        (*Q_OUT, "shape"),
+        ["batch", "pos", "n_key_value_heads", "d_head"],
+        ("shapes", 1, "full_attention", "attn.q.hook_out"),
+        ATTENTION,
+        "hook_out:",
+    ),
+    "a wrong formula": Break(
+        SPEC,
+        ("config", "derived", "conv_dim"),
+        "mamba_intermediate_size + n_groups * ssm_state_size",
+        ("shapes", 0, "linear_attention", "mixer.conv1d.hook_in"),
+        MIXER,
+        "hook_in:",
+    ),
+    "read_only left out": Break(
+        ATTENTION,
+        ("hooks", "hook_pattern", "contract"),
+        None,
+        ("edits", 1, "full_attention", "attn.hook_pattern"),
+        ATTENTION,
+        "hook_pattern:",
+    ),
+    "read_only that is not": Break(
+        ATTENTION,
+        (*Q_OUT, "contract"),
+        {"is": "read_only", "reason": "a guess"},
+        ("edits", 1, "full_attention", "attn.q.hook_out"),
+        ATTENTION,
+        "hook_out:",
+    ),
+    "silent_in_decode that is not": Break(
+        MIXER,
+        (*CONV_OUT, "contract"),
+        {"is": "silent_in_decode", "reason": "a guess"},
+        ("decode", 0, "linear_attention", "mixer.conv1d.hook_out"),
+        MIXER,
+        "hook_out:",
+    ),
+    "an alias left out": Break(
+        MOE,
+        ("aliases", "hook_expert_weights"),
+        None,
+        ("aliases", 2, "moe", "mlp.hook_expert_weights"),
+        SPEC,
+        "moe:",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BREAKS.values(), ids=BREAKS)
+def test_a_mistake_in_a_spec(
+    case: Break, project: Project, run: Callable[..., Result], tmp_path: Path
+) -> None:
+    project.change(case.file, *case.keys, to=case.to)
+    if case.found[0] == "kinds":
+        # The spec has to have every kind of its tiny model; HF's model has another one.
+        kinds = ["linear_attention", "full_attention", "moe", "linear_attention"]
+        project.change(SPEC, "tiny", "kinds", to=kinds)
+    file = tmp_path / "found.json"
+    result = run(project.spec, "--json", file)
+    assert result.code == 1, result.err
+    found = read(file)
+    assert (found["outcome"], found["exit_code"]) == ("differs", 1)
+    places = [(f["check"], f["layer"], f["kind"], f["hook"]) for f in found["failures"]]
+    assert case.found in places
+    failure = found["failures"][places.index(case.found)]
+    assert failure["file"].endswith(case.blamed)
+    assert case.line in project.line(case.blamed, failure["spec_line"])
+    for key in ("what", "expected", "measured", "mend"):
+        assert failure[key]
+    assert f"{failure['file']}:{failure['spec_line']}: {case.found[0]}: " in result.out
+
+
+#: What is wrong in the adapter's text: replaced by what, and check, layer, kind, hook found.
+ADAPTERS = {
+    "a wrong formula": (
+        "2 * cfg.n_groups", "3 * cfg.n_groups", ("dimensions", None, None, None), "conv_dim:",
+    ),
+    "a hook not taken off": (
+        '"hook_result",\n', "", ("hooks", 1, "full_attention", "attn.hook_result"),
+        "full_attention:",
+    ),
+    "a hook taken off": (
+        '"hook_result",\n', '"hook_result",\n"hook_pattern",\n',
+        ("hooks", 1, "full_attention", "attn.hook_pattern"), "hook_pattern:",
+    ),
+    "another tensor in a hook": (
+        "self.conv1d.hook_out, run(out), end)", "self.conv1d.hook_out, 1.01 * run(out), end)",
+        ("parity", 0, "linear_attention", "hook_out"), "linear_attention:",
+    ),
+    "a slot of another kind": (
+        '"hook_mixer_in": f"{kind.slot}.hook_in"', '"hook_mixer_in": f"{kind.slot}.hook_out"',
+        ("aliases", 0, "linear_attention", "hook_mixer_in"), "hook_in:",
+    ),
+    "a wrong path": (
+        'LinearBridge(name="o_proj")', 'LinearBridge(name="out_proj")',
+        ("wrapping", None, None, None), "",
+    ),
+    "a cache that is not kept": (
+        "return DynamicCache(config=hf_model.config)", "raise RuntimeError('no cache')",
+        ("generation", None, None, None), "",
+    ),
+    "offloaded weights that nothing loads": (
+        "with align_module_device(conv1d.original_component):", "if True:",
+        ("parity", None, None, None), "",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_a_mistake_in_the_adapter(name: str, project: Project) -> None:
+    from adaptergen.verify.target import load_target
+    from adaptergen.verify.tiers.tiny import tiny
+
+    old, new, wanted, line = ADAPTERS[name]
+    text = render_adapter(plan(project.spec))
+    assert text.count(old) == 1
+    findings = [
+        f for s in tiny(load_target(project.spec, text.replace(old, new))) for f in s.findings
+    ]
+    places = [(f.check, f.at.layer, f.at.kind, f.at.hook) for f in findings]
+    assert wanted in places, findings
+    finding: Any = findings[places.index(wanted)]
+    if line:
+        file = Path(finding.at.file).relative_to(project.folder).as_posix()
+        assert line in project.line(file, finding.at.line)
+
+
+def test_whole_configurations_show_a_wrong_formula(
+    project: Project, run: Callable[..., Result], tmp_path: Path
+) -> None:
+    formula = "mamba_intermediate_size + n_groups * ssm_state_size"
+    project.change(SPEC, "config", "derived", "conv_dim", to=formula)
+    file = tmp_path / "found.json"
+    assert run(project.spec, "--tier", "full", "--json", file).code == 1
+    failures = read(file)["failures"]
+    assert {failure["model"] for failure in failures} == set(plan(project.spec).spec.checkpoints)
+    assert {(failure["check"], failure["hook"]) for failure in failures} >= {
+        ("weights", "mixer.conv1d.hook_in"),
+        ("weights", "mixer.in_proj.hook_out"),
+    }
