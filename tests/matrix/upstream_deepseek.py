@@ -1,0 +1,145 @@
+"""Runs upstream's own tests of DeepSeek-V2 and V3 with our adapters in place of theirs.
+
+    python tests/matrix/upstream_deepseek.py
+
+Other adapters of TransformerLens import from its `deepseek_v2`, so the file there stays; the
+generated conftest, as a plugin, puts our module in its place for the run. Writes
+`docs/upstream_deepseek.md`. Exit code 1: a test fails for a reason that is not written down here.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+from environments import PROJECT, SOURCE, overlay, python, upstream
+
+PAGE = PROJECT / "docs" / "upstream_deepseek.md"
+RELEASE = "5.23.0"
+UNIT = "tests/unit/model_bridge/supported_architectures/"
+INTEGRATION = "tests/integration/model_bridge/"
+TESTS = {
+    "deepseek_v2": (
+        f"{UNIT}test_deepseek_v2_adapter.py",
+        f"{INTEGRATION}test_deepseek_v2_adapter.py",
+    ),
+    "deepseek_v3": (
+        f"{UNIT}test_deepseek_v3_adapter.py",
+        f"{INTEGRATION}test_deepseek_adapter.py",
+    ),
+}
+TITLES = {"deepseek_v2": "DeepSeek-V2", "deepseek_v3": "DeepSeek-V3"}
+WORDS = ("passed", "failed", "skipped")
+# The whole name of a test -> why it fails with our adapter.
+REASONS = {
+    "test_top_level_bridge_types": (
+        "asks for the bridge of cosines and sines around the rotary embedding, whose hooks cannot "
+        "fire here; ours hooks the complex rotation"
+    ),
+    "test_block_bridge_types": (
+        "asks for one mixture bridge on layers of every kind; on the template ours has the union "
+        "of what dense and sparse layers bind"
+    ),
+    "test_q_a_layernorm_is_plain_component": (
+        "asks for a plain component around the norm of compressed queries; ours is the norm's "
+        "bridge, so that scale and normalized value have hooks"
+    ),
+    "test_q_path_submodules_are_optional": (
+        "asks that every submodule of the query path be optional; ours binds those that the "
+        "config says are there, and requires them"
+    ),
+    "test_moe_submodule_keys": "asks for the exact set without the experts, which ours hooks too",
+    "test_gate_is_optional_plain_component": (
+        "asks for an optional plain component; ours is the router's bridge, with its logits, "
+        "weights and indices, on sparse layers only"
+    ),
+    "test_shared_experts_is_optional": (
+        "asks that they be optional; ours binds them on sparse layers, and requires them there"
+    ),
+    "test_sparse_layer_compatibility_hooks_remain_block_boundaries": (
+        "asks for hook_pre and hook_post of a mixture, which would be its input and output; ours "
+        "does not offer names of neurons for them"
+    ),
+}
+
+
+def outcomes(module: str, ours: bool) -> dict[str, str]:
+    """Each test -> passed, failed or skipped."""
+    with tempfile.TemporaryDirectory() as scratch:
+        report, plugins = Path(scratch) / "report.xml", Path(scratch)
+        generated = PROJECT / "generated" / module
+        shutil.copytree(generated / "transformer_lens", plugins / "transformer_lens")
+        shutil.copy(generated / "conftest.py", plugins / "our_adapter.py")
+        shutil.copy(Path(__file__).parent / "stand_in_tokenizer.py", plugins)
+        result = python(
+            *("-m", "pytest", "-q", "-o", "addopts=", "-p", "no:cacheprovider"),
+            *("-p", "stand_in_tokenizer", *(("-p", "our_adapter") if ours else ())),
+            *("-m", "not slow", "--junitxml", report, *TESTS[module]),
+            before=(overlay(RELEASE), plugins),
+            cwd=upstream(),
+        )
+        if not report.is_file():
+            raise SystemExit(result.stdout + result.stderr)
+        made = {}
+        for case in ElementTree.parse(report).iter("testcase"):
+            tags = {child.tag for child in case}
+            name = f"{case.get('classname', '').rpartition('.')[2]}::{case.get('name')}"
+            failed = tags & {"failure", "error"}
+            made[name] = "failed" if failed else "skipped" if "skipped" in tags else "passed"
+        return made
+
+
+def reason(name: str) -> str | None:
+    """Why a test fails with our adapter, if that is known."""
+    function = re.sub(r"\[.*", "", name.rpartition("::")[2])
+    return REASONS.get(function)
+
+
+def section(module: str, ours: dict[str, str], theirs: dict[str, str]) -> str:
+    counts = "\n".join(
+        f"| {title} | " + " | ".join(str(list(made.values()).count(word)) for word in WORDS) + " |"
+        for title, made in (("generated", ours), ("TransformerLens", theirs))
+    )
+    failed = "\n".join(
+        f"| `{name}` | {reason(name) or '**no reason is known**'} |"
+        for name, outcome in ours.items()
+        if outcome == "failed"
+    )
+    return f"""\
+## {TITLES[module]}
+
+| Adapter | Passed | Failed | Skipped |
+| --- | --- | --- | --- |
+{counts}
+
+| Test that the generated adapter fails | Reason |
+| --- | --- |
+{failed}
+"""
+
+
+def main() -> int:
+    sections, unknown = [], []
+    for module in TESTS:
+        ours = outcomes(module, ours=True)
+        sections.append(section(module, ours, outcomes(module, ours=False)))
+        unknown += [n for n, outcome in ours.items() if outcome == "failed" and not reason(n)]
+    head = f"""\
+# Upstream's tests of DeepSeek with our adapters
+
+Written by `python tests/matrix/upstream_deepseek.py`: the unit and integration tests of {SOURCE},
+with transformers {RELEASE}. The generated module stands in place of the one there; where a test
+takes the tokenizer of `gpt2` from the Hub, it gets a small one instead.
+"""
+    PAGE.write_text("\n".join([head, *sections]), encoding="utf-8")
+    for name in unknown:
+        print(f"no reason is known: {name}")
+    return 1 if unknown else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
