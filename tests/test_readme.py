@@ -1,0 +1,87 @@
+"""What the README shows is what happens."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHECKPOINT = "nvidia/NVIDIA-Nemotron-Nano-9B-v2"
+
+
+def blocks(language: str) -> list[str]:
+    fenced = README.split("\n```")[1::2]
+    return [
+        text for first, _, text in (block.partition("\n") for block in fenced) if first == language
+    ]
+
+
+def test_mistake_and_its_mend(tmp_path):
+    (shown,) = (block for block in blocks("") if "error[" in block)
+    command, expected = shown.split("\n", 1)
+    assert command == "$ adaptergen build specs/nemotron_h.yaml"
+    shutil.copytree(ROOT / "specs", tmp_path / "specs")
+    spec = tmp_path / "specs" / "nemotron_h.yaml"
+    text = spec.read_text(encoding="utf-8")
+    spec.write_text(text.replace("slot: attn", "slot: atn"), encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, "-m", "adaptergen", "build", "specs/nemotron_h.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith(expected.rstrip())
+    assert not (tmp_path / "generated").exists()
+
+
+def test_rows_of_the_hook_page():
+    page = (ROOT / "generated" / "nemotron_h" / "HOOKS.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(?:mixer|attn)\..*$", README, re.MULTILINE)
+    assert len(rows) == 2
+    assert all(row in page.splitlines() for row in rows)
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+@pytest.mark.heavy
+def test_a_model_is_read_with_an_unmodified_transformer_lens(tmp_path):
+    import torch
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from transformers import NemotronHForCausalLM, PreTrainedTokenizerFast
+
+    from adaptergen.generate import plan
+
+    settings = plan(ROOT / "specs" / "nemotron_h.yaml").spec.tiny.config
+    torch.manual_seed(0)
+    NemotronHForCausalLM(NemotronHForCausalLM.config_class(**settings)).save_pretrained(tmp_path)
+    words = {"<pad>": 0, "<s>": 1, "</s>": 2} | {f"w{i}": i for i in range(3, 64)}
+    PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(WordLevel(words, unk_token="<pad>")),
+        pad_token="<pad>",
+        bos_token="<s>",
+        eos_token="</s>",
+    ).save_pretrained(tmp_path)
+    (code,) = blocks("python")
+    assert CHECKPOINT in code
+    result = subprocess.run(
+        [sys.executable, "-c", code.replace(CHECKPOINT, str(tmp_path))],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    layers, convolution, state = result.stdout.splitlines()[-3:]
+    assert layers == "[0, 4]"
+    assert re.fullmatch(r"torch\.Size\(\[1, 112, \d+\]\)", convolution)
+    assert state == "torch.Size([1, 6, 8, 16])"
