@@ -29,7 +29,8 @@ def test_mistake_and_its_mend(tmp_path):
     shutil.copytree(ROOT / "specs", tmp_path / "specs")
     spec = tmp_path / "specs" / "nemotron_h.yaml"
     text = spec.read_text(encoding="utf-8")
-    spec.write_text(text.replace("slot: attn", "slot: atn"), encoding="utf-8")
+    text = text.replace("module: nemotron_h", "module: Nemotron-H").replace("title:", "titel:")
+    spec.write_text(text, encoding="utf-8")
     result = subprocess.run(
         [sys.executable, "-m", "adaptergen", "build", "specs/nemotron_h.yaml"],
         cwd=tmp_path,
@@ -37,7 +38,7 @@ def test_mistake_and_its_mend(tmp_path):
         text=True,
     )
     assert result.returncode == 2
-    assert result.stderr.startswith(expected.rstrip())
+    assert result.stderr.rstrip() == expected.rstrip()
     assert not (tmp_path / "generated").exists()
 
 
