@@ -7,7 +7,7 @@ SPEC := specs/nemotron_h.yaml
 LIGHT := 3.10 3.11 3.12
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test light bench lint docs schema clean
+.PHONY: help demo test light fuzz mutants bench matrix lint docs schema clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -20,9 +20,7 @@ demo: .venv/.verify ## Build the adapter of Nemotron-H and verify it on a tiny m
 
 test: .venv/.dev ## Run every test that needs neither a GPU nor the network.
 	@echo "== Running the tests of adaptergen"
-	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
-	@echo "== Running the tests that adaptergen generates, each architecture in its own process"
-	@set -e; for folder in generated/*/; do $(BIN)/python -m pytest -m "not slow" "$$folder"; done
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
 light: ## Run the tests that need no torch on every supported Python, without torch.
 	@set -e; for version in $(LIGHT); do \
@@ -31,6 +29,13 @@ light: ## Run the tests that need no torch on every supported Python, without to
 	  echo "== Python $$version"; \
 	  $(MAKE) --no-print-directory .light/$$version/.stamp; \
 	  .light/$$version/bin/python -m pytest -m "not heavy"; done
+
+fuzz: .venv/.dev ## Try 100,000 mutated specs.
+	@ADAPTERGEN_FUZZ=100000 $(BIN)/python -m pytest -s tests/fuzz
+
+mutants: .venv/.dev ## Run the generated tests on adapters with mistakes, and write docs/mutants.md.
+	@nice $(BIN)/python tests/mutants/mutation_run.py --report docs/mutants.md \
+	  --module $(notdir $(wildcard generated/*))
 
 bench: .venv/.dev ## Measure how fast it is, and write docs/benchmarks.md.
 	@nice $(BIN)/python -m benchmarks
@@ -47,6 +52,11 @@ docs: .venv/.dev ## Write the generated pages below docs/ anew.
 
 schema: .venv/.dev ## Write the committed JSON Schemas anew.
 	@$(BIN)/adaptergen schema --write
+
+matrix: .venv/.dev ## Measure the adapters on every release of transformers that the spec names.
+	@$(BIN)/python tests/matrix/run.py
+	@$(BIN)/python tests/matrix/upstream.py
+	@$(BIN)/python tests/matrix/upstream_deepseek.py
 
 clean: ## Remove the environments, the caches and what was packaged.
 	@echo "== Removing the environments, caches and packages"

@@ -43,7 +43,12 @@ def render_adapter(plan: Plan) -> str:
     mapping = _mapping(plan)
     kinds_conditional = {kind.name: kind.node.conditional() for kind in plan.kinds}
     leaves_out = bool(plan.conditional or any(kinds_conditional.values()))
-    takes_hooks_off = leaves_out or any(
+    left_out = [
+        *plan.conditional,
+        *(name for names in kinds_conditional.values() for name in names),
+    ]
+    leaves_out_hooks = bool(_hooks(plan, left_out))
+    takes_hooks_off = leaves_out_hooks or any(
         node.absent for top in plan.nodes if top is not plan.block for _, node in top.walk()
     )
     own_block = plan.block_class != plan.block.bridge
@@ -87,6 +92,8 @@ def render_adapter(plan: Plan) -> str:
         split_hooks=plan.split_hooks,
         split_attention=any(name.startswith("attn.") for name, _, _ in plan.split_hooks),
         leaves_out=leaves_out,
+        leaves_out_hooks=leaves_out_hooks,
+        leaves_out_nested=any("." in name for name in left_out),
         told_by_submodule=any(kind.holds for kind in plan.kinds),
         has_conditional_kinds=any(kinds_conditional.values()),
         conditional=_conditions(plan.conditional) if plan.conditional else "",
@@ -147,6 +154,12 @@ def _kind(plan: Plan, index: int) -> str:
     conditions = kind.node.conditional()
     conditional = f", {_conditions(conditions)}" if conditions else ""
     return f"{kind.name!r}: _LayerKind({kind.slot!r}, {kind.builder}{holds}{conditional}), "
+
+
+def _hooks(plan: Plan, names: list[str]) -> set[str]:
+    """Which of these dotted names are hooks, not components."""
+    tops = [*plan.shared, *(child for kind in plan.kinds for child in kind.node.submodules)]
+    return set(names) - {name for top in tops for name, _ in top.walk()}
 
 
 def _conditions(conditions: dict[str, Condition]) -> str:

@@ -5,15 +5,11 @@ from __future__ import annotations
 from adaptergen.catalogue import Catalogue
 from adaptergen.plan.model import Plan
 from adaptergen.render.adapter import render_adapter
+from adaptergen.render.common import render_checkpoint_test, render_conftest, render_register
 from adaptergen.render.hook_page import render_hook_page
 from adaptergen.render.registry import render_registry
-from adaptergen.render.tests import (
-    render_checkpoint_test,
-    render_conftest,
-    render_register,
-    render_tiny_test,
-    render_unit_test,
-)
+from adaptergen.render.tiny_test import render_tiny_test
+from adaptergen.render.unit_test import render_unit_test
 
 _ADAPTERS = "transformer_lens/model_bridge/supported_architectures"
 _UNIT = "tests/unit/model_bridge/supported_architectures"
@@ -21,7 +17,7 @@ _INTEGRATION = "tests/integration/model_bridge"
 
 
 def render_files(plan: Plan, catalogue: Catalogue) -> dict[str, str]:
-    """Path in the adapter's folder -> text; `transformer_lens` and `tests` are as upstream has them."""
+    """Path in the adapter's folder -> text; below that, folders are called as upstream's are."""
     module = plan.spec.module
     return {
         f"{_ADAPTERS}/{module}.py": render_adapter(plan),

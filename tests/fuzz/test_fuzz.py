@@ -31,7 +31,7 @@ from adaptergen import catalogue
 from adaptergen.plan import make_plan
 from adaptergen.problems import CODES, Failed, render
 from adaptergen.problems.text import HIDDEN
-from adaptergen.render import adapter, render_files, tests
+from adaptergen.render import adapter, common, render_files, tiny_test, unit_test
 from adaptergen.source import validate
 from adaptergen.spec.architecture import Spec
 from adaptergen.spec.load import LoadedShape, LoadedSpec, load, load_shapes
@@ -71,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def unformatted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Formatting takes most of the time of a build, so here the text is only compiled."""
-    for module in (adapter, tests):
+    for module in (adapter, common, tiny_test, unit_test):
         monkeypatch.setattr(module, "format_python", lambda text: text)
 
 

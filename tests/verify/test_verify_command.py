@@ -67,6 +67,7 @@ def test_problems_of_a_spec(run: Run, project: Project, tmp_path: Path, json: bo
         assert [problem["code"] for problem in found["problems"]] == ["unknown-shape"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("missing", environment.HEAVY)
 def test_a_heavy_package_is_missing(tmp_path: Path, missing: str) -> None:
     file = tmp_path / "found.json"

@@ -336,6 +336,18 @@ class TestParity:
         actual = bridge.generate(tokens, stop_at_eos=False, verbose=False, **options)
         assert torch.equal(actual, expected)
 
+    def test_final_norm_of_a_part_of_the_residual_stream(self, bridge, tokens):
+        _, cache = bridge.run_with_cache(tokens)
+        last = cache[f"blocks.{len(KINDS) - 1}.hook_out"]
+        normalized = cache.apply_ln_to_stack(last[None], layer=-1)[0]
+        torch.testing.assert_close(normalized, cache["ln_final.hook_normalized"])
+
+    def test_processed_weights_predict_the_same(self, hf, tokens):
+        bridge = wrap(copy.deepcopy(hf))
+        bridge.enable_compatibility_mode()
+        expected = hf(tokens).logits.log_softmax(-1)
+        torch.testing.assert_close(bridge(tokens).log_softmax(-1), expected, atol=1e-5, rtol=0)
+
     def test_offloaded_weights(self, hf, tokens):
         bridge = wrap(cpu_offload(copy.deepcopy(hf), execution_device="cpu"))
         expected = hf(tokens).logits

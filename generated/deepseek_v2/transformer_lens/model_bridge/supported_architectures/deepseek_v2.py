@@ -155,7 +155,8 @@ class _FunctionalRouterBridge(MoEBridge):
             return super().forward(*args, **kwargs)
         original: Any = self.original_component
         bridge, router = copy.copy(self), copy.copy(self.gate)
-        module, linear = copy.copy(original), copy.copy(hf_router)
+        module: Any = copy.copy(original)
+        linear: Any = copy.copy(hf_router)
         bridge._modules = {**self._modules, "_original_component": module}
         router._modules = {**router._modules, "_original_component": linear}
 
@@ -235,11 +236,9 @@ class DeepSeekV2ArchitectureAdapter(ArchitectureAdapter):
         self.cfg.final_rms = True
         self.cfg.positional_embedding_type = "rotary"
         self.cfg.gated_mlp = True
-        self.cfg.attn_only = False
         if all(hasattr(cfg, name) for name in _HF_FIELDS):
             self._set_dimensions(cfg)
 
-        self.weight_processing_conversions = {}
         self.component_mapping = {
             "embed": EmbeddingBridge(name="model.embed_tokens"),
             "rotary_emb": GeneralizedComponent(name="model.rotary_emb"),

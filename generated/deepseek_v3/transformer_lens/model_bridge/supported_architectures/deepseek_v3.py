@@ -200,11 +200,9 @@ class DeepSeekV3ArchitectureAdapter(ArchitectureAdapter):
         self.cfg.final_rms = True
         self.cfg.positional_embedding_type = "rotary"
         self.cfg.gated_mlp = True
-        self.cfg.attn_only = False
         if all(hasattr(cfg, name) for name in _HF_FIELDS):
             self._set_dimensions(cfg)
 
-        self.weight_processing_conversions = {}
         self.component_mapping = {
             "embed": EmbeddingBridge(name="model.embed_tokens"),
             "rotary_emb": _without_hooks(

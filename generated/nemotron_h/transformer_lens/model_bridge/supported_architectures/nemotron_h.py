@@ -85,15 +85,10 @@ class _LayerKind(NamedTuple):
 def _leave_out(
     component: GeneralizedComponent, conditional: dict[str, tuple[str, bool]], hf_config: Any
 ) -> None:
-    """Take off submodules that HF leaves out under its config, and hooks that need them."""
+    """Take off submodules that HF leaves out under its config."""
     for path, (field, is_set) in conditional.items():
         if (getattr(hf_config, field) is not None) != is_set:
-            *parents, name = path.split(".")
-            owner = component
-            for parent in parents:
-                owner = owner.submodules[parent]
-            if owner.submodules.pop(name, None) is None:
-                _without_hooks(owner, name)
+            del component.submodules[path]
 
 
 class _NemotronHBlockBridge(SSMBlockBridge):
@@ -213,7 +208,7 @@ class _FunctionalConvMixerBridge(SSM2MixerBridge):
             function = namespace["causal_conv1d_fn"]
 
             def run(states: Any) -> Any:
-                return function(states, weight, bias, activation=None, **kwargs)
+                return function(states, weight, bias, **kwargs)
 
             return convolve(run, x, weight, activation)
 
@@ -224,7 +219,7 @@ class _FunctionalConvMixerBridge(SSM2MixerBridge):
 
             def run(states: Any) -> Any:
                 # Before transformers 5.17 a decode step comes without a sequence axis.
-                out = function(states.reshape(x.shape), state, weight, bias, None, **kwargs)
+                out = function(states.reshape(x.shape), state, weight, bias, **kwargs)
                 return out.reshape(states.shape)
 
             return convolve(run, x.reshape(*x.shape[:2], -1), weight, activation).reshape(x.shape)
@@ -306,7 +301,6 @@ def _moe(cfg: Any) -> GeneralizedComponent:
                 ),
                 "shared_experts": MLPBridge(
                     name="shared_experts",
-                    config=cfg,
                     submodules={
                         "in": LinearBridge(name="up_proj"),
                         "out": LinearBridge(name="down_proj"),
@@ -323,7 +317,6 @@ def _moe(cfg: Any) -> GeneralizedComponent:
 def _mlp(cfg: Any) -> GeneralizedComponent:
     return MLPBridge(
         name="mixer",
-        config=cfg,
         submodules={
             "in": LinearBridge(name="up_proj"),
             "out": LinearBridge(name="down_proj"),
@@ -342,15 +335,12 @@ class NemotronHArchitectureAdapter(ArchitectureAdapter):
         self.cfg.uses_rms_norm = True
         self.cfg.final_rms = True
         self.cfg.positional_embedding_type = "none"
-        self.cfg.gated_mlp = False
-        self.cfg.attn_only = False
         self.cfg.is_stateful = True
         if hasattr(cfg, "layers_block_type"):
             self._set_kinds(cfg)
         if all(hasattr(cfg, name) for name in _HF_FIELDS):
             self._set_dimensions(cfg)
 
-        self.weight_processing_conversions = {}
         self.component_mapping = {
             "embed": EmbeddingBridge(name="model.embeddings"),
             "blocks": _NemotronHBlockBridge(

@@ -113,15 +113,18 @@ def listing(components: dict[str, GeneralizedComponent], prefix: str = "") -> di
 
 
 def bind(
-    adapter: DeepSeekV2ArchitectureAdapter, kind: str, **config: object
+    adapter: DeepSeekV2ArchitectureAdapter, *held: str, **config: object
 ) -> GeneralizedComponent:
-    """A block bound to a stand-in for the HF block of a layer, as TransformerLens binds it."""
+    """A block bound to a stand-in for an HF block that holds this, as TransformerLens binds it."""
     hf_block = torch.nn.Module()
-    inner = hf_block
-    for part in HOLDS[kind].split("."):
-        inner.add_module(part, torch.nn.Module())
-        inner = getattr(inner, part)
-    hf_block.config = SimpleNamespace(**{**{"q_lora_rank": 16}, **config})
+    for path in held:
+        inner = hf_block
+        for part in path.split("."):
+            if part not in dict(inner.named_children()):
+                inner.add_module(part, torch.nn.Module())
+            inner = getattr(inner, part)
+    hf_block.inner = torch.nn.Module()
+    hf_block.inner.config = SimpleNamespace(**{**{"q_lora_rank": 16}, **config})
     block = copy.deepcopy(adapter.components["blocks"])
     block.name = "model.layers.3"
     block.set_original_component(hf_block)
@@ -150,21 +153,14 @@ class TestComponentMapping:
     @pytest.mark.parametrize("value", [16, None])
     @pytest.mark.parametrize("kind", LAYERS)
     def test_layer_binds_what_its_kind_has(self, adapter, kind, value):
-        block = bind(adapter, kind, **dict.fromkeys(["q_lora_rank"], value))
+        block = bind(adapter, HOLDS[kind], **dict.fromkeys(["q_lora_rank"], value))
         there = {name for name in LAYERS[kind] if is_there(name, value)}
         assert listing(block.submodules) == {name: LAYERS[kind][name] for name in there}
 
-    def test_unknown_kind_names_layer_and_kinds(self, adapter):
-        block = copy.deepcopy(adapter.components["blocks"])
-        block.name = "model.layers.3"
-        hf_block = torch.nn.Module()
-        hf_block.config = SimpleNamespace(**{"q_lora_rank": 16})
-        with pytest.raises(ValueError, match=r"\.3.*dense.*moe"):
-            block.set_original_component(hf_block)
-
-    def test_blocks_share_no_component(self, adapter):
-        one, other = (bind(adapter, kind) for kind in list(LAYERS)[-2:])
-        assert not set(one.submodules.values()) & set(other.submodules.values())
+    @pytest.mark.parametrize("held", [(), HOLDS.values()])
+    def test_layer_of_no_single_kind_names_layer_and_kinds(self, adapter, held):
+        with pytest.raises(ValueError, match=r"\.3.*'dense'.*'moe'.*\}$"):
+            bind(adapter, *held)
 
 
 class TestConfig:
@@ -177,3 +173,14 @@ class TestConfig:
         model = SimpleNamespace(config=SimpleNamespace(**HF_CONFIG))
         adapter.setup_hook_compatibility(SimpleNamespace(original_model=model, blocks=[]))
         assert {name: getattr(adapter.cfg, name) for name in DIMENSIONS} == DIMENSIONS
+
+
+class TestPaths:
+    @pytest.mark.parametrize("kind", LAYERS)
+    def test_paths_of_a_layer(self, adapter, kind):
+        for name in LAYERS[kind]:
+            parts = name.split(".")
+            above = [".".join(parts[: end + 1]) for end in range(len(parts))]
+            hf_path = ".".join(LAYERS[kind][parent].split()[1] for parent in above)
+            path = adapter.translate_transformer_lens_path(f"blocks.3.{name}")
+            assert path == f"model.layers.3.{hf_path}"

@@ -2,12 +2,15 @@
 """Structure of the Nemotron-H adapter: what it maps, what a block binds, what cfg carries."""
 
 import copy
+import functools
 from types import SimpleNamespace
 
 import pytest
 import torch
+from accelerate import cpu_offload
 
 from transformer_lens.config import TransformerBridgeConfig
+from transformer_lens.model_bridge.component_setup import setup_submodules
 from transformer_lens.model_bridge.generalized_components.base import (
     GeneralizedComponent,
 )
@@ -112,7 +115,8 @@ def bind(
     """A block bound to a stand-in for the HF block of a layer, as TransformerLens binds it."""
     hf_block = torch.nn.Module()
     hf_block.block_type = kind
-    hf_block.config = SimpleNamespace(**{**{"moe_latent_size": 16}, **config})
+    hf_block.inner = torch.nn.Module()
+    hf_block.inner.config = SimpleNamespace(**{**{"moe_latent_size": 16}, **config})
     block = copy.deepcopy(adapter.components["blocks"])
     block.name = "model.layers.3"
     block.set_original_component(hf_block)
@@ -151,19 +155,19 @@ class TestComponentMapping:
 
     def test_unknown_kind_names_layer_and_kinds(self, adapter):
         with pytest.raises(
-            ValueError, match=r"\.3.*'window'.*full_attention.*linear_attention.*mlp.*moe"
+            ValueError,
+            match=r"\.3.*'window'.*'full_attention'.*'linear_attention'.*'mlp'.*'moe'\]$",
         ):
             bind(adapter, "window")
 
     @pytest.mark.parametrize("kind", LAYERS)
-    def test_block_aliases_lead_to_the_slot(self, adapter, kind):
-        aliases = bind(adapter, kind).hook_aliases
-        assert aliases["hook_mixer_in"] == f"{SLOTS[kind]}.hook_in"
-        assert aliases["hook_mixer_out"] == f"{SLOTS[kind]}.hook_out"
-
-    def test_blocks_share_no_component(self, adapter):
-        one, other = (bind(adapter, kind) for kind in list(LAYERS)[-2:])
-        assert not set(one.submodules.values()) & set(other.submodules.values())
+    def test_aliases_of_the_block(self, adapter, kind):
+        assert bind(adapter, kind).hook_aliases == {
+            "hook_resid_post": "hook_out",
+            "hook_resid_pre": "hook_in",
+            "hook_mixer_in": f"{SLOTS[kind]}.hook_in",
+            "hook_mixer_out": f"{SLOTS[kind]}.hook_out",
+        }
 
 
 class TestConfig:
@@ -200,20 +204,153 @@ class TestConfig:
 
 class TestWeightNames:
     @pytest.mark.parametrize(
-        "layer, name",
-        [
-            (0, "mixer.in_proj.weight"),
-            (1, "attn.q.weight"),
-            (2, "mlp.experts.weight"),
-            (3, "mlp.in.weight"),
-        ],
+        "layer, kind",
+        enumerate(["linear_attention", "full_attention", "moe", "mlp", "linear_attention"]),
     )
-    def test_slot_in_the_name(self, layer, name):
+    def test_slot_in_the_name(self, layer, kind):
         adapter = NemotronHArchitectureAdapter(make_cfg(**HF_CONFIG))
-        hf_key = f"model.layers.{layer}.mixer.{name.split('.', 1)[1]}"
-        assert adapter.convert_hf_key_to_tl_key(hf_key) == f"blocks.{layer}.{name}"
+        for name in LAYERS[kind]:
+            # TransformerLens asks with its own names below the module that the slot takes.
+            top, *below = name.split(".")
+            hf_key = ".".join([LAYERS[kind][top].split()[1], *below, "weight"])
+            tl_key = adapter.convert_hf_key_to_tl_key(f"model.layers.{layer}.{hf_key}")
+            assert tl_key == f"blocks.{layer}.{name}.weight"
 
-    def test_what_all_layers_have_keeps_its_name(self):
-        adapter = NemotronHArchitectureAdapter(make_cfg(**HF_CONFIG))
-        hf_key = "model.layers.1.norm.weight"
-        assert adapter.convert_hf_key_to_tl_key(hf_key) == "blocks.1.norm.weight"
+
+class TestPaths:
+    @pytest.mark.parametrize("kind", LAYERS)
+    def test_paths_of_a_layer(self, adapter, kind):
+        for name in LAYERS[kind]:
+            parts = name.split(".")
+            above = [".".join(parts[: end + 1]) for end in range(len(parts))]
+            hf_path = ".".join(LAYERS[kind][parent].split()[1] for parent in above)
+            path = adapter.translate_transformer_lens_path(f"blocks.3.{name}")
+            assert path == f"model.layers.3.{hf_path}"
+
+
+def causal_conv1d_fn(x, weight, bias=None, activation=None, scale=1.0):
+    padded = torch.nn.functional.pad(x, (weight.shape[-1] - 1, 0))
+    out = scale * torch.nn.functional.conv1d(padded, weight[:, None], bias, groups=len(weight))
+    return out if activation is None else torch.nn.functional.silu(out)
+
+
+def causal_conv1d_update(x, state, weight, bias=None, activation=None, scale=1.0):
+    window = torch.cat([state, x.reshape(*state.shape[:2], 1)], dim=-1)
+    out = causal_conv1d_fn(window, weight, bias, activation, scale)
+    return out[..., -1].reshape(x.shape)
+
+
+def decorated(function):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+class Mixer(torch.nn.Module):
+    """A stand-in for the HF mixer, with the ways of all releases to compute the convolution."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1d = torch.nn.Conv1d(3, 3, 2, groups=3, padding=1, dtype=torch.float64)
+        self.act = torch.nn.SiLU()
+        self.gain = torch.nn.Parameter(torch.tensor(3.0, dtype=torch.float64))
+
+    @decorated
+    def forward(self, hidden_states, way="sequence", *, before=2, after=1):
+        x, length = hidden_states.transpose(1, 2), hidden_states.shape[1]
+        weight, bias = self.conv1d.weight.squeeze(1), self.conv1d.bias
+        if self.training:
+            return hidden_states  # stands for a fused kernel, which calls nothing
+        if way == "lacking":
+            assert causal_conv1d_update is None
+            return causal_conv1d_update(x)
+        if way == "sequence":
+            out = causal_conv1d_fn(x, weight, bias, activation="silu", scale=2.0)
+        elif way == "cached":
+            cached = torch.nn.functional.pad(x, (before, 0), value=0.5)
+            out = causal_conv1d_fn(cached, weight, bias, activation="silu", scale=2.0)[..., before:]
+        elif way == "step":
+            state = torch.full((*x.shape[:2], after), 0.5, dtype=x.dtype)
+            out = causal_conv1d_update(x, state, weight, bias, "silu", scale=2.0)
+        elif way == "step without an axis":
+            state = torch.full((*x.shape[:2], after), 0.5, dtype=x.dtype)
+            out = causal_conv1d_update(x[..., 0], state, weight, bias, "silu", scale=2.0)[..., None]
+        else:
+            out = self.act(self.conv1d(x)[..., :length])
+        assert out.dtype == x.dtype
+        return self.gain * out.transpose(1, 2)
+
+
+class TestConvolution:
+    """Hooks of a convolution in each way that a release of HF, or a kernel, may compute it."""
+
+    WAYS = [
+        ("sequence", 3),
+        ("cached", 3),
+        ("cached", 1),
+        ("step", 1),
+        ("step without an axis", 1),
+        ("module", 3),
+    ]
+
+    def bound(self, adapter, hf_mixer):
+        mixer = bind(adapter, "linear_attention").submodules["mixer"]
+        mixer.submodules = {"conv1d": mixer.submodules["conv1d"]}
+        mixer.set_original_component(hf_mixer.eval())
+        setup_submodules(mixer, adapter, hf_mixer)
+        return mixer
+
+    @pytest.fixture
+    def mixer(self, adapter):
+        return self.bound(adapter, Mixer())
+
+    @pytest.mark.parametrize("way, length", WAYS)
+    def test_hooks_hold_the_tokens_of_the_call(self, mixer, way, length):
+        x = torch.randn(2, length, 3, dtype=torch.float64)
+        plain, seen = mixer(x, way), []
+        for hook in (mixer.conv1d.hook_in, mixer.conv1d.hook_out):
+            hook.add_hook(lambda activation, hook: seen.append(activation))
+        torch.testing.assert_close(mixer(x, way), plain)
+        before, after = seen
+        torch.testing.assert_close(before, x.transpose(1, 2))
+        torch.testing.assert_close(3 * mixer.act(after).transpose(1, 2), plain)
+        torch.testing.assert_close(mixer(hidden_states=x, way=way), plain)
+
+    @pytest.mark.parametrize("way, length", WAYS)
+    def test_edits_take_the_place_of_the_tokens(self, mixer, way, length):
+        x = torch.randn(2, length, 3, dtype=torch.float64)
+        expected = mixer(x + 1, way)
+        mixer.conv1d.hook_in.add_hook(lambda activation, hook: activation + 1)
+        torch.testing.assert_close(mixer(x, way), expected)
+        mixer.conv1d.hook_out.add_hook(lambda activation, hook: 0 * activation)
+        assert torch.equal(mixer(x, way), torch.zeros_like(x))
+
+    @pytest.mark.parametrize("way, length", WAYS)
+    def test_offloaded_weights(self, adapter, way, length):
+        hf_mixer = Mixer().eval()
+        x = torch.randn(2, length, 3, dtype=torch.float64)
+        expected = hf_mixer(x, way)
+        mixer = self.bound(adapter, cpu_offload(hf_mixer, execution_device="cpu"))
+        torch.testing.assert_close(mixer(x, way), expected)
+        mixer.conv1d.hook_out.add_hook(lambda activation, hook: 0 * activation)
+        assert torch.equal(mixer(x, way), torch.zeros_like(x))
+
+    def test_other_precision_than_the_weights(self, mixer):
+        mixer.conv1d.hook_out.add_hook(lambda activation, hook: None)
+        mixer(torch.randn(2, 3, 3))
+
+    def test_function_that_a_release_lacks(self, mixer, monkeypatch):
+        monkeypatch.setitem(globals(), "causal_conv1d_update", None)
+        mixer.conv1d.hook_out.add_hook(lambda activation, hook: None)
+        with pytest.raises(TypeError, match="NoneType"):
+            mixer(torch.randn(2, 1, 3), "lacking")
+
+    def test_fused_kernel_runs_unless_hooked(self, mixer):
+        x = torch.randn(2, 3, 3, dtype=torch.float64)
+        expected = mixer(x)
+        mixer.train()
+        assert torch.equal(mixer(x), x)
+        mixer.conv1d.hook_out.add_hook(lambda activation, hook: None)
+        torch.testing.assert_close(mixer(x), expected)

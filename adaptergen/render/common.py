@@ -1,0 +1,45 @@
+"""What the emitted tests share, and the small files that go with an adapter."""
+
+from __future__ import annotations
+
+from adaptergen.plan.code import CONVOLUTION_CLASS, class_name
+from adaptergen.plan.model import KindPlan, Plan
+from adaptergen.render.environment import fill
+from adaptergen.render.formatting import format_python
+
+ADAPTER_PACKAGE = "transformer_lens.model_bridge.supported_architectures"
+
+
+def common_values(plan: Plan) -> dict[str, object]:
+    """What every template is told."""
+    spec = plan.spec
+    return {
+        "header": plan.header,
+        "title": spec.title,
+        "architecture": spec.architecture,
+        "module": spec.module,
+        "adapter_class": plan.adapter_class,
+        "adapter_module": f"{ADAPTER_PACKAGE}.{spec.module}",
+        "checkpoint": spec.checkpoints[0],
+        "env": spec.module.upper(),
+    }
+
+
+def functional_kind(plan: Plan) -> KindPlan | None:
+    """The kind whose mixer has a convolution that HF computes in functions."""
+    return next((kind for kind in plan.kinds if class_name(kind.node) == CONVOLUTION_CLASS), None)
+
+
+def render_checkpoint_test(plan: Plan) -> str:
+    """Source of the test on a real checkpoint."""
+    return format_python(fill("checkpoint_test.py.jinja", **common_values(plan)))
+
+
+def render_conftest(plan: Plan) -> str:
+    """Source of the conftest that puts the generated module in the place of the installed one."""
+    return format_python(fill("conftest.py.jinja", **common_values(plan)))
+
+
+def render_register(plan: Plan) -> str:
+    """Source of `register.py`."""
+    return format_python(fill("register.py.jinja", **common_values(plan)))

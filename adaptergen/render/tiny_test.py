@@ -1,0 +1,162 @@
+"""The test of an adapter on tiny random models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from adaptergen.plan.code import arithmetic_code, dimension_code, import_lines
+from adaptergen.plan.model import HookRow, Plan
+from adaptergen.plan.table import layer_tables, shared_hooks
+from adaptergen.render.common import common_values, functional_kind
+from adaptergen.render.environment import fill
+from adaptergen.render.formatting import format_python
+
+_IMPORTS = {
+    *((name, "") for name in ("copy", "pytest", "torch", "transformers")),
+    ("accelerate", "cpu_offload"),
+    ("packaging.specifiers", "SpecifierSet"),
+    ("transformers", "DynamicCache"),
+}
+_EXCEPTIONS = (
+    ("Releases of transformers in which an edit of a hook does not reach the logits.", "read_only"),
+    ("Releases in which a hook does not fire.", "silent"),
+    ("Releases in which a hook does not fire in a decode step.", "silent_in_decode"),
+)
+
+
+def render_tiny_test(plan: Plan) -> str:
+    """Source of the test on tiny random models."""
+    spec = plan.spec
+    told = spec.blocks.kind
+    tables = layer_tables(plan)
+    rows = [*plan.model_hooks, *(row for _, table in tables for row in table)]
+    shared = shared_hooks(plan)
+    functional = functional_kind(plan)
+    state_space = plan.state_space_kinds
+    text = fill(
+        "tiny_test.py.jinja",
+        **common_values(plan),
+        imports=import_lines(_IMPORTS | {("transformers", spec.architecture)}),
+        config=_literal(spec.tiny.config),
+        branches=_branches(plan),
+        branch_releases=sorted(spec.tiny.releases.items()),
+        parity=spec.parity,
+        kinds=repr(list(spec.tiny.kinds)) if spec.tiny.kinds else "",
+        n_layers=spec.tiny.config.get("num_hidden_layers", 2),
+        exceptions=[
+            *((comment, state.upper(), _releases(rows, state)) for comment, state in _EXCEPTIONS),
+            ("Hooks that fire on request only.", "ON_REQUEST", _on_request(rows)),
+            (
+                "Hooks that depend on a field of the HF config, and whether it has to be set.",
+                "CONDITIONAL",
+                repr(
+                    {
+                        row.name: (row.condition.field, row.condition.is_set)
+                        for row in _by_name(rows)
+                        if row.condition
+                    }
+                ),
+            ),
+        ],
+        aliases=repr({name: _aliases(table) for name, table in tables}),
+        model_rows=_shapes(plan, plan.model_hooks),
+        shared_rows=_shapes(plan, shared),
+        kind_rows=[
+            (name, _shapes(plan, [row for row in table if row not in shared]))
+            for name, table in tables
+        ],
+        sums=repr(sums) if (sums := _sums(plan)) else "",
+        setters=repr(setters) if (setters := _setters(rows)) else "",
+        cache=spec.cache,
+        final_norm=any(row.name == "ln_final.hook_normalized" for row in plan.model_hooks),
+        patterns=any(row.name == "attn.hook_pattern" for row in rows),
+        functional=plan.functional
+        and functional
+        and {
+            "key": plan.functional.key,
+            "layer": spec.tiny.kinds.index(functional.name),
+            "slot": functional.slot,
+            "continues": plan.functional.functions.continues,
+        },
+        state_space={"kind": state_space[0]} if state_space else None,
+        from_hf=repr(list(spec.config.from_hf)) if spec.config.from_hf else "",
+        passthrough=repr(list(plan.passthrough)),
+        kinds_field=told.listed_in if told else "",
+        derived=[
+            (name, arithmetic_code(value, "cfg")) for name, value in spec.config.derived.items()
+        ],
+    )
+    return format_python(text)
+
+
+def _branches(plan: Plan) -> str:
+    """The default configuration, and one for each branch that the config opens."""
+    branches: dict[str, Mapping[str, object]] = {"default": {}, **plan.spec.tiny.branches}
+    return f"{{{', '.join(f'{k!r}: {_branch(v)}' for k, v in branches.items())}}}"
+
+
+def _branch(changes: Mapping[str, object]) -> str:
+    return f"CONFIG | {_literal(dict(changes))}" if changes else "CONFIG"
+
+
+def _literal(value: object) -> str:
+    """A literal, with lists where the spec has them."""
+    if isinstance(value, dict):
+        entries = ", ".join(f"{key!r}: {_inline(item)}" for key, item in value.items())
+        return f"{{{entries}}}"
+    return repr(value)
+
+
+def _inline(value: object) -> str:
+    return repr(list(value) if isinstance(value, tuple) else value)
+
+
+def _by_name(rows: list[HookRow]) -> list[HookRow]:
+    return sorted({row.name: row for row in rows}.values(), key=lambda row: row.name)
+
+
+def _releases(rows: list[HookRow], state: str) -> str:
+    named = [row for row in _by_name(rows) if row.state == state]
+    return repr({row.name: (row.contract and row.contract.transformers) or ">=0" for row in named})
+
+
+def _on_request(rows: list[HookRow]) -> str:
+    names = [repr(row.name) for row in _by_name(rows) if row.state == "on_request"]
+    return f"{{{', '.join(names)}}}" if names else "set()"
+
+
+def _setters(rows: list[HookRow]) -> dict[str, list[str]]:
+    """Setters of the bridge that make hooks of every layer fire, and the hooks."""
+    setters: dict[str, list[str]] = {}
+    for row in _by_name(rows):
+        if row.contract and row.contract.switch and row.contract.switch.startswith("set_"):
+            setters.setdefault(row.contract.switch, []).append(row.name)
+    return setters
+
+
+def _sums(plan: Plan) -> list[tuple[str, str, str]]:
+    """Hooks of the residual stream: one, what is added to it, and the one after."""
+    if "hook_mixer_out" in plan.block.aliases:
+        return [("hook_resid_pre", "hook_mixer_out", "hook_resid_post")]
+    if "hook_resid_mid" in plan.block.aliases:
+        return [
+            ("hook_resid_pre", "hook_attn_out", "hook_resid_mid"),
+            ("hook_resid_mid", "hook_mlp_out", "hook_resid_post"),
+        ]
+    return []
+
+
+def _aliases(table: tuple[HookRow, ...]) -> dict[str, str]:
+    pairs = sorted((alias, row.name) for row in table for alias in row.aliases)
+    return dict(pairs)
+
+
+def _shapes(plan: Plan, rows: list[HookRow] | tuple[HookRow, ...]) -> list[tuple[str, str]]:
+    """Name and shape, as code, of each hook that a plain run fires."""
+    names = {"batch": "BATCH", "pos": "SEQ"}
+    shapes = []
+    for row in sorted(rows, key=lambda row: row.name):
+        axes = [dimension_code(axis, names, plan.cfg_fields) for axis in row.axes]
+        if row.state != "on_request":
+            shapes.append((row.name, f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"))
+    return shapes

@@ -1,0 +1,29 @@
+"""The bare process that a build is compared with: it imports the libraries of a build, and formats.
+
+    python benchmarks/formatting.py TEXTS
+
+TEXTS is a JSON list of the texts that a build hands to the formatters. Prints the seconds of
+processor time that formatting took, without the imports.
+"""
+
+import json
+import sys
+import time
+
+import black
+import isort
+import jinja2  # noqa: F401
+import packaging.specifiers
+import packaging.version  # noqa: F401
+import ruamel.yaml  # noqa: F401
+from pydantic import BaseModel  # noqa: F401
+
+if __name__ == "__main__":
+    with open(sys.argv[1], encoding="utf-8") as file:
+        texts = json.load(file)
+    start = time.process_time()
+    config = isort.Config(profile="black", known_first_party=("transformer_lens",))
+    mode = black.Mode(line_length=100)
+    for text in texts:
+        black.format_str(isort.code(text, config=config), mode=mode)
+    print(time.process_time() - start)

@@ -1,0 +1,172 @@
+"""What is generated, at work: against the adapter that TransformerLens has, written by hand."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from transformer_lens.model_bridge.supported_architectures.nemotron_h import (
+    NemotronHArchitectureAdapter as ByHand,
+)
+
+from adaptergen.resources import DATA
+from adaptergen.verify.models import config_of_file, hf_config, random_model, wrap
+from adaptergen.verify.target import Target, load_target
+from adaptergen.verify.tiers.reduce import reduce_config
+from benchmarks.measure import ROOT, SPEC, Figure, in_turns, process, ratio, seconds
+
+CHECKPOINT = DATA / "checkpoints" / "nvidia--NVIDIA-Nemotron-Nano-9B-v2.json"
+TOKENS = 64
+VERIFY = ("-m", "adaptergen", "verify", SPEC)
+IMPORTS = (
+    "import accelerate, torch, transformers, adaptergen.verify.command, adaptergen.verify.target\n"
+    "import adaptergen.verify.tiers.tiny\n"
+    "from transformers import NemotronHForCausalLM\n"
+)
+#: A hook on the convolution of layer 0 makes that call run on a copy of the wrapped module.
+FEW = ("blocks.0.mixer.conv1d.hook_out", "blocks.0.mixer.hook_in", "blocks.0.hook_resid_post")
+
+
+def pair(config: Any, dtype: str) -> tuple[Any, Any]:
+    """Bridges around equal models: with the generated adapter, and with the one by hand."""
+    ours = load_target(ROOT / SPEC)
+    theirs: Target = replace(ours, adapter=ByHand)
+    first, second = (wrap(t, random_model(t, config, dtype), "bench") for t in (ours, theirs))
+    return first, second
+
+
+def tiny_config() -> Any:
+    """The tiny model of the spec."""
+    target = load_target(ROOT / SPEC)
+    return hf_config(target, dict(target.plan.spec.tiny.config))
+
+
+def wide_config() -> Any:
+    """A real checkpoint's widths, with one layer of each kind and a small vocabulary."""
+    target = load_target(ROOT / SPEC)
+    config = config_of_file(target, json.loads(CHECKPOINT.read_text(encoding="utf-8")))
+    reduce_config(target, config)
+    return config
+
+
+def prompt() -> torch.Tensor:
+    """Tokens that every vocabulary here has."""
+    return torch.arange(TOKENS)[None] % 60 + 3
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Without gradients, on one thread: processor time is then the time of the work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def forward(config: Any, dtype: str, pairs: int, repeat: int) -> list[tuple[float, float]]:
+    """Seconds of plain runs of both, in turns."""
+    ours, theirs = pair(config, dtype)
+    tokens = prompt()
+    if not torch.equal(ours(tokens), theirs(tokens)):
+        raise RuntimeError("the two adapters do not give the same logits")
+    with one_thread():
+        return in_turns(
+            lambda: seconds(lambda: ours(tokens), repeat),
+            lambda: seconds(lambda: theirs(tokens), repeat),
+            pairs,
+        )
+
+
+def wide(pairs: int) -> list[Figure]:
+    """A plain run at real width."""
+    found = ratio(forward(wide_config(), "bfloat16", pairs, 1))
+    what = f"forward at real width, bfloat16, {TOKENS} tokens, to the adapter written by hand"
+    return [Figure(what, found, 1.02)]
+
+
+def tiny(pairs: int, repeat: int = 5) -> list[Figure]:
+    """The same where nothing but Python costs, by layer; it has no target."""
+    config = tiny_config()
+    runs = forward(config, "float32", pairs, repeat)
+    layers = len(config.layers_block_type)
+    apart = sorted((ours - theirs) / layers * 1e6 for ours, theirs in runs)[len(runs) // 2]
+    return [
+        Figure("forward at tiny width, to the adapter written by hand", ratio(runs)),
+        Figure("that, by layer, more than by hand", apart, unit="µs"),
+    ]
+
+
+def cached(pairs: int, repeat: int = 3) -> list[Figure]:
+    """What a hook costs that `run_with_cache` makes fire."""
+    bridges = pair(tiny_config(), "float32")
+    tokens = prompt()
+    fired = [count_fired(bridge, tokens) for bridge in bridges]
+
+    def cost(number: int) -> float:
+        bridge = bridges[number]
+        with_cache = seconds(lambda: bridge.run_with_cache(tokens), repeat)
+        return (with_cache - seconds(lambda: bridge(tokens), repeat)) / fired[number]
+
+    with one_thread():
+        found = ratio(in_turns(lambda: cost(0), lambda: cost(1), pairs))
+    note = f"{fired[0]} fire, by hand {fired[1]}"
+    what = "`run_with_cache`, time beyond a plain run for each hook that fires, to that by hand"
+    return [Figure(what, found, 1.0, note=note)]
+
+
+def count_fired(bridge: Any, tokens: torch.Tensor) -> int:
+    """How many hooks fire in a plain run."""
+    fired = 0
+
+    def count(tensor: Any, hook: Any) -> None:
+        nonlocal fired
+        fired += 1
+
+    bridge.run_with_hooks(tokens, fwd_hooks=[(lambda name: True, count)])
+    return fired
+
+
+def few_hooks(pairs: int, repeat: int = 5) -> list[Figure]:
+    """What hooks on layer 0 cost the other layers."""
+    ours, _ = pair(tiny_config(), "float32")
+    tokens = prompt()
+    started = total = 0.0
+
+    def begin(*_: Any) -> None:
+        nonlocal started
+        started = time.process_time()
+
+    def end(*_: Any) -> None:
+        nonlocal total
+        total += time.process_time() - started
+
+    for block in list(ours.blocks)[1:]:
+        block.register_forward_pre_hook(begin)
+        block.register_forward_hook(end)
+
+    def others(hooks: list[Any]) -> float:
+        nonlocal total
+        total = 0.0
+        seconds(lambda: ours.run_with_hooks(tokens, fwd_hooks=hooks), repeat)
+        return total
+
+    attached = [(name, lambda tensor, hook: tensor) for name in FEW]
+    with one_thread():
+        found = ratio(in_turns(lambda: others(attached), lambda: others([]), pairs))
+    what = f"the other layers with {len(FEW)} hooks on layer 0, to those without any"
+    return [Figure(what, found, 1.02)]
+
+
+def verify(pairs: int) -> list[Figure]:
+    """`verify` on the tiny models, without its imports."""
+    runs = [(process(*VERIFY).seconds, process("-c", IMPORTS).seconds) for _ in range(pairs)]
+    beyond = sorted(whole - imports for whole, imports in runs)[len(runs) // 2]
+    return [Figure("`verify` of the tiny models beyond imports", beyond, 2.0, "s")]
