@@ -49,7 +49,9 @@ def test_attributes_of_components() -> None:
     from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
 
     component = GeneralizedComponent("x")
-    assert {name for name in dir(component) if not name.startswith("_")} == COMPONENT_ATTRIBUTES
+    names = {name for name in dir(component) if not name.startswith("_")}
+    # While it makes a model, HF adds a method to every module for good.
+    assert names - {"smart_apply"} == COMPONENT_ATTRIBUTES
 
 
 @pytest.mark.heavy

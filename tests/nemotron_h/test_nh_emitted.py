@@ -53,4 +53,7 @@ def test_use_the_adapter_beside_them_and_not_the_installed_one(tmp_path: Path) -
 
     assert result.returncode == 1, result.stdout
     failed = set(re.findall(r"^FAILED .*::(\w+)", result.stdout, re.MULTILINE))
-    assert failed == {"test_from_cfg_that_carries_them", "test_from_the_wrapped_model"}
+    assert failed == {
+        "test_dimensions_from_cfg_that_carries_them",
+        "test_dimensions_from_the_wrapped_model",
+    }
