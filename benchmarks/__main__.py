@@ -20,7 +20,7 @@ def main() -> int:
         print("This machine is busy: figures will be rough.", file=sys.stderr)
     figures: list[Figure] = []
     measurements: tuple[Callable[[], list[Figure]], ...] = (
-        lambda: building.single(7),
+        lambda: building.single(9),
         lambda: building.many(150),
         lambda: running.wide(8),
         lambda: running.tiny(40),

@@ -15,6 +15,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SPEC = "specs/nemotron_h.yaml"
 
+# A small process between this one and the one that is measured: the system counts, as the peak
+# memory of a process, what the one that started it held, and here that may be torch.
+_WATCH = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:])
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(f"\\n{usage.ru_utime + usage.ru_stime} {usage.ru_maxrss}")
+sys.exit(code)
+"""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -48,18 +58,16 @@ def process(*arguments: str, cwd: Path = ROOT, cache: str | Path = "off") -> End
         **os.environ, "ADAPTERGEN_CACHE": str(cache), "PYTHONPATH": paths,
         "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore",
     }  # fmt: skip
-    with subprocess.Popen(
-        [sys.executable, *arguments],
+    ended = subprocess.run(
+        [sys.executable, "-I", "-c", _WATCH, sys.executable, *arguments],
         cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    ) as child:  # fmt: skip
-        assert child.stdout is not None
-        out = child.stdout.read()
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise RuntimeError(f"exit code {child.returncode}: {arguments}")
-    kilobytes = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
-    return Ended(usage.ru_utime + usage.ru_stime, kilobytes / 1000, out)
+    )  # fmt: skip
+    if ended.returncode:
+        raise RuntimeError(f"exit code {ended.returncode}: {arguments}")
+    out, _, last = ended.stdout.rstrip("\n").rpartition("\n")
+    seconds, maximum = last.split()
+    kilobytes = float(maximum) / (1024 if sys.platform == "darwin" else 1)
+    return Ended(float(seconds), kilobytes / 1000, out)
 
 
 def in_turns(

@@ -6,12 +6,14 @@ machine.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "benchmarks.md"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs os.wait4")
 
@@ -73,3 +75,10 @@ def test_a_row_says_its_target_and_whether_it_is_met() -> None:
     assert row(Figure("x", 1.25, 1.2)) == "| x | 1.250 | 1.200 | missed |\n"
     assert row(Figure("x", 200.4, 250, "MB", "y")) == "| x (y) | 200 MB | 250 MB | met |\n"
     assert row(Figure("x", 2.0, unit="µs")) == "| x | 2.0 µs |  |  |\n"
+
+
+def test_the_page_has_versions_and_targets() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert re.search(r"Python 3\.\d+\.\d+, adaptergen \d", text)
+    rows = [line for line in text.splitlines() if line.endswith(("| met |", "| missed |"))]
+    assert len(rows) >= 8

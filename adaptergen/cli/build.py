@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,8 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from adaptergen.problems import Failed
 
     try:
-        with _fewer_collections():
-            wanted = gather(args.specs)
+        wanted = gather(args.specs)
     except Failed as failed:
         if args.json:
             record.write(args.json, failure_record(failed.problems))
@@ -77,17 +73,6 @@ def run(args: argparse.Namespace) -> int:
         record.write(args.json, build_record(report))
     _tell(report, args.diff)
     return report.exit_code
-
-
-@contextmanager
-def _fewer_collections() -> Iterator[None]:
-    """Collect garbage less often: the formatters' trees are large, and none is kept."""
-    before = gc.get_threshold()
-    gc.set_threshold(100_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _tell(report: Report, diff: bool) -> None:

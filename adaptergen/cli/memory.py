@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from adaptergen import resources
@@ -84,8 +84,8 @@ class Memory:
             self._shared = self._shared or _of_adaptergen()
             parts = [self._shared, self._shapes[shapes], *path.absolute().parts[-2:]]
             return _digest([*(part.encode() for part in parts), path.read_bytes()])
-        except OSError:
-            # What cannot be read is for the build to tell.
+        except (OSError, PackageNotFoundError):
+            # What cannot be read is for the build to tell; of what has no version nothing is kept.
             return ""
 
     def _recall(self, path: Path, key: str) -> Wanted | None:

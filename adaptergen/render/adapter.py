@@ -89,6 +89,7 @@ def render_adapter(plan: Plan) -> str:
         canonical_kind="_FORMER_KINDS.get(kind, kind)" if former else "kind",
         kinds_field=told.listed_in if told else "",
         own_block=own_block,
+        several_slots=len({kind.slot for kind in plan.kinds}) > 1,
         split_hooks=plan.split_hooks,
         split_attention=any(name.startswith("attn.") for name, _, _ in plan.split_hooks),
         leaves_out=leaves_out,
@@ -111,7 +112,7 @@ def render_adapter(plan: Plan) -> str:
             **plan.functional.functions.model_dump(),
         },
         takes_hooks_off=takes_hooks_off,
-        hf_fields=_tuple(list(spec.config.from_hf)) if spec.config.from_hf else "",
+        hf_fields=_tuple(list(spec.config.from_hf)),
         has_token_hooks=has_token_hooks,
         from_hf=spec.config.from_hf,
         derived=[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adaptergen.plan.code import CONVOLUTION_CLASS, class_name
+from adaptergen.plan.code import class_name
 from adaptergen.plan.model import KindPlan, Plan
 from adaptergen.render.environment import fill
 from adaptergen.render.formatting import format_python
@@ -25,9 +25,9 @@ def common_values(plan: Plan) -> dict[str, object]:
     }
 
 
-def functional_kind(plan: Plan) -> KindPlan | None:
-    """The kind whose mixer has a convolution that HF computes in functions."""
-    return next((kind for kind in plan.kinds if class_name(kind.node) == CONVOLUTION_CLASS), None)
+def kind_of_class(plan: Plan, name: str) -> KindPlan | None:
+    """The first kind whose component is of a class that the adapter defines."""
+    return next((kind for kind in plan.kinds if class_name(kind.node) == name), None)
 
 
 def render_checkpoint_test(plan: Plan) -> str:

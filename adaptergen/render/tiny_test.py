@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adaptergen.plan.code import arithmetic_code, dimension_code, import_lines
+from adaptergen.plan.code import CONVOLUTION_CLASS, arithmetic_code, dimension_code, import_lines
 from adaptergen.plan.model import HookRow, Plan
 from adaptergen.plan.table import layer_tables, shared_hooks
-from adaptergen.render.common import common_values, functional_kind
+from adaptergen.render.common import common_values, kind_of_class
 from adaptergen.render.environment import fill
 from adaptergen.render.formatting import format_python
 
@@ -31,7 +31,8 @@ def render_tiny_test(plan: Plan) -> str:
     tables = layer_tables(plan)
     rows = [*plan.model_hooks, *(row for _, table in tables for row in table)]
     shared = shared_hooks(plan)
-    functional = functional_kind(plan)
+    final_norm = any(row.name == "ln_final.hook_normalized" for row in plan.model_hooks)
+    functional = kind_of_class(plan, CONVOLUTION_CLASS)
     state_space = plan.state_space_kinds
     text = fill(
         "tiny_test.py.jinja",
@@ -68,7 +69,13 @@ def render_tiny_test(plan: Plan) -> str:
         sums=repr(sums) if (sums := _sums(plan)) else "",
         setters=repr(setters) if (setters := _setters(rows)) else "",
         cache=spec.cache,
-        final_norm=any(row.name == "ln_final.hook_normalized" for row in plan.model_hooks),
+        keeps_norms=spec.config.adapter.get("supports_fold_ln") is False and final_norm,
+        gated=spec.config.flags.get("gated_mlp") is True,
+        says_rms=final_norm and {"uses_rms_norm", "final_rms"} <= set(spec.config.flags),
+        slots=repr(sorted({kind.slot for kind in plan.kinds})) if plan.kinds else "",
+        final_norm=final_norm,
+        first_norm=any(row.name == "ln1.hook_normalized" for row in shared)
+        and len(spec.tiny.kinds) > 1,
         patterns=any(row.name == "attn.hook_pattern" for row in rows),
         functional=plan.functional
         and functional

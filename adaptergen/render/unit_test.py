@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from adaptergen.plan.code import class_name, import_lines
+from adaptergen.plan.code import CONVOLUTION_CLASS, ROUTER_CLASS, class_name, import_lines
 from adaptergen.plan.derived import derived_values, sample_values
 from adaptergen.plan.model import Plan
 from adaptergen.plan.node import Condition, Node
-from adaptergen.render.common import common_values, functional_kind
+from adaptergen.render.common import common_values, kind_of_class
 from adaptergen.render.environment import fill
 from adaptergen.render.formatting import format_python
 
 _KINDS = {("copy", ""), ("torch", "")}
 _STAND_INS = {("types", "SimpleNamespace")}
-_CONVOLUTION = {
-    ("functools", ""),
+_FUNCTIONAL = {
     ("accelerate", "cpu_offload"),
     ("transformer_lens.model_bridge.component_setup", "setup_submodules"),
 }
@@ -33,11 +32,13 @@ def render_unit_test(plan: Plan) -> str:
     modules = [(name, c) for _, name, c in conditions if name in listed]
     holds = {kind.name: kind.holds for kind in plan.kinds}
     layers = {kind.name: _listing((*plan.shared, kind.node)) for kind in plan.kinds}
-    functional = functional_kind(plan)
+    functional = kind_of_class(plan, CONVOLUTION_CLASS)
+    routed = kind_of_class(plan, ROUTER_CLASS)
     imports = {("pytest", "")}
     imports |= _KINDS if kinds else set()
     imports |= _STAND_INS if kinds_field or values or (kinds and conditions) else set()
-    imports |= _CONVOLUTION if functional else set()
+    imports |= {("functools", "")} if functional else set()
+    imports |= _FUNCTIONAL if functional or routed else set()
     text = fill(
         "unit_test.py.jinja",
         **common_values(plan),
@@ -75,6 +76,14 @@ def render_unit_test(plan: Plan) -> str:
             "slot": functional.slot,
             "key": plan.functional.key,
             **plan.functional.functions.model_dump(),
+        },
+        router=plan.router
+        and routed
+        and {
+            "kind": routed.name,
+            "slot": routed.slot,
+            "key": plan.router.key,
+            "method": plan.router.method,
         },
     )
     return format_python(text)

@@ -13,6 +13,7 @@ from accelerate import cpu_offload
 from packaging.specifiers import SpecifierSet
 from transformers import DeepseekV2ForCausalLM, DynamicCache
 
+from transformer_lens.benchmarks.component_outputs import ComponentBenchmarker
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources import _bridge_builder
 from transformer_lens.model_bridge.supported_architectures.deepseek_v2 import (
@@ -336,23 +337,39 @@ class TestParity:
         actual = bridge.generate(tokens, stop_at_eos=False, verbose=False, **options)
         assert torch.equal(actual, expected)
 
-    def test_final_norm_of_a_part_of_the_residual_stream(self, bridge, tokens):
+    def test_norm_of_a_part_of_the_residual_stream(self, bridge, tokens):
         _, cache = bridge.run_with_cache(tokens)
         last = cache[f"blocks.{len(KINDS) - 1}.hook_out"]
         normalized = cache.apply_ln_to_stack(last[None], layer=-1)[0]
         torch.testing.assert_close(normalized, cache["ln_final.hook_normalized"])
+        first = cache.apply_ln_to_stack(cache["blocks.1.hook_in"][None], layer=1)[0]
+        torch.testing.assert_close(first, cache["blocks.1.ln1.hook_normalized"])
 
     def test_processed_weights_predict_the_same(self, hf, tokens):
-        bridge = wrap(copy.deepcopy(hf))
+        model = copy.deepcopy(hf)
+        for weight in model.parameters():
+            if weight.dim() == 1:  # such as those of norms, which are all ones at first
+                weight.mul_(torch.linspace(0.5, 1.5, len(weight)))
+        expected = model(tokens).logits.log_softmax(-1)
+        bridge = wrap(model)
         bridge.enable_compatibility_mode()
-        expected = hf(tokens).logits.log_softmax(-1)
         torch.testing.assert_close(bridge(tokens).log_softmax(-1), expected, atol=1e-5, rtol=0)
+        # Norms are folded in all places or, as here, in none.
+        norm = bridge.ln_final.original_component.weight
+        assert torch.equal(norm, torch.linspace(0.5, 1.5, len(norm)))
 
     def test_offloaded_weights(self, hf, tokens):
         bridge = wrap(cpu_offload(copy.deepcopy(hf), execution_device="cpu"))
         expected = hf(tokens).logits
         assert_same(bridge(tokens), expected)
         assert_same(bridge.run_with_cache(tokens)[0], expected)
+
+    def test_component_of_a_kind_alone(self, hf, bridge):
+        check = ComponentBenchmarker(bridge, hf, bridge.adapter, bridge.cfg)
+        results = check.benchmark_all_components().component_results
+        alone = [one for one in results if one.component_path.split(".")[-1] in ["mlp"]]
+        assert len(alone) == len(KINDS)
+        assert all(one.passed for one in alone)
 
 
 class TestHooks:
@@ -453,6 +470,13 @@ class TestConfig:
             "v_head_dim",
         ]:
             assert getattr(cfg, name) == getattr(hf.config, name)
+
+    def test_cfg_says_what_the_model_has(self, bridge):
+        has_rms = "RMSNorm" in type(bridge.ln_final.original_component).__name__
+        assert bridge.cfg.uses_rms_norm == bridge.cfg.final_rms == has_rms
+        rotates = hasattr(bridge, "rotary_emb")
+        assert (bridge.cfg.positional_embedding_type == "rotary") == rotates
+        assert bridge.W_gate is not None
 
     def test_weights_survive_a_round_trip(self, bridge, branch):
         fresh = wrap(make_hf(branch))

@@ -36,15 +36,6 @@ from transformer_lens.model_bridge.generalized_components.base import (
     GeneralizedComponent,
 )
 
-# What of the HF config the dimensions on cfg are made from.
-_HF_FIELDS = (
-    "q_lora_rank",
-    "kv_lora_rank",
-    "qk_nope_head_dim",
-    "qk_rope_head_dim",
-    "v_head_dim",
-)
-
 
 def _without_hooks(component: GeneralizedComponent, *names: str) -> GeneralizedComponent:
     """Take hook points and aliases off a component that nothing in the HF forward would fire."""
@@ -110,7 +101,6 @@ class _DeepSeekV3BlockBridge(MLABlockBridge):
                 component = GeneralizedComponent(component.name, submodules=union)
             slots[kind.slot] = component
         super().__init__(name, config, submodules={**submodules, **slots})
-        self._shared = tuple(submodules)
         self.kinds = kinds
 
     def set_original_component(self, original_component: torch.nn.Module) -> None:
@@ -124,7 +114,6 @@ class _DeepSeekV3BlockBridge(MLABlockBridge):
             raise ValueError(f"{self.name}: layer has not just one of {known}")
         kind = told[0]
         component = kind.build(self.config)
-        self.submodules = {name: self.submodules[name] for name in self._shared}
         self.submodules[kind.slot] = component
         _leave_out(
             self,
@@ -200,13 +189,11 @@ class DeepSeekV3ArchitectureAdapter(ArchitectureAdapter):
         self.cfg.final_rms = True
         self.cfg.positional_embedding_type = "rotary"
         self.cfg.gated_mlp = True
-        if all(hasattr(cfg, name) for name in _HF_FIELDS):
-            self._set_dimensions(cfg)
 
         self.component_mapping = {
             "embed": EmbeddingBridge(name="model.embed_tokens"),
             "rotary_emb": _without_hooks(
-                RotaryEmbeddingBridge(name="model.rotary_emb", config=self.cfg), "hook_out"
+                RotaryEmbeddingBridge(name="model.rotary_emb"), "hook_out"
             ),
             "blocks": _DeepSeekV3BlockBridge(
                 name="model.layers",
@@ -257,7 +244,7 @@ class DeepSeekV3ArchitectureAdapter(ArchitectureAdapter):
             )
 
     def _set_dimensions(self, source: Any) -> None:
-        """Set the dimensions that a TL or HF config gives, and what is made from them."""
+        """Set the dimensions that an HF config gives."""
         cfg: Any = self.cfg
         cfg.q_lora_rank = source.q_lora_rank
         cfg.kv_lora_rank = source.kv_lora_rank

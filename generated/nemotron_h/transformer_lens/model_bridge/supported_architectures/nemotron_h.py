@@ -267,7 +267,6 @@ def _full_attention(cfg: Any) -> GeneralizedComponent:
                 "v": LinearBridge(name="v_proj"),
                 "o": LinearBridge(name="o_proj"),
             },
-            maintain_native_attention=True,
         ),
         "hook_attn_in",
         "hook_hidden_states",

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from accelerate import cpu_offload
 
 from transformer_lens.config import TransformerBridgeConfig
+from transformer_lens.model_bridge.component_setup import setup_submodules
 from transformer_lens.model_bridge.generalized_components.base import (
     GeneralizedComponent,
 )
@@ -164,11 +166,6 @@ class TestComponentMapping:
 
 
 class TestConfig:
-    def test_dimensions_from_cfg_that_carries_them(self):
-        source = {name: HF_CONFIG[name] for name in HF_CONFIG if name in DIMENSIONS}
-        cfg = DeepSeekV2ArchitectureAdapter(make_cfg(**source)).cfg
-        assert {name: getattr(cfg, name) for name in DIMENSIONS} == DIMENSIONS
-
     def test_dimensions_from_the_wrapped_model(self, adapter):
         model = SimpleNamespace(config=SimpleNamespace(**HF_CONFIG))
         adapter.setup_hook_compatibility(SimpleNamespace(original_model=model, blocks=[]))
@@ -184,3 +181,77 @@ class TestPaths:
             hf_path = ".".join(LAYERS[kind][parent].split()[1] for parent in above)
             path = adapter.translate_transformer_lens_path(f"blocks.3.{name}")
             assert path == f"model.layers.3.{hf_path}"
+
+
+class Mixture(torch.nn.Module):
+    """A stand-in for the HF module: it uses the weight of its router, or calls it."""
+
+    def __init__(self, router):
+        super().__init__()
+        self.gate = router
+        self.calls = not isinstance(router, torch.nn.Linear)
+
+    def route_tokens_to_experts(self, logits):
+        assert logits.dim() == 3
+        return logits.softmax(-1)
+
+    def forward(self, hidden_states):
+        if self.calls:
+            return self.gate(hidden_states)
+        weight = self.gate.weight.float()
+        return self.route_tokens_to_experts(
+            torch.nn.functional.linear(hidden_states.float(), weight)
+        )
+
+
+class TestRouter:
+    """Hooks of a router in each way that a release of HF may use it."""
+
+    X = torch.linspace(-1, 1, 18, dtype=torch.bfloat16).view(2, 3, 3)
+
+    def bound(self, adapter, hf_mixture):
+        mixture = bind(adapter, HOLDS["moe"]).submodules["mlp"]
+        mixture.submodules = {"gate": mixture.submodules["gate"]}
+        mixture.set_original_component(hf_mixture)
+        setup_submodules(mixture, adapter, hf_mixture)
+        return mixture
+
+    @pytest.fixture
+    def hf_mixture(self):
+        return Mixture(torch.nn.Linear(3, 4, bias=False, dtype=torch.bfloat16))
+
+    def test_hooks_hold_what_the_function_gets_and_makes(self, adapter, hf_mixture):
+        mixture, seen = self.bound(adapter, hf_mixture), []
+        for hook in (mixture.gate.hook_in, mixture.gate.hook_out):
+            hook.add_hook(lambda activation, hook: seen.append(activation))
+        expected = mixture(self.X)
+        hidden_states, logits = seen
+        assert torch.equal(hidden_states, self.X)
+        assert torch.equal(logits.softmax(-1), expected.flatten(0, 1))
+        assert torch.equal(hf_mixture(self.X), expected)
+        assert torch.equal(mixture(hidden_states=self.X), expected)
+
+    def test_edits_reach_the_method(self, adapter, hf_mixture):
+        mixture = self.bound(adapter, hf_mixture)
+        mixture.gate.hook_out.add_hook(lambda activation, hook: 0 * activation)
+        assert torch.equal(mixture(self.X), torch.full((2, 3, 4), 0.25))
+
+    def test_offloaded_weights(self, adapter, hf_mixture):
+        expected = hf_mixture(self.X)
+        mixture = self.bound(adapter, cpu_offload(hf_mixture, execution_device="cpu"))
+        assert torch.equal(mixture(self.X), expected)
+
+    def test_leaves_the_model_as_it_was(self, adapter, hf_mixture):
+        mixture = self.bound(adapter, hf_mixture)
+        modules = (mixture, mixture.gate, hf_mixture, mixture.gate.original_component)
+        before = [dict(vars(module), _modules=dict(module._modules)) for module in modules]
+        mixture(self.X)
+        assert [vars(module) for module in modules] == before
+
+    def test_router_that_is_called(self, adapter):
+        hf_mixture = Mixture(torch.nn.Softmax(-1))
+        # A forward of its own, as accelerate gives a module with weights to load.
+        hf_mixture.forward = lambda hidden_states: 2 * Mixture.forward(hf_mixture, hidden_states)
+        mixture = self.bound(adapter, hf_mixture)
+        assert torch.equal(mixture(self.X), 2 * self.X.softmax(-1))
+        assert torch.equal(mixture(hidden_states=self.X), 2 * self.X.softmax(-1))

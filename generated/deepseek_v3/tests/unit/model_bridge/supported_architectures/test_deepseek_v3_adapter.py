@@ -164,11 +164,6 @@ class TestComponentMapping:
 
 
 class TestConfig:
-    def test_dimensions_from_cfg_that_carries_them(self):
-        source = {name: HF_CONFIG[name] for name in HF_CONFIG if name in DIMENSIONS}
-        cfg = DeepSeekV3ArchitectureAdapter(make_cfg(**source)).cfg
-        assert {name: getattr(cfg, name) for name in DIMENSIONS} == DIMENSIONS
-
     def test_dimensions_from_the_wrapped_model(self, adapter):
         model = SimpleNamespace(config=SimpleNamespace(**HF_CONFIG))
         adapter.setup_hook_compatibility(SimpleNamespace(original_model=model, blocks=[]))
