@@ -30,6 +30,7 @@ _SPLIT = (
 )
 _FUNCTIONAL = {
     *(((name, "")) for name in ("copy", "functools", "inspect", "types", "torch")),
+    ("collections", "ChainMap"),
     ("collections.abc", "Callable"),
     ("accelerate.utils", "align_module_device"),
     ("transformer_lens.hook_points", "HookPoint"),

@@ -87,7 +87,6 @@ def render_tiny_test(plan: Plan) -> str:
         },
         state_space={"kind": state_space[0]} if state_space else None,
         from_hf=repr(list(spec.config.from_hf)) if spec.config.from_hf else "",
-        passthrough=repr(list(plan.passthrough)),
         kinds_field=told.listed_in if told else "",
         derived=[
             (name, arithmetic_code(value, "cfg")) for name, value in spec.config.derived.items()
