@@ -50,11 +50,11 @@ class Memory:
             return found
         # When it is needed: it imports all that a build consists of.
         from adaptergen.generate import generate
-        from adaptergen.spec.load import load_shapes
+        from adaptergen.spec.load import load_shape
 
         if key and not self._made:
             # An earlier call in this process may have read other shapes.
-            load_shapes.cache_clear()
+            load_shape.cache_clear()
         made = generate(path)
         if key:
             self._made.append((path, key, made))

@@ -22,6 +22,7 @@ class Expander:
     """Makes nodes of the components of one spec, and gathers every problem on the way."""
 
     shapes: Mapping[str, LoadedShape]
+    shape_names: tuple[str, ...]
     catalogue: Catalogue
     problems: list[Problem] = field(default_factory=list)
     _made: int = 0
@@ -62,7 +63,7 @@ class Expander:
         here = where.at("shape")
         if use.shape not in self.shapes:
             message = f"there is no shape {quote(use.shape)}"
-            hint = suggestion(use.shape, self.shapes) or "add its file to the folder shapes"
+            hint = suggestion(use.shape, self.shape_names) or "add its file to the folder shapes"
             self.problems.append(here.problem("unknown-shape", message, hint))
             return None
         if use.shape in where.inside:

@@ -19,7 +19,7 @@ from adaptergen.spec.shape import Convolution, Functional, RouterWeight
 def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
     """Decide everything; `header` is the line that says where generated files come from."""
     spec, top = loaded.spec, Where(loaded.source)
-    expander = Expander(loaded.shapes, catalogue)
+    expander = Expander(loaded.shapes, loaded.shape_names, catalogue)
     components = expander.submodules(spec.components, top.at("components"))
     block = expander.expand("blocks", spec.blocks, top.at("blocks"))
     shared = expander.submodules(spec.blocks.submodules, top.at("blocks", "submodules"))

@@ -22,7 +22,11 @@ UNLESS = "field of the HF config; where it is not None, HF leaves the module out
 class Strict(BaseModel):
     """No unknown keys, no conversions, no changes."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+    # Only the models of whole files are used by themselves: pydantic makes the validator of one
+    # when it is first wanted, and with it those of all that is below.
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, populate_by_name=True, defer_build=True
+    )
 
 
 class Parameter(Strict):
@@ -182,7 +186,3 @@ class Shape(Wrapping):
     version: Literal[1] = Field(alias="shape")
     title: Text
     parameters: dict[Key, Setting] = Field({}, description="names with defaults; null for none")
-
-
-for _model in (Wrapping, Component, ShapeUse, Shape):
-    _model.model_rebuild()

@@ -19,7 +19,7 @@ from casefile import FOLDER, Case, Edit, read, with_results
 
 from adaptergen.cli.wanted import gather
 from adaptergen.problems import CODES, Failed, render
-from adaptergen.spec.load import load_shapes
+from adaptergen.spec.load import load_shape
 
 BASE = Path(__file__).parent / "base"
 FILES = sorted(FOLDER.glob("*.txt"))
@@ -50,7 +50,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with the small spec, which is the working directory."""
     shutil.copytree(BASE, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    load_shapes.cache_clear()
+    load_shape.cache_clear()
     return tmp_path
 
 

@@ -34,7 +34,7 @@ from adaptergen.problems.text import HIDDEN
 from adaptergen.render import adapter, common, render_files, tiny_test, unit_test
 from adaptergen.source import validate
 from adaptergen.spec.architecture import Spec
-from adaptergen.spec.load import LoadedShape, LoadedSpec, load, load_shapes
+from adaptergen.spec.load import LoadedShape, LoadedSpec, load, load_shape
 from adaptergen.spec.shape import Shape
 
 ORDINARY = 5000
@@ -82,7 +82,9 @@ def known() -> catalogue.Catalogue:
 
 @cache
 def all_shapes() -> dict[str, LoadedShape]:
-    return dict(load_shapes(SHAPES, "specs/shapes/"))
+    return {
+        path.stem: load_shape(SHAPES, "specs/shapes/", path.stem) for path in SHAPES.glob("*.yaml")
+    }
 
 
 def loaded_from_data(case: Case) -> LoadedSpec:
@@ -93,7 +95,7 @@ def loaded_from_data(case: Case) -> LoadedSpec:
         shape_source = source(f"specs/shapes/{case.shape_name}.yaml", case.shape)
         shape = LoadedShape(validate(shape_source, Shape), shape_source)
         shapes = {**shapes, case.shape_name: shape}
-    return LoadedSpec(spec, spec_source, shapes)
+    return LoadedSpec(spec, spec_source, shapes, tuple(shapes))
 
 
 def check(loaded: LoadedSpec) -> None:
@@ -164,7 +166,7 @@ def test_mutated_files(unformatted: None, folder: Path) -> None:
                 (folder / "shapes" / f"{name}.yaml").write_text(text, "utf-8")
         path = folder / "nemotron_h.yaml"
         path.write_text(as_yaml(case.spec), "utf-8")
-        load_shapes.cache_clear()
+        load_shape.cache_clear()
         try:
             check(load(path, "specs/nemotron_h.yaml", folder / "shapes"))
         except Failed as failed:
