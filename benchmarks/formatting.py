@@ -20,7 +20,6 @@ import black
 import isort
 import jinja2
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import Version
 from pydantic import (
     AfterValidator,
     BaseModel,
