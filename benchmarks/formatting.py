@@ -1,6 +1,6 @@
 """The bare process that a build is compared with: it imports the libraries of a build, and formats.
 
-From each library it imports what adaptergen does, and it collects garbage as seldom.
+From each library it imports what adaptergen does.
 
     python benchmarks/formatting.py TEXTS
 
@@ -8,14 +8,11 @@ TEXTS is a JSON list of the texts that a build hands to the formatters. Prints t
 processor time that formatting took, without the imports.
 """
 
-import gc
 import json
 import sys
 import time
 
-gc.set_threshold(100_000)
-
-# ruff: noqa: E402, F401
+# ruff: noqa: F401
 import black
 import isort
 import jinja2

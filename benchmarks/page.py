@@ -18,7 +18,7 @@ INTRO = """\
 Ratios of processor time, both sides in turns in one run, medians of pairs; `benchmarks/` says how
 each is taken. A cold build starts with an empty folder and an empty memory of earlier builds. What
 it is compared with imports the same libraries and formats the same texts, with nothing around it.
-Both collect garbage as seldom; a test holds the two together.
+A test holds the imports of the two together; only a build tells Python to collect garbage seldom.
 
 What a cold build does beyond that is, in this order: importing adaptergen itself, reading the YAML
 of the spec and its shapes in Python, compiling templates, making validators, digesting its inputs

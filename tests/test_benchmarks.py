@@ -77,13 +77,6 @@ def test_the_bare_process_imports_what_a_build_imports() -> None:
     assert imported([ROOT / "benchmarks" / "formatting.py"]) == imported(build)
 
 
-def test_the_bare_process_collects_garbage_like_a_build() -> None:
-    from adaptergen.cli.build import COLLECTED_AFTER
-
-    text = (ROOT / "benchmarks" / "formatting.py").read_text(encoding="utf-8")
-    assert f"gc.set_threshold({COLLECTED_AFTER:_})" in text
-
-
 def test_in_turns_each_goes_first_in_every_other_pair() -> None:
     from benchmarks.measure import in_turns, ratio
 
