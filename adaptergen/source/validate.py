@@ -13,6 +13,7 @@ from adaptergen.problems import (
     MAX_PROBLEMS,
     Failed,
     Loc,
+    Problem,
     SpecValueError,
     listing,
     quote,
@@ -37,6 +38,11 @@ class _Finding:
     words: tuple[str, ...] = ()
     value: Any = None
 
+    @property
+    def about(self) -> Loc:
+        """The value, or the key that is missing."""
+        return self.path + (self.words if self.code == "missing-key" else ())
+
 
 def validate(source: Source, model: type[Model], context: Any = None) -> Model:
     """The source as a model; `Failed` with every problem found.
@@ -45,18 +51,27 @@ def validate(source: Source, model: type[Model], context: Any = None) -> Model:
     for JSON, which unlike the one for Python objects still makes tuples and enums.
     """
     try:
-        text = json.dumps(source.data)
-        return model.model_validate_json(text, strict=True, context=context)
+        return attempt(source.data, model, context)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-        # A list counts only its good entries: what is wrong with the others is said of them.
-        spoilt = {detail["loc"][:-1] for detail in details}
-        shown = [one for one in details if one["type"] != "too_short" or one["loc"] not in spoilt]
-        findings = [_finding(source, model, dict(detail)) for detail in shown[:MAX_PROBLEMS]]
-    raise Failed(
+        raise Failed(problems_of(source, model, error)) from None
+
+
+def attempt(data: Any, model: type[Model], context: Any = None) -> Model:
+    """Data as a model; pydantic's error if it is none."""
+    return model.model_validate_json(json.dumps(data), strict=True, context=context)
+
+
+def problems_of(source: Source, model: type[BaseModel], error: ValidationError) -> list[Problem]:
+    """What an error of pydantic says of a source, apart from what is in doubt there already."""
+    details = error.errors(include_url=False, include_input=False)
+    # A list counts only its good entries: what is wrong with the others is said of them.
+    spoilt = {detail["loc"][:-1] for detail in details}
+    shown = [one for one in details if one["type"] != "too_short" or one["loc"] not in spoilt]
+    findings = [_finding(source, model, dict(detail)) for detail in shown[:MAX_PROBLEMS]]
+    return [
         source.problem(finding.code, finding.message, finding.hint, finding.path, finding.key)
-        for finding in _merged(findings)
-    )
+        for finding in _merged(finding for finding in findings if source.known(finding.about))
+    ]
 
 
 def _finding(source: Source, model: type[BaseModel], detail: dict[str, Any]) -> _Finding:
