@@ -50,11 +50,9 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
     problems += structure_problems(components, block, shared, nodes, catalogue)
     problems += promise_problems(kinds, top)
     # Of what is no block, the aliases say nothing.
-    is_block = block is not None and catalogue.components[block.bridge].is_list_item
-    known_block = block if is_block else None
-    problems += replacement_problems(
-        spec, (model_hooks, layer_hooks, *(kind.hooks for kind in kinds)), known_block, trees, top
-    )
+    if block and block.complete and catalogue.components[block.bridge].is_list_item:
+        tables = (model_hooks, layer_hooks, *(kind.hooks for kind in kinds))
+        problems += replacement_problems(spec, tables, block, trees, top)
     if block is None or problems:
         raise Failed(problems)
     return Plan(

@@ -10,7 +10,7 @@ from adaptergen.plan.node import Node
 from adaptergen.plan.where import Where
 from adaptergen.problems import Problem, listing, quote, suggestion
 from adaptergen.source import ANY
-from adaptergen.spec.architecture import Spec
+from adaptergen.spec.architecture import SLOTS, Spec
 
 
 def promise_problems(kinds: Iterable[KindPlan], top: Where) -> Iterator[Problem]:
@@ -32,27 +32,31 @@ def promise_problems(kinds: Iterable[KindPlan], top: Where) -> Iterator[Problem]
 def replacement_problems(
     spec: Spec,
     tables: Iterable[Iterable[HookRow]],
-    block: Node | None,
+    block: Node,
     nodes: Iterable[Node],
     top: Where,
 ) -> Iterator[Problem]:
     """Replacements that are no hook in any table; `nodes` are the tops of all components."""
-    blocks = spec.blocks
-    lists = ("components",), ("blocks", "submodules"), ("blocks", "kinds")
-    if not (block and block.complete and all(top.known(*loc, ANY) for loc in lists)):
-        return
+    blocks, slots = spec.blocks, [kind.slot for kind in spec.blocks.kinds.values()]
+    told = Counter([*spec.components, *blocks.submodules, *slots])
+    # What may have hooks that are not known: none of those is missed.
+    doubtful = set(told - Counter(node.key for node in nodes if node.complete))
     places = [top.at("blocks", "kinds", name, "slot") for name in blocks.kinds]
     if not all(place.known() for place in places):
-        return
-    # What may have hooks that are not known: none of those is missed.
-    told = Counter([*spec.components, *blocks.submodules, *(k.slot for k in blocks.kinds.values())])
-    doubtful = told - Counter(node.key for node in nodes if node.complete)
-    reached = {alias for alias, to in block.aliases.items() if to.partition(".")[0] in doubtful}
+        doubtful |= SLOTS
+    lists = ("components",), ("blocks", "submodules"), ("blocks", "kinds")
+    all_told = all(top.known(*loc, ANY) for loc in lists)
+    reached = {
+        alias
+        for alias, target in block.aliases.items()
+        if not all_told or target.partition(".")[0] in doubtful
+    }
     offered = {name for table in tables for row in table for name in (row.name, *row.aliases)}
     for old, new in spec.replaces.items():
         place = top.at("replaces", old)
         if new is None or new in offered or new in reached or not place.known():
             continue
-        if new.partition(".")[0] not in doubtful:
+        first, dot, _ = new.partition(".")
+        if not dot or (all_told and first not in doubtful):
             message = f"neither a layer nor the model has a hook {quote(new)}"
             yield place.problem("unknown-hook", message, suggestion(new, offered))

@@ -80,6 +80,8 @@ def _functional(node: Node, in_kind: bool) -> Iterator[Problem]:
     if isinstance(functional, RouterWeight):
         return
     for word, name in (("sequence", functional.sequence), ("step", functional.step)):
+        if not place.known(word):
+            continue
         if name in FUNCTIONAL_LOCALS or (word, name) == ("step", functional.sequence):
             message = f"the adapter has something else called {quote(name)} there"
             yield place.at(word).problem("name-taken", message, "name the function of HF")

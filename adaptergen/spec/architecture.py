@@ -9,7 +9,7 @@ parts fit together is checked in `adaptergen.plan`, where some of them may be br
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -27,6 +27,8 @@ from adaptergen.spec.names import (
 from adaptergen.spec.shape import ShapeUse, Strict, Use
 from adaptergen.spec.values import Key, Releases, Setting
 
+Slot = Literal["mixer", "attn", "mlp"]
+SLOTS = frozenset(get_args(Slot))
 TinyValue = Setting | tuple[Setting, ...]
 
 
@@ -60,7 +62,7 @@ class KindOfLayer(Strict):
 class Kind(ShapeUse):
     """A kind of layer: the slot its module takes on the block, and how it is wrapped."""
 
-    slot: Literal["mixer", "attn", "mlp"]
+    slot: Slot
     holds: AttributePath | None = Field(
         None, description="submodule by which a HF block of this kind is told from the others"
     )

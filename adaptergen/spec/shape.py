@@ -140,7 +140,10 @@ Functional = Annotated[
 
 
 def _kind_of_function(value: Any) -> str:
-    router = "method" in value if isinstance(value, dict) else isinstance(value, RouterWeight)
+    if isinstance(value, dict):
+        router = not any(key in value for key in Convolution.model_fields)
+    else:
+        router = isinstance(value, RouterWeight)
     return "router" if router else "convolution"
 
 
