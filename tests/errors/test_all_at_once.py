@@ -108,9 +108,12 @@ FAULTS = [
     ),
     *_of(
         "shapes/latent_attention",
-        ("hook_hidden_states: {contract: {is: absent, reason: latent attention does not fire it}}\n",
-         "", "undescribed-hook", "component: MLAAttentionBridge"),
         ("hook_rot_q:", "hook_rot_qq:", "unknown-hook", "hook_rot_qq:"),
+    ),
+    *_of(
+        "shapes/unembedding",
+        ("  hook_in: {shape: [batch, pos, d_model], tensor: output of the final norm}\n", "",
+         "undescribed-hook", "component: UnembeddingBridge"),
     ),
     *_of(
         "shapes/token_linear",
