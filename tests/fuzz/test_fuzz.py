@@ -32,7 +32,7 @@ from adaptergen.plan import make_plan
 from adaptergen.problems import CODES, Failed, render
 from adaptergen.problems.text import HIDDEN
 from adaptergen.render import adapter, common, render_files, tiny_test, unit_test
-from adaptergen.source import validate
+from adaptergen.source import mend
 from adaptergen.spec.architecture import Spec
 from adaptergen.spec.load import LoadedShape, LoadedSpec, load, load_shape
 from adaptergen.spec.shape import Shape
@@ -89,13 +89,17 @@ def all_shapes() -> dict[str, LoadedShape]:
 
 def loaded_from_data(case: Case) -> LoadedSpec:
     shapes = all_shapes()
-    spec_source = source("specs/nemotron_h.yaml", case.spec)
-    spec = validate(spec_source, Spec)
+    mended = mend(source("specs/nemotron_h.yaml", case.spec), Spec)
+    problems = mended.source.problems
     if case.shape is not None:
         shape_source = source(f"specs/shapes/{case.shape_name}.yaml", case.shape)
-        shape = LoadedShape(validate(shape_source, Shape), shape_source)
-        shapes = {**shapes, case.shape_name: shape}
-    return LoadedSpec(spec, spec_source, shapes, tuple(shapes))
+        shape = mend(shape_source, Shape)
+        loaded = LoadedShape(shape.model, shape.source, shape.source.problems)
+        shapes = {**shapes, case.shape_name: loaded}
+        problems += loaded.problems
+    if mended.model is None:
+        raise Failed(problems)
+    return LoadedSpec(mended.model, mended.source, shapes, tuple(shapes), problems)
 
 
 def check(loaded: LoadedSpec) -> None:
