@@ -73,7 +73,7 @@ def hook_points(
     for name, hook, here in described:
         contract = hook.contract if here.whole("contract") else None
         taken_off = hook.taken_off and contract is not None
-        may_be_alias = hook.taken_off or not here.known("contract")
+        may_be_alias = hook.taken_off or not here.whole("contract")
         if name not in offered and not (may_be_alias and name in aliases):
             message = f"{component.name} has no hook {quote(name)}"
             hint = suggestion(name, [*offered, *aliases])

@@ -31,7 +31,8 @@ Model = TypeVar("Model", bound=BaseModel)
 class _Finding:
     """One error of pydantic in our terms.
 
-    `words` are the missing keys or the expected types, `meant` is the key near to an unknown one.
+    `words` are the missing keys or the expected types, `meant` is the key near to an unknown one;
+    `of_parts` if a check of a mapping did not accept what its keys have together.
     """
 
     path: Loc
@@ -42,6 +43,7 @@ class _Finding:
     words: tuple[str, ...] = ()
     value: Any = None
     meant: tuple[str, ...] = ()
+    of_parts: bool = False
 
     @property
     def about(self) -> Loc:
@@ -82,8 +84,11 @@ def problems_of(source: Source, model: type[BaseModel], error: ValidationError) 
 def _without_consequences(source: Source, findings: list[_Finding]) -> Iterator[_Finding]:
     """What is known for certain; a key is not missing if it is there with a slip in its name."""
     meant = {(*one.path[:-1], close) for one in findings for close in one.meant}
+    around = {one.path[:-1] for one in findings if one.code == "unknown-key"}
     for finding in findings:
         misspelt = finding.code == "missing-key" and finding.about in meant
+        # A mapping whose parts do not fit may lack the one with a slip in its name.
+        misspelt |= finding.of_parts and finding.path in around
         if source.known(finding.about) and not misspelt:
             yield finding
 
@@ -118,7 +123,10 @@ def _bad_value(path: Loc, value: Any, detail: dict[str, Any], key: bool) -> _Fin
     context = detail.get("ctx", {})
     cause = context.get("error")
     if isinstance(cause, SpecValueError):
-        return _Finding(path + cause.at, cause.code, cause.message, cause.hint, key)
+        mapping = isinstance(value, dict) and not key
+        return _Finding(
+            path + cause.at, cause.code, cause.message, cause.hint, key, of_parts=mapping
+        )
     if detail["type"] in BOUNDS:
         wanted = BOUNDS[detail["type"]].format(**context)
         return _Finding(path, "bad-value", f"{name_of(path)} {wanted}, but is {describe(value)}")
