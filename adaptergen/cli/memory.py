@@ -39,7 +39,7 @@ class Memory:
 
     folder: Path | None = field(default_factory=lambda: _folder())
     _made: list[tuple[Path, str, Wanted]] = field(default_factory=list)
-    _read: bool = False
+    _shapes_read: bool = False
     _shared: str = ""
     _shapes: dict[Path, str] = field(default_factory=dict)
     _stamps: dict[Path, tuple[int, ...]] = field(default_factory=dict)
@@ -54,10 +54,10 @@ class Memory:
         from adaptergen.generate import generate
         from adaptergen.spec.load import load_shape
 
-        if not self._read:
+        if not self._shapes_read:
             # An earlier call in this process may have read other shapes.
             load_shape.cache_clear()
-            self._read = True
+            self._shapes_read = True
         made = generate(path)
         if key:
             self._made.append((path, key, made))
