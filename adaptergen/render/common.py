@@ -32,7 +32,12 @@ def kind_of_class(plan: Plan, name: str) -> KindPlan | None:
 
 def render_checkpoint_test(plan: Plan) -> str:
     """Source of the test on a real checkpoint."""
-    return format_python(fill("checkpoint_test.py.jinja", **common_values(plan)))
+    parity = plan.spec.parity
+    tolerance = {
+        dtype: parity.allowed(dtype) for dtype in ("float32", "bfloat16", "float16") if parity
+    }
+    values = {"parity": parity, "tolerance": [pair for pair in tolerance.items() if pair[1]]}
+    return format_python(fill("checkpoint_test.py.jinja", **common_values(plan), **values))
 
 
 def render_conftest(plan: Plan) -> str:

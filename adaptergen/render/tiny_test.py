@@ -41,7 +41,7 @@ def render_tiny_test(plan: Plan) -> str:
         config=_literal(spec.tiny.config),
         branches=_branches(plan),
         branch_releases=sorted(spec.tiny.releases.items()),
-        parity=spec.parity,
+        parity=spec.parity if spec.parity and spec.parity.in_float32 else None,
         kinds=repr(list(spec.tiny.kinds)) if spec.tiny.kinds else "",
         n_layers=spec.tiny.config.get("num_hidden_layers", 2),
         exceptions=[
