@@ -86,6 +86,8 @@ class Plan:
     router: RouterPlan | None
     passthrough: tuple[str, ...]
     slot_aliases: Mapping[str, str]
+    package: str = "transformer_lens.model_bridge.supported_architectures"
+    """Where the module of the adapter is imported from."""
 
     @property
     def adapter_class(self) -> str:

@@ -7,8 +7,6 @@ from adaptergen.plan.model import KindPlan, Plan
 from adaptergen.render.environment import fill
 from adaptergen.render.formatting import format_python
 
-ADAPTER_PACKAGE = "transformer_lens.model_bridge.supported_architectures"
-
 
 def common_values(plan: Plan) -> dict[str, object]:
     """What every template is told."""
@@ -19,7 +17,7 @@ def common_values(plan: Plan) -> dict[str, object]:
         "architecture": spec.architecture,
         "module": spec.module,
         "adapter_class": plan.adapter_class,
-        "adapter_module": f"{ADAPTER_PACKAGE}.{spec.module}",
+        "adapter_module": f"{plan.package}.{spec.module}",
         "checkpoint": spec.checkpoints[0],
         "env": spec.module.upper(),
     }
