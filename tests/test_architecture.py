@@ -19,7 +19,7 @@ ROWS = (
     {"schemas", "plan"},
     {"docs", "render"},
     {"generate"},
-    {"verify"},
+    {"plugin", "verify"},
     {"cli"},
     {"__main__"},
 )

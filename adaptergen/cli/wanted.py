@@ -17,7 +17,7 @@ def gather(specs: Sequence[Path]) -> list[Wanted]:
     wanted: list[Wanted] = []
     problems: list[Problem] = []
     first: dict[str, Path] = {}
-    for path in _without_doubles(specs):
+    for path in without_doubles(specs):
         try:
             wanted.append(memory.wanted(path))
             module = wanted[-1].name
@@ -43,7 +43,8 @@ def _module(path: Path) -> str:
     return module if module == path.stem else ""
 
 
-def _without_doubles(specs: Sequence[Path]) -> list[Path]:
+def without_doubles(specs: Sequence[Path]) -> list[Path]:
+    """The files of a call, each once, by the name it was first given."""
     found: dict[str, Path] = {}
     for path in specs:
         found.setdefault(os.path.realpath(path), path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from adaptergen.problems.code import Code
 from adaptergen.problems.plan_codes import PLAN_CODES
+from adaptergen.problems.plugin_codes import PLUGIN_CODES
 from adaptergen.problems.spec_codes import SPEC_CODES
 
 _FILES = {
@@ -222,4 +223,5 @@ CODES: dict[str, Code] = {
     **_ARITHMETIC,
     **SPEC_CODES,
     **PLAN_CODES,
+    **PLUGIN_CODES,
 }

@@ -113,6 +113,7 @@ def render_adapter(plan: Plan) -> str:
             **plan.functional.functions.model_dump(),
         },
         takes_hooks_off=takes_hooks_off,
+        weights_by_head=plan.weights_by_head,
         hf_fields=_tuple(list(spec.config.from_hf)),
         has_token_hooks=has_token_hooks,
         from_hf=spec.config.from_hf,

@@ -77,12 +77,36 @@ class Blocks(ShapeUse):
     kinds: dict[Identifier, Kind] = Field({}, description="what the layers of each kind have")
 
 
-class Parity(Strict):
-    """How far logits may be from HF's in float32; without it they are equal."""
+#: How many times more coarsely than float32 a type rounds.
+_COARSER = {"bfloat16": 2**16, "float16": 2**13}
 
-    within: float = Field(0.0, ge=0, le=1e-3, description="largest difference in a plain run")
+
+class Parity(Strict):
+    """How far logits may be from HF's; without it they are equal.
+
+    In float32, and in a type that rounds more coarsely by as many times more; where TransformerLens
+    and HF differ in nothing but the type that they round to, in the coarser types alone.
+    """
+
+    within: float = Field(
+        0.0, ge=0, le=1e-3, description="largest difference in float32 in a plain run"
+    )
     decode_within: float = Field(0.0, ge=0, le=1e-3, description="and in a decode step")
+    coarser_within: float = Field(
+        0.0, ge=0, le=1, description="largest difference in bfloat16 and float16, in any run"
+    )
     reason: Text
+
+    @property
+    def in_float32(self) -> bool:
+        """Whether logits may differ in float32 too."""
+        return self.within > 0 or self.decode_within > 0
+
+    def allowed(self, dtype: str, decode: bool = False) -> float:
+        """The largest difference of logits in a type of torch's, such as `bfloat16`."""
+        coarser = _COARSER.get(dtype, 1)
+        scaled = coarser * max(self.within, self.decode_within if decode else 0.0)
+        return max(scaled, self.coarser_within) if coarser > 1 else scaled
 
 
 class Tiny(Strict):

@@ -305,7 +305,7 @@ def no_grad():
 class TestParity:
     @pytest.mark.parametrize("use_cache", [True, False])
     def test_logits(self, hf, bridge, tokens, use_cache):
-        expected = hf(tokens).logits
+        expected = hf(tokens, use_cache=use_cache).logits
         assert_same(bridge(tokens, use_cache=use_cache), expected)
         logits, _ = bridge.run_with_cache(tokens, use_cache=use_cache)
         assert_same(logits, expected)

@@ -234,7 +234,8 @@ class _FunctionalConvMixerBridge(SSM2MixerBridge):
         }
         # Those of Module are many, and none of them uses a function of HF.
         bases = type(original).__mro__
-        for name, method in ChainMap(*map(vars, bases[: bases.index(torch.nn.Module)])).items():
+        own_bases = bases[: bases.index(torch.nn.Module)]
+        for name, method in ChainMap(*(dict(vars(base)) for base in own_bases)).items():
             used = inspect.isfunction(method) and inspect.unwrap(method).__code__.co_names
             if used and not names.keys().isdisjoint(used):
                 own[name] = types.MethodType(_rebind(method, names), mixer)
