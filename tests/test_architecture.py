@@ -14,7 +14,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 #: From the bottom to the top: a part imports from rows above its own in this list, and from itself.
 ROWS = (
     {"problems", "resources"},
-    {"record", "source", "catalogue", "output"},
+    {"facts", "record", "source", "catalogue", "output"},
     {"spec"},
     {"schemas", "plan"},
     {"docs", "render"},
