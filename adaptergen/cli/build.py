@@ -18,6 +18,9 @@ Write, for each spec, the adapter, its tests and its hook page to DIR/<module>/.
 of a call are written or none: none if any spec has a problem, and none if a file below DIR was
 edited by hand. A spec is found with the shapes in `shapes/` beside it, or else with the shapes
 that come with adaptergen.
+
+Where a lock lies beside a spec (see `adaptergen lock`), the spec has to agree with what was
+observed of transformers; without one, a build says that it is unproved.
 """
 EXAMPLES = """\
 examples:
@@ -59,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     from adaptergen import record
     from adaptergen.cli.build_record import build_record, failure_record
     from adaptergen.cli.wanted import gather
+    from adaptergen.lock.paths import unproved
     from adaptergen.output import build
     from adaptergen.problems import Failed
 
@@ -72,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         record.write(args.json, build_record(report))
     _tell(report, args.diff)
+    say(unproved(args.specs))
     return report.exit_code
 
 
