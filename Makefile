@@ -53,7 +53,8 @@ docs: .venv/.dev ## Write the generated pages below docs/ anew.
 schema: .venv/.dev ## Write the committed JSON Schemas anew.
 	@$(BIN)/adaptergen schema --write
 
-matrix: .venv/.dev ## Measure the adapters on every release of transformers that the spec names.
+matrix: .venv/.dev ## Measure and lock the adapters on every release of transformers that specs name.
+	@$(BIN)/python tests/matrix/locks.py
 	@$(BIN)/python tests/matrix/run.py
 	@$(BIN)/python tests/matrix/upstream.py
 	@$(BIN)/python tests/matrix/upstream_deepseek.py

@@ -90,13 +90,13 @@ def _report(args: argparse.Namespace) -> Report:
     if args.old:
         from adaptergen.problems import every
 
-        return Report(tuple(every(lambda path: _locked(path, args.old, args.new), specs)))
+        return Report(tuple(every(lambda path: between_entries(path, args.old, args.new), specs)))
     from adaptergen.verify.observe.command import drift_from_installed
 
     return Report(tuple(drift_from_installed(specs, args.against, args.limit)))
 
 
-def _locked(path: Path, old: str, new: str) -> SpecDrift:
+def between_entries(path: Path, old: str, new: str) -> SpecDrift:
     """Between two entries of the lock."""
     from adaptergen.drift.between import drift_between
     from adaptergen.generate import plan, project_path, shown_as

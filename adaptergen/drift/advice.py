@@ -113,6 +113,10 @@ class Advice:
             return ("blocks", "kinds", kind), self._kind(finding, kind)
         if code.startswith("cache-") and code != "cache-class":
             return ("blocks", "kinds", kind), f"cached generation may differ: {_VERIFY}"
+        if code == "generation":
+            return (
+                "cache",
+            ), "wait for a release of transformers in which it does not, or name an older"
         if code == "cache-class":
             return ("cache",), "mend `cache:` here"
         if code == "class":

@@ -32,9 +32,9 @@ def compare_classes(old: Entry, new: Entry) -> Iterator[Finding]:
     if before.tied != after.tied:
         what = f"other weights are one: {change(before.tied, after.tied)}"
         yield Finding("tied", "silent", what, _MODEL, hf=after.cls)
-    if before.attention != after.attention:
-        what = f"attention that is not asked for is {change(before.attention, after.attention)}"
-        yield Finding("attention", "benign", what, _MODEL, hf=after.cls)
+    if after.generation and before.generation != after.generation:
+        what = f"generation raises {after.generation}"
+        yield Finding("generation", "breaking", what, _MODEL, hf=after.cls)
 
 
 def compare_config(old: Entry, new: Entry) -> Iterator[Finding]:

@@ -36,7 +36,8 @@ def compare_kinds(old: Entry, new: Entry, renamed: Mapping[str, str]) -> Iterato
         if before.layers != after.layers:
             what = f"other layers are of this kind: {change(before.layers, after.layers)}"
             yield Finding("kind-layers", "silent", what, shown, after.layers)
-        yield from _compare_cache(shown, before, after)
+        if not (old.model.generation or new.model.generation):
+            yield from _compare_cache(shown, before, after)
     for name in sorted(new.kinds.keys() - old.kinds.keys() - set(renamed.values())):
         found = new.kinds[name]
         what = "layers of a kind that was not there before"

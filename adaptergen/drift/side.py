@@ -23,7 +23,10 @@ class Side:
 
 
 def sides(old: Entry, new: Entry, branch: str, renamed: Mapping[str, str]) -> tuple[Side, Side]:
-    """Both entries for the tiny model of a branch, by the kinds of the newer one."""
+    """Both entries for the tiny model of a branch, by the kinds of the newer one.
+
+    Of hooks a branch has those that the first model does not have.
+    """
     before = _side(old, branch)
     return (
         Side(
@@ -42,7 +45,7 @@ def _side(entry: Entry, name: str) -> Side:
     branch = entry.branches[name]
     return Side(
         _over(entry.modules, branch.modules, branch.lacks),
-        _over(entry.hooks, branch.hooks, branch.without),
+        branch.hooks,
         _sizes(entry),
         entry.error or branch.error,
     )

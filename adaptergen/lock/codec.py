@@ -1,8 +1,8 @@
 """Entries of several releases as one tree, in which a fact that never changed stands once.
 
 Where a fact did change, its values stand under the releases from which on they hold, each marked
-with `@`: `{"@5.12.1/4.3.0": ["prefill"], "@5.17.0/4.3.0": []}`; `null` is no such fact. So a new
-release in which nothing changed adds one line to a lock.
+with `@`: `{"@5.12.1/4.3.0": ["prefill"], "@5.17.0/4.3.0": []}`; `null` is no such fact. So of a new
+release in which nothing changed a lock shows no more than its name.
 """
 
 from __future__ import annotations

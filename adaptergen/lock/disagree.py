@@ -35,7 +35,9 @@ class _Found:
 
     def add(self, key: tuple[str, ...], release: str, make: Make) -> None:
         self.makers.setdefault(key, make)
-        self.releases.setdefault(key, []).append(release)
+        shown = self.releases.setdefault(key, [])
+        if release not in shown:
+            shown.append(release)
 
     def problems(self) -> list[Problem]:
         return [

@@ -30,7 +30,7 @@ class Model(Fact):
     config: str = Described(description="qualified name of its config's class")
     returns: str = Described("", description="class of what a forward returns")
     cache: str = Described("", description="class of the cache that generation makes")
-    attention: str = Described("", description="implementation taken when none is asked for")
+    generation: str = Described("", description="why generation raises, if it does")
     layers: str = Described("", description="path of the list of layers")
     fields: tuple[str, ...] = Described((), description="names that the config takes")
     tied: tuple[str, ...] = Described((), description="names of one weight, joined by =")
@@ -86,8 +86,7 @@ class Branch(Fact):
 
     modules: dict[str, dict[str, Module]] = {}
     lacks: dict[str, tuple[str, ...]] = Described({}, description="modules it does not have")
-    hooks: dict[str, dict[str, Hook]] = {}
-    without: dict[str, tuple[str, ...]] = Described({}, description="hooks it does not have")
+    hooks: dict[str, dict[str, Hook]] = Described({}, description="that the first does not have")
     error: str = ""
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from adaptergen.lock.entry import Hook
@@ -21,12 +22,14 @@ Hooks = dict[str, dict[str, Hook]]
 Order = tuple[str, ...]
 
 
-def observe_hooks(subject: Subject) -> tuple[Hooks, Order]:
-    """Every hook on the first layer of each kind, by kind and name; and the order they fire in."""
-    first = first_of_kinds(subject)
+def observe_hooks(subject: Subject, wanted: Callable[[Promise], bool]) -> tuple[Hooks, Order]:
+    """Hooks on the first layer of each kind, by kind and name; and the order they fire in."""
+    first = [promise for promise in first_of_kinds(subject) if wanted(promise)]
+    names = {promise.name for promise in first}.__contains__
     tokens = random_tokens(subject.hf_config.vocab_size, BATCH, POS)
-    fired = subject.bridge.run_with_cache(tokens)[1].cache_dict
-    step = _decode_step(subject, tokens)
+    with _quiet():
+        fired = subject.bridge.run_with_cache(tokens, names_filter=names)[1].cache_dict
+        step = _decode_step(subject, tokens, names)
     reaching = _reaching(subject, [p for p in first if p.name in fired])
     hooks: Hooks = {}
     for promise in first:
@@ -60,10 +63,12 @@ def _order(first: Sequence[Promise], fired: Any) -> Order:
     return tuple(f"{promise.kind}/{promise.row.name}" for promise in promised)
 
 
-def _decode_step(subject: Subject, tokens: Any) -> Any:
+def _decode_step(subject: Subject, tokens: Any, names: Callable[[str], bool]) -> Any:
     state = subject.new_cache()
     subject.bridge(tokens[:, :-1], past_key_values=state, use_cache=True)
-    run = subject.bridge.run_with_cache(tokens[:, -1:], past_key_values=state, use_cache=True)
+    run = subject.bridge.run_with_cache(
+        tokens[:, -1:], names_filter=names, past_key_values=state, use_cache=True
+    )
     return run[1].cache_dict
 
 
@@ -87,10 +92,19 @@ def _reaching(subject: Subject, promised: Sequence[Promise]) -> set[str]:
 
 
 def _run(subject: Subject, tokens: Any, hooks: list[tuple[str, Callable[..., Any]]]) -> Any:
-    with warnings.catch_warnings():
-        # TransformerLens warns where an edit is discarded; that is what is looked for.
-        warnings.simplefilter("ignore")
+    with _quiet():
         return subject.bridge.run_with_hooks(tokens, fwd_hooks=hooks)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """TransformerLens warns of edits that are discarded and of hooks that do not fire.
+
+    Both are what is looked for.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _edit_row(row: int, rows: int) -> Callable[..., Any]:

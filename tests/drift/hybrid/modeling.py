@@ -233,7 +233,7 @@ class HybridModel(HybridPreTrainedModel):
         self, input_ids=None, attention_mask=None, past_key_values=None, use_cache=None, **kwargs
     ):
         if past_key_values is None and use_cache is not False:
-            past_key_values = HybridCache(config=self.config)
+            past_key_values = DynamicCache(config=self.config)
         hidden_states = self.embeddings(input_ids)
         past = past_key_values.get_seq_length() if past_key_values is not None else 0
         masks = attention_mask, self.causal_mask(input_ids, attention_mask, past)
@@ -259,6 +259,9 @@ class DriftHybridForCausalLM(HybridPreTrainedModel, GenerationMixin):
         self.model = HybridModel(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
+
+    def _prepare_cache_for_generation(self, generation_config, model_kwargs, *args, **kwargs):
+        model_kwargs["past_key_values"] = HybridCache(config=self.config)
 
     def forward(
         self, input_ids=None, attention_mask=None, past_key_values=None, use_cache=None, **kwargs
