@@ -135,6 +135,7 @@ class Branch(Fact):
     name: str
     settings: dict[str, Json] = Field(description="what the config was made with, sorted")
     differs: dict[str, Json] = Field({}, description="those that differ from `default`, sorted")
+    error: str = Field("", description="why it cannot be built; then nothing else is known")
     layers_path: str = Field(description="of the list of layers; empty if none was found")
     kinds: tuple[Kind, ...] = Field(description="in the order of their first layers")
     modules: tuple[Module, ...] = Field(description="outside the layers, sorted by path")
