@@ -51,7 +51,7 @@ def _layer(kind: str, cache: Any, index: int, run: Run) -> CacheLayer:
     if isinstance(held, list):
         if index >= len(held):
             return CacheLayer(kind=kind, cls="")
-        states = {n: t for n, t in _tensors(vars(held[index]))}
+        states = dict(_tensors(vars(held[index])))
         return _facts(kind, qualified(type(held[index])), states, run)
     if isinstance(cache, (list, tuple)):
         item = cache[index] if index < len(cache) else ()

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from adaptergen.facts import Call, Value
@@ -81,6 +80,10 @@ def _bound(module: Any, args: Any, kwargs: Any) -> dict[str, Any]:
     return found
 
 
-@lru_cache(maxsize=4096)
-def _signature(cls: type) -> inspect.Signature:
-    return inspect.signature(cls.forward)  # type: ignore[attr-defined]
+def _signature(cls: Any) -> inspect.Signature:
+    if cls not in _SIGNATURES:
+        _SIGNATURES[cls] = inspect.signature(cls.forward)
+    return _SIGNATURES[cls]
+
+
+_SIGNATURES: dict[Any, inspect.Signature] = {}

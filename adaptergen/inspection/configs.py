@@ -34,7 +34,7 @@ def config_facts(config_class: Any, full: Any, vocabulary: Vocabulary | None) ->
 
 
 def older_names(config_class: Any) -> set[str]:
-    """Names that the class itself, or a base that is not that of all configs, takes out of kwargs."""
+    """Names that the class, or a base that not all configs have, takes out of its kwargs."""
     from transformers import PreTrainedConfig
 
     shared = set(PreTrainedConfig.__mro__)

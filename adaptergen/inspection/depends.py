@@ -17,7 +17,7 @@ Dependence = dict[str, tuple[str, ...]]
 def depends(tiny: Tiny) -> Dependence:
     """Of each axis of each parameter the fields it is made of, as text; "" where it is constant.
 
-    `a`, `2 * a`, `a * b` and `a // b` where that is the size; `of a, b, c` for anything else.
+    `a`, `2 * a`, `a * b` and `a // b` where that is the size; `f(a, b, c)` for anything else.
     """
     before = _shapes(tiny.model)
     seen: dict[tuple[str, int], set[str]] = {}
@@ -55,7 +55,7 @@ def expression(size: int, fields: Mapping[str, int]) -> str:
                 return f"{left} // {right}"
             if fields[left] + fields[right] == size:
                 return f"{left} + {right}"
-    return f"of {', '.join(names)}"
+    return f"f({', '.join(names)})"
 
 
 def _shapes(model: Any) -> dict[str, tuple[int, ...]]:

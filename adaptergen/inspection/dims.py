@@ -48,7 +48,7 @@ class Sizes:
             if texts and size > 2:
                 for text in texts[:1]:
                     known.setdefault(size, text)
-                    for part in re.findall(r"[a-zA-Z_]\w*", text.removeprefix("of ")):
+                    for part in re.findall(r"[a-zA-Z_]\w*", text.removeprefix("f(")):
                         self._of_kind[kind].setdefault(self._value(part), part)
 
     def name(self, kind: str, size: int, batch: int, pos: int, past: int) -> str:

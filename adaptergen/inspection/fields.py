@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 #: No default: the field has to be given.
@@ -21,9 +20,17 @@ class Declared:
     default: Any
 
 
-@lru_cache
 def declared(config_class: Any) -> dict[str, Declared]:
     """The fields by name, sorted; without those that every config has."""
+    if config_class not in _DECLARED:
+        _DECLARED[config_class] = _declared(config_class)
+    return _DECLARED[config_class]
+
+
+_DECLARED: dict[Any, dict[str, Declared]] = {}
+
+
+def _declared(config_class: Any) -> dict[str, Declared]:
     from transformers import PreTrainedConfig
 
     common = {field.name for field in dataclasses.fields(PreTrainedConfig)}

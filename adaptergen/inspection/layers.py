@@ -57,8 +57,8 @@ def settings(
     """Numbers of layers, and the lists that say of each layer what it is."""
     numbers = [name for name in fields if counts(name)]
     found = lists(full)
-    if not found:
-        words = _words(config_class, fields, full) if profile.complete else {}
+    words = _words(config_class, fields, full) if profile.complete else {}
+    if words or not found:
         few = max([FEW, *(len(listed) for listed in words.values())])
         return {**dict.fromkeys(numbers, few), **{n: _filled(w, few) for n, w in words.items()}}
     rows = list(zip(*found.values(), strict=True))
@@ -84,9 +84,9 @@ def _lists(config: Any, layers: int) -> Iterator[tuple[str, Row]]:
     }
     for name in sorted({*vars(config), *properties}):
         value = read(config, name)
-        if isinstance(value, (list, tuple)) and len(value) == layers > 1:
-            if all(isinstance(item, (str, int, float)) for item in value):
-                yield name, tuple(value)
+        plain = isinstance(value, (list, tuple)) and len(value) == layers > 1
+        if plain and all(isinstance(item, (str, int, float)) for item in value):
+            yield name, tuple(value)
 
 
 def _wanted(rows: list[Row]) -> list[Row]:
@@ -119,7 +119,10 @@ def _words(config_class: Any, fields: Mapping[str, Declared], full: Any) -> dict
     return {
         name: words
         for name, field in fields.items()
-        if words and name == "layer_types" and is_list(field) and read(full, name) is None
+        if words
+        and name == "layer_types"
+        and is_list(field)
+        and len(set(read(full, name) or ())) < 2
     }
 
 

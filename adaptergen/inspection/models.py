@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from adaptergen.inspection import runs
+from adaptergen.inspection import layers, runs
 from adaptergen.inspection.failures import failed, guarded, named, reason
-from adaptergen.inspection.fields import sub_configs
+from adaptergen.inspection.fields import read, sub_configs
 from adaptergen.inspection.tiny import Settings, profiles, tiny_settings
 
-#: More parameters than this are not tiny: a rule misses a field. Float32, so 120 MB.
-MOST_PARAMETERS = 30_000_000
+#: More parameters than this are not tiny: a rule misses a field. Float32, so 200 MB.
+MOST_PARAMETERS = 50_000_000
 
 
 @dataclass(frozen=True)
 class Tiny:
-    """A tiny model in float32 on the CPU, with random weights, and what its config was made with."""
+    """A tiny model, float32 with random weights, and what its config was made with."""
 
     model: Any
     settings: Settings
@@ -96,3 +96,26 @@ def _raiser(error: BaseException) -> Any:
         raise error
 
     return again
+
+
+def with_words(tiny: Tiny, field: str, words: Iterable[str]) -> Tiny:
+    """The tiny model with a further layer for each word; the same one if that does not run."""
+    config = tiny.model.config
+    row = list(read(config, field))
+    missing = sorted(set(words) - set(row))
+    if not missing:
+        return tiny
+    settings = dict(tiny.settings)
+    for name, listed in layers.lists(config).items():
+        if name in settings or name == field:
+            settings[name] = [*listed, *([listed[-1]] * len(missing))]
+    settings[field] = [*row, *missing]
+    for name in tiny.settings:
+        if layers.counts(name):
+            settings[name] = len(settings[field])
+    try:
+        model = make(type(tiny.model), settings)
+        runs.plain(model)
+    except Exception:  # the words do not go together
+        return tiny
+    return Tiny(model, settings)

@@ -15,7 +15,7 @@ from adaptergen.inspection.configs import config_facts, json_value
 from adaptergen.inspection.depends import depends
 from adaptergen.inspection.dims import Sizes
 from adaptergen.inspection.failures import reason
-from adaptergen.inspection.models import Tiny, full_config, make, tiny_model
+from adaptergen.inspection.models import Tiny, full_config, make, tiny_model, with_words
 from adaptergen.inspection.names import qualified
 from adaptergen.inspection.places import layout
 from adaptergen.inspection.scenarios import functional, trace, unused
@@ -25,6 +25,9 @@ from adaptergen.inspection.vocabulary import vocabulary
 def of_class(model_class: Any, base: Mapping[str, Any], every: bool) -> Facts:
     """See `adaptergen.inspection.observe_class`."""
     tiny = tiny_model(model_class, base)
+    words = vocabulary(tiny)
+    if words and not base:
+        tiny = with_words(tiny, words.field, words.words)
     default, implementations = attention(tiny.model)
     found = [_of_tiny("default", tiny)]
     if every:
@@ -34,7 +37,7 @@ def of_class(model_class: Any, base: Mapping[str, Any], every: bool) -> Facts:
         transformers=transformers.__version__,
         architecture=model_class.__name__,
         cls=qualified(model_class),
-        config=of_config(type(tiny.model.config), vocabulary(tiny)),
+        config=of_config(type(tiny.model.config), words),
         attention=Attention(default=default, supported=implementations),
         branches=tuple(found),
     )

@@ -12,7 +12,7 @@ from adaptergen.inspection import layers
 from adaptergen.inspection.names import pattern, qualified
 
 #: Lists of a config that say what a layer is, in this order.
-_TELLING = ("layers_block_type", "layer_types", "block_types", "attn_layers", "layer_type")
+_TELLING = ("layers_block_type", "layer_types", "block_types", "attn_layers")
 #: Attributes of a block that say what it is.
 _SAYING = ("block_type", "layer_type", "attention_type", "temporal_block_type")
 
@@ -44,7 +44,7 @@ class Layout:
     kinds: tuple[KindOfLayer, ...]
 
     def places(self, first_only: bool = False) -> dict[Any, Place]:
-        """The place of each module but the model; of layers, on request, only the first of a kind."""
+        """The place of each module but the model; of a kind of layer all, or only the first."""
         found: dict[Any, Place] = {}
         kind_of = {i: kind for kind in self.kinds for i in kind.layers}
         for path, module in self.model.named_modules():
@@ -94,12 +94,18 @@ def signature(block: Any) -> Signature:
 
 
 def _difference(own: Signature, others: list[Signature]) -> str:
-    """What tells a kind from others of its word: the shortest path that differs, and the class."""
-    for path, cls in sorted(own, key=lambda item: (item[0].count("."), item)):
-        if all((path, cls) not in other for other in others):
-            return f"[{path}={cls.rpartition('.')[2]}]"
-    absent = sorted({path for other in others for path, _ in other} - {path for path, _ in own})
-    return f"[no {absent[0]}]" if absent else ""
+    """What tells a kind from all others of its word: paths with the class there, or "no" path."""
+    held = {path for path, _ in own}
+    marks = [(path, f"{path}={cls.rpartition('.')[2]}".removeprefix("=")) for path, cls in own]
+    marks += [(path, f"no {path}") for path in {p for other in others for p, _ in other} - held]
+    told: list[str] = []
+    left = [set(other) for other in others]
+    for path, text in sorted(marks, key=lambda mark: (mark[0].count("."), mark)):
+        classes = {item for item in own if item[0] == path}
+        rest = [o for o in left if {item for item in o if item[0] == path} == classes]
+        if len(rest) < len(left):
+            left, told = rest, [*told, text]
+    return f"[{', '.join(told)}]"
 
 
 def _list_of_layers(model: Any) -> str:
@@ -119,10 +125,11 @@ def _list_of_layers(model: Any) -> str:
 def _words(model: Any, blocks: list[Any]) -> Iterator[str]:
     config = model.config.get_text_config()
     listed = layers.lists(config)
-    names = [name for name in _TELLING if name in listed]
+    words = {n: r for n, r in listed.items() if "mlp" not in n and isinstance(r[0], str)}
+    names = sorted(words, key=lambda name: (name not in _TELLING, name))
     for index, block in enumerate(blocks):
-        if names and len(listed[names[0]]) == len(blocks):
-            word = listed[names[0]][index]
+        if names and len(words[names[0]]) == len(blocks):
+            word = words[names[0]][index]
         else:
             said = (getattr(block, name, None) for name in _SAYING)
             word = next((word for word in said if isinstance(word, str)), "")

@@ -14,6 +14,9 @@ from adaptergen.inspection.sizes import HEAD_DIM, HEADS, HIDDEN, VOCAB, WIDTH, g
 
 Settings = dict[str, Any]
 
+#: For models that want powers of two: other numbers of heads.
+_POWERS = {HEADS: 8, 3: 4}
+
 _TOKEN = re.compile(r"_token_(id|index)$")
 
 
@@ -22,7 +25,7 @@ class Profile:
     """What a model insists on that the rules do not know; by default nothing."""
 
     plain: bool = False
-    """The residual stream is as wide as all heads together."""
+    """The residual stream is as wide as all heads together, which are a power of two."""
     complete: bool = False
     """Fields that are None by default need a value."""
     computed: bool = False
@@ -55,11 +58,21 @@ def tiny_settings(
         for name, field in declared(config_class).items()
         if name in given or name in inner or not _computed(field, full)
     }
-    settings = _sizes(config_class, fields, full, profile)
+    settings = {**_told(fields, full, given), **_sizes(config_class, fields, full, profile)}
     settings.update(layers.settings(config_class, fields, full, profile))
     if profile.complete:
         settings.update(_completed(fields, full, settings))
     return dict(sorted(settings.items()))
+
+
+def _told(fields: Mapping[str, Declared], full: Any, given: frozenset[str]) -> Settings:
+    """What a config.json says that is no size: switches, words, factors, and what is None."""
+    told = {name: read(full, name) for name in fields if name in given}
+    return {
+        name: value
+        for name, value in told.items()
+        if value is None or isinstance(value, (bool, str, float))
+    }
 
 
 def _computed(field: Declared, full: Any) -> bool:
@@ -73,7 +86,8 @@ def _sizes(
 ) -> Settings:
     inner = sub_configs(config_class)
     own_heads = any("head_dim" in name and isinstance(read(full, name), int) for name in fields)
-    hidden = HIDDEN if own_heads and not profile.plain else HEADS * HEAD_DIM
+    heads = 8 if profile.plain else HEADS
+    hidden = HIDDEN if own_heads and not profile.plain else heads * HEAD_DIM
     width = next((read(full, name) for name in fields if WIDTH.match(name)), None)
     settings: Settings = {}
     tokens = iter(range(VOCAB - 1, 0, -1))
@@ -82,17 +96,24 @@ def _sizes(
         if name in inner:
             if value is not None:
                 settings[name] = _inner(value, profile)
+        elif value is None and re.search(r"attn.*(idxs|indices)$", name):
+            # Every second layer is one of attention.
+            settings[name] = [1, 3]
         elif name == "is_decoder":
             # What is wanted is the causal model.
             settings[name] = True
         elif _TOKEN.search(name):
             settings.update(_token(name, value, tokens))
+        elif value == 0 and re.search(r"first_k_dense|num_dense_layers", name):
+            # The first layers of such a model can be dense: one is.
+            settings[name] = 1
         elif isinstance(value, bool) or not isinstance(value, int) or layers.counts(name):
             continue
         elif WIDTH.match(name) or (value == width and not known(name)):
             settings[name] = hidden
         elif small(name, value, profile.wide) != value:
-            settings[name] = small(name, value, profile.wide)
+            number = small(name, value, profile.wide)
+            settings[name] = _POWERS.get(number, number) if profile.plain else number
     return {**settings, **_kept_relations(fields, full, settings)}
 
 
@@ -114,11 +135,14 @@ def _kept_relations(fields: Mapping[str, Declared], full: Any, settings: Setting
         queries = re.sub(r"(key_value|kv)_", "attention_", name)
         if queries != name and numbers[name] == numbers.get(queries):
             found[name] = now[queries]
+    if "head_dim" in numbers and numbers["head_dim"] == numbers.get("qk_rope_head_dim"):
+        # There it is the part of a head that is rotated.
+        found["head_dim"] = now["qk_rope_head_dim"]
     for name in fields:
         value = read(full, name)
-        if width and isinstance(value, (list, tuple)) and all(type(v) is int for v in value):
-            if len(value) > 1 and sum(value) == numbers[width]:
-                found[name] = [v * now[width] // numbers[width] for v in value]
+        parts = isinstance(value, (list, tuple)) and all(type(v) is int for v in value)
+        if width and parts and len(value) > 1 and sum(value) == numbers[width]:
+            found[name] = [v * now[width] // numbers[width] for v in value]
     expand = next((n for n in numbers if n.endswith("expand")), None)
     if expand and width:
         inner = numbers[expand] * numbers[width]
@@ -136,9 +160,6 @@ def _completed(fields: Mapping[str, Declared], full: Any, settings: Settings) ->
             number = guess(name)
             if "int" in field.type and "list" not in field.type and number:
                 found[name] = number
-            elif re.search(r"attn.*(idxs|indices)$", name):
-                # Every second layer is one of attention.
-                found[name] = [1, 3]
             elif name == "default_language":
                 found[name] = next(iter(read(full, "languages") or ()), None)
     return found

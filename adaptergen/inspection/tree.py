@@ -87,7 +87,7 @@ def _members(model: Any) -> dict[type, set[str]]:
 
 
 def _absent(module: Any, known: Mapping[type, set[str]]) -> set[str]:
-    """Places of a module that are empty: None is registered there, or others of its class have it."""
+    """Empty places of a module: None is registered, or others of its class have one there."""
     if isinstance(module, (torch.nn.ModuleList, torch.nn.ModuleDict, torch.nn.Sequential)):
         return set()
     none = {name for name, child in module._modules.items() if child is None}

@@ -27,7 +27,8 @@ def vocabulary(tiny: Tiny) -> Vocabulary | None:
     field = next((n for n in names if "layer" in n and "mlp" not in n), names[0])
     row = list(listed[field])
     words, older = set(row), {}
-    for word in sorted(_candidates(type(config), model_class) - words):
+    own, legacy = _candidates(type(config), model_class)
+    for word in sorted((own | legacy) - words):
         changed = [*row[:-1], word]
         try:
             model = make(model_class, {**tiny.settings, field: changed})
@@ -36,14 +37,14 @@ def vocabulary(tiny: Tiny) -> Vocabulary | None:
         except Exception:  # the config or the model does not know the word
             continue
         if stored == changed:
-            words.add(word)
+            words.update({word} & own)
         elif isinstance(stored, (list, tuple)) and len(stored) == len(row):
             older[word] = str(stored[-1])
     return Vocabulary(field=field, words=tuple(sorted(words)), older=dict(sorted(older.items())))
 
 
-def _candidates(config_class: Any, model_class: Any) -> set[str]:
-    """Words of the config's and the model's modules that any config lets a layer be called."""
+def _candidates(config_class: Any, model_class: Any) -> tuple[set[str], set[str]]:
+    """Words of the config's and the model's modules that configs allow, and words of the past."""
     from transformers import configuration_utils
 
     legacy = getattr(configuration_utils, "_LEGACY_LAYER_TYPE_REMAP", {})
@@ -53,7 +54,7 @@ def _candidates(config_class: Any, model_class: Any) -> set[str]:
         for cls in (config_class, model_class)
         for word in _strings(sys.modules[cls.__module__])
     }
-    return (known & strings) | set(legacy)
+    return known & strings, set(legacy)
 
 
 def _strings(module: Any) -> Iterator[str]:
@@ -62,6 +63,6 @@ def _strings(module: Any) -> Iterator[str]:
     except (OSError, TypeError, SyntaxError):
         return
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if len(node.value) <= _LONGEST:
-                yield node.value
+        word = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(word, str) and len(word) <= _LONGEST:
+            yield word

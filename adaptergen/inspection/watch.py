@@ -59,11 +59,11 @@ class Watch:
     def functional(self) -> list[Use]:
         """Uses of what belongs to modules that were not called; each function once, sorted."""
         reads = Counter((u.module, u.parameter, u.function) for u in self.uses if _is_read(u))
-        operated = {(u.module, u.parameter) for u in self.uses if not _is_read(u)}
+        operated = {(u.module, u.parameter, u.function) for u in self.uses if not _is_read(u)}
         found: dict[tuple[int, str, str], Use] = {}
         for use in self.uses:
             key = (use.module, use.parameter, use.function)
-            asked_only = key[:2] not in operated and reads[key] <= self.told[key]
+            asked_only = key not in operated and reads[key] <= self.told[key]
             if use.module not in self.called and not asked_only:
                 found.setdefault(key, use)
         # A read says more than the operation on what was read.
@@ -105,7 +105,7 @@ def watching(model: Any) -> Iterator[Watch]:
             handle.remove()
 
 
-class _Operations(TorchFunctionMode):
+class _Operations(TorchFunctionMode):  # type: ignore[misc]  # torch is not typed here
     """Notes each operation on a watched tensor, with the function outside torch that asks."""
 
     def __init__(self, seen: Watch, modules: Mapping[int, Any]) -> None:

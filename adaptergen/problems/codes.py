@@ -6,6 +6,7 @@ To add one, add an entry; the key is kebab-case words and is never renamed once 
 from __future__ import annotations
 
 from adaptergen.problems.code import Code
+from adaptergen.problems.inspect_codes import INSPECT_CODES
 from adaptergen.problems.lock_codes import LOCK_CODES
 from adaptergen.problems.plan_codes import PLAN_CODES
 from adaptergen.problems.spec_codes import SPEC_CODES
@@ -224,4 +225,5 @@ CODES: dict[str, Code] = {
     **SPEC_CODES,
     **PLAN_CODES,
     **LOCK_CODES,
+    **INSPECT_CODES,
 }
