@@ -12,7 +12,6 @@ from adaptergen.lock.store import read_lock
 from adaptergen.output import Wanted
 from adaptergen.plan import Plan, make_plan
 from adaptergen.problems import Failed
-from adaptergen.render import render_files
 from adaptergen.resources import shapes
 from adaptergen.source import read_source
 from adaptergen.spec.load import load
@@ -28,6 +27,9 @@ def plan(path: Path) -> Plan:
 
 def generate(path: Path) -> Wanted:
     """The files that the spec at `path` makes. Raises `Failed` with every problem found."""
+    # Here, so that those who want a plan only do not import the formatters.
+    from adaptergen.render import render_files
+
     made = plan(path)
     _hold_against_lock(path, made)
     files = render_files(made, _catalogue())

@@ -93,7 +93,7 @@ def _report(args: argparse.Namespace) -> Report:
         return Report(tuple(every(lambda path: between_entries(path, args.old, args.new), specs)))
     from adaptergen.verify.observe.command import drift_from_installed
 
-    return Report(tuple(drift_from_installed(specs, args.against, args.limit)))
+    return Report(tuple(drift_from_installed(specs, args.against, args.time_limit)))
 
 
 def between_entries(path: Path, old: str, new: str) -> SpecDrift:

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_limit(parser: argparse.ArgumentParser) -> None:
     """How long a model may take."""
     parser.add_argument(
-        "--limit", type=_seconds, default=120.0, metavar="SECONDS",
+        "--time-limit", type=_seconds, default=120.0, metavar="SECONDS",
         help="how long the model of one spec may take (default: 120)",
     )  # fmt: skip
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Observe, and write or check."""
     from adaptergen.verify.observe.command import lock
 
-    code: int = lock(args)
+    code: int = lock(args.specs, args.check, args.time_limit)
     return code
 
 

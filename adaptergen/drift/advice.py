@@ -112,7 +112,8 @@ class Advice:
         if code.startswith("kind-"):
             return ("blocks", "kinds", kind), self._kind(finding, kind)
         if code.startswith("cache-") and code != "cache-class":
-            return ("blocks", "kinds", kind), f"cached generation may differ: {_VERIFY}"
+            mend = f"cached generation may differ: {_VERIFY}"
+            return ("blocks", "kinds", kind), "" if finding.severity == "benign" else mend
         if code == "generation":
             return (
                 "cache",

@@ -28,7 +28,7 @@ def cannot_run(
     finding = Finding(
         "not-run",
         "breaking",
-        f"the model cannot be observed: {why}",
+        why,
         ("model",),
         hf=old[1].model.cls,
         file=place.path,

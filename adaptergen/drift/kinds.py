@@ -53,8 +53,25 @@ def _compare_cache(shown: tuple[str, ...], before: Kind, after: Kind) -> Iterato
         # Where it keeps nothing the class is no matter.
         kept: Severity = "silent" if before.states or after.states else "benign"
         yield Finding("cache-layer", kept, what, shown, after.layers, hf=after.cache)
-    for name in sorted(before.states.keys() | after.states.keys()):
+    moved = _moved(before, after)
+    if moved:
+        ways = ", ".join(f"`{old}` as `{new}`" for old, new in moved.items())
+        what = f"the cache keeps its states elsewhere: {ways}"
+        yield Finding("cache-state", "silent", what, shown, after.layers, (), after.cache)
+    told = {*moved, *moved.values()}
+    for name in sorted((before.states.keys() | after.states.keys()) - told):
         states = before.states.get(name, "nothing"), after.states.get(name, "nothing")
         if states[0] != states[1]:
             what = f"the cache keeps other {name}: {change(*states)}"
             yield Finding("cache-state", "silent", what, shown, after.layers, (name,), after.cache)
+
+
+def _moved(before: Kind, after: Kind) -> dict[str, str]:
+    """States that are one of several now, or were, and have the shape that they had."""
+    return {
+        old: new
+        for old, shape in before.states.items()
+        for new, other in after.states.items()
+        if old not in after.states and new not in before.states and shape == other
+        if old.partition(".")[0] == new.partition(".")[0]
+    }

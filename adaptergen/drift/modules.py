@@ -11,7 +11,7 @@ from adaptergen.drift.words import change, last, names
 from adaptergen.lock.entry import Module
 
 #: Between two arguments, and not inside the shape of one.
-_SEPARATOR = re.compile(r", (?=[a-z_]+ )")
+_SEPARATOR = re.compile(r", (?=[a-z_0-9.]+ )")
 
 
 def compare_modules(before: Side, after: Side) -> Iterator[Finding]:
@@ -77,7 +77,7 @@ def _compare(kind: str, path: str, old: Module, new: Module) -> Iterator[Finding
     if old.returns != new.returns and old.returns and new.returns:
         what = f"it returns {change(old.returns, new.returns)}"
         yield _found("returns", "silent", what, kind, path, bound, new.cls)
-    if _sorted(old.takes) != _sorted(new.takes) and old.takes and new.takes:
+    if not _same_arguments(old.takes, new.takes) and old.takes and new.takes:
         what = f"it is called with {change(old.takes, new.takes)}"
         yield _found("takes", "benign", what, kind, path, bound, new.cls)
     for name in sorted(old.parameters.keys() | new.parameters.keys()):
@@ -113,9 +113,12 @@ def _calls(kind: str, path: str, old: Module, new: Module, bound: Module) -> Ite
         yield _found("used-by", "benign", what, kind, path, bound)
 
 
-def _sorted(takes: str) -> list[str]:
-    """What it is called with in an order that does not matter: most is passed by keyword."""
-    return sorted(_SEPARATOR.split(takes))
+def _same_arguments(old: str, new: str) -> bool:
+    """Whether the same is passed: in any order, and by a name where a decorator leaves names."""
+    before, after = (_SEPARATOR.split(takes) for takes in (old, new))
+    if old.startswith("args.") != new.startswith("args."):
+        before, after = ([a.partition(" ")[2] for a in one] for one in (before, after))
+    return sorted(before) == sorted(after)
 
 
 def _told_apart(old: str, new: str) -> tuple[str, str]:

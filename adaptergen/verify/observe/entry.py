@@ -28,14 +28,18 @@ def release() -> str:
     return f"{transformers.__version__}/{version(HEAVY['transformer_lens'])}"
 
 
-def observe_entry(target: Target) -> locked.Entry:
-    """What the adapter rests on, as it is with the installed releases."""
+def observe_entry(target: Target, known: locked.Entry | None = None) -> locked.Entry:
+    """What the adapter rests on, as it is with the installed releases.
+
+    `known` is another entry. Where HF does the same in a branch, as far as its modules show it,
+    the adapter is not used on it once more.
+    """
     spec = target.plan.spec
     with torch.no_grad(), one_thread():
         first = ObservedModel(target, "default", {})
         first.use_adapter(lambda promise: True)
         branches = {
-            name: _branch(target, first, ObservedModel(target, name, changes))
+            name: _branch(target, first, ObservedModel(target, name, changes), known)
             for name, changes in spec.tiny.branches.items()
             if holds(spec.tiny.releases.get(name), transformers.__version__)
         }
@@ -68,7 +72,9 @@ def _model(target: Target, first: ObservedModel, names: list[str]) -> locked.Mod
     )
 
 
-def _branch(target: Target, first: ObservedModel, other: ObservedModel) -> locked.Branch:
+def _branch(
+    target: Target, first: ObservedModel, other: ObservedModel, known: locked.Entry | None
+) -> locked.Branch:
     """What is not as on the first tiny model.
 
     Of hooks those that the first does not have: what the others do is known.
@@ -78,14 +84,15 @@ def _branch(target: Target, first: ObservedModel, other: ObservedModel) -> locke
         return is_met(condition, other.config) and not is_met(condition, first.config)
 
     base, found = first.reduction.modules(), other.reduction.modules()
+    branch = locked.Branch(modules=_changed(base, found), lacks=_gone(base, found))
+    before = known.branches.get(other.name) if known else None
+    if known and before and not before.error:
+        same = (known.modules, before.modules, before.lacks)
+        if same == (base, branch.modules, branch.lacks):
+            return before
     if any(map(is_new, _conditions(target))):
         other.use_adapter(lambda promise: is_new(promise.row.condition))
-    return locked.Branch(
-        modules=_changed(base, found),
-        lacks=_gone(base, found),
-        hooks=other.hooks,
-        error=other.error,
-    )
+    return branch.model_copy(update={"hooks": other.hooks, "error": other.error})
 
 
 def _conditions(target: Target) -> list[Condition | None]:

@@ -2,58 +2,57 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import gc
+from collections.abc import Callable
+from typing import Any
 
-import transformers
-
+from adaptergen.inspection.failures import failed, guarded
+from adaptergen.inspection.limit import limited
+from adaptergen.inspection.target import Target as ModelClass
+from adaptergen.inspection.target import load_class
 from adaptergen.lock.entry import Entry
-from adaptergen.problems import quote
-from adaptergen.verify.known import BadInput
+from adaptergen.plan import Plan
+from adaptergen.problems import Failed
+from adaptergen.render.adapter import adapter_text
+from adaptergen.source import Source
 from adaptergen.verify.observe.entry import observe_entry
-from adaptergen.verify.observe.limit import LIMIT, OutOfTime, limited
-from adaptergen.verify.target import Target, load_target
+from adaptergen.verify.target import make_target
+
+#: What a release does to a model, and not what is missing here.
+BROKEN = frozenset({"hf-class", "hf-config", "hf-forward"})
 
 
-class CannotObserve(BadInput):
-    """The installed transformers does not run the model of the spec."""
+def observed(plan: Plan, source: Source, seconds: float, known: Entry | None = None) -> Entry:
+    """What is observed for a spec; see `observe_entry` for `known`.
 
-
-def observed(path: Path, limit: float = LIMIT) -> tuple[Target, Entry]:
-    """The target of a spec and what was observed of it.
-
-    Raises `Failed` for problems of the spec, `CannotObserve` for those of the installed releases.
+    It runs apart, in a process of its own. Raises `Failed` with a code of `hf-`.
     """
-    try:
-        target = load_target(path)
-    except ImportError as error:
-        raise _failed(path, "the adapter cannot be imported", error) from error
-    architecture = target.plan.spec.architecture
-    try:
-        found = getattr(transformers, architecture, None)
-    except Exception as error:
-        raise _failed(path, f"{quote(architecture)} cannot be imported", error) from error
-    if found is None:
-        message = f"transformers {transformers.__version__} has no {quote(architecture)}"
-        raise CannotObserve(message, "install a release that has it, or mend `architecture:`")
-    if hasattr(found, "_backends"):
-        # What transformers puts in the place of a class whose packages are missing.
-        needed = ", ".join(found._backends)
-        raise CannotObserve(f"{quote(architecture)} needs {needed}", f"install {needed}")
-    try:
-        with limited(limit):
-            return target, observe_entry(target)
-    except OutOfTime as error:
-        message = f"{architecture} on its tiny model: {error}"
-        raise CannotObserve(
-            message, "raise the limit with --limit, or make `tiny` smaller"
-        ) from error
-    except Exception as error:
-        raise _failed(
-            path, f"{architecture} cannot be built and run on its tiny model", error
-        ) from error
+    architecture = plan.spec.architecture
+    # Here and not apart, so that several specs share what it imports.
+    load_class(ModelClass(architecture))
+    # The process that is forked shares memory as long as neither touches it.
+    gc.freeze()
+    text = limited(_apart(plan, source, known), seconds, architecture)
+    return Entry.model_validate_json(text)
 
 
-def _failed(path: Path, what: str, error: Exception) -> CannotObserve:
-    text = " ".join(str(error).split())[:300]
-    hint = f"check `tiny:` in {path.as_posix()} against this release of transformers"
-    return CannotObserve(f"{what}: {type(error).__name__}: {text}", hint)
+def _apart(plan: Plan, source: Source, known: Entry | None) -> Callable[[], str]:
+    def run() -> str:
+        what = f"the adapter of {plan.spec.architecture} cannot be imported"
+        text = adapter_text(plan)
+        target = guarded("hf-import", what, _VERSIONS, lambda: make_target(plan, source, text))
+        what = f"{plan.spec.architecture} cannot be observed on its tiny model"
+        hint = f"check `tiny:` in {source.path} against this release of transformers"
+        entry: Any = guarded("hf-forward", what, hint, lambda: observe_entry(target, known))
+        return str(entry.model_dump_json(exclude_defaults=True))
+
+    return run
+
+
+_VERSIONS = "install versions of transformers and transformer-lens that the spec is proved on"
+
+
+def not_usable(plan: Plan, source: Source, entry: Entry) -> Failed:
+    """The adapter cannot be used on what was observed."""
+    message = f"the adapter of {plan.spec.architecture} cannot be used: {entry.error}"
+    return failed("hf-forward", message, f"run `adaptergen verify {source.path}`")

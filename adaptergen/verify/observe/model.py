@@ -8,6 +8,7 @@ from typing import Any
 
 from adaptergen.facts import ConfigFacts
 from adaptergen.inspection import observe_branch
+from adaptergen.inspection.failures import guarded
 from adaptergen.lock.reduce import Reduction
 from adaptergen.verify.findings import Sheet
 from adaptergen.verify.models import hf_config, layer_kinds, random_model, wrap
@@ -29,13 +30,19 @@ def without_places(text: str) -> str:
 class ObservedModel:
     """The tiny model of the spec with some fields changed.
 
-    Raises whatever transformers raises when the model is built, and `RuntimeError` if none of its
-    forwards runs. What the adapter raises is kept in `error`.
+    Raises `Failed` if its config cannot be made, whatever transformers raises when the model is
+    built, and `RuntimeError` if none of its forwards runs. What the adapter raises is kept in
+    `error`.
     """
 
     def __init__(self, target: Target, name: str, changes: Mapping[str, Any]) -> None:
-        self._target, self._name = target, name
-        self.config = hf_config(target, {**target.plan.spec.tiny.config, **changes})
+        self._target, self.name = target, name
+        self.config = guarded(
+            "hf-config",
+            f"the config of {target.plan.spec.architecture} cannot be made for its tiny model",
+            f"check `tiny:` in {target.source.path} against this release of transformers",
+            lambda: hf_config(target, {**target.plan.spec.tiny.config, **changes}),
+        )
         self._model = random_model(target, self.config)
         number_weights(self._model)
         self.facts = observe_branch(self._model, name)
@@ -54,8 +61,8 @@ class ObservedModel:
     def use_adapter(self, wanted: Callable[[Promise], bool]) -> None:
         """Wrap the model, which changes it, and observe the hooks that are wanted."""
         try:
-            bridge = wrap(self._target, self._model, self._name)
-            subject = make_subject(self._target, bridge, self.kinds, Sheet(self._name))
+            bridge = wrap(self._target, self._model, self.name)
+            subject = make_subject(self._target, bridge, self.kinds, Sheet(self.name))
             self.hooks, self.order = observe_hooks(subject, wanted)
         except Exception as error:
             # An adapter of another release may raise anything.
