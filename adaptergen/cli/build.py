@@ -75,8 +75,8 @@ def run(args: argparse.Namespace) -> int:
     report = build(args.out, wanted, write=not (args.check or args.diff), force=args.force)
     if args.json:
         record.write(args.json, build_record(report))
-    _tell(report, args.diff)
     say(unproved(args.specs))
+    _tell(report, args.diff)
     return report.exit_code
 
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 import argparse
 
 from adaptergen import __version__
-from adaptergen.cli import build, catalog, completion, drift, inspect, lock, schema, verify
+from adaptergen.cli import (
+    build,
+    catalog,
+    completion,
+    drift,
+    inspect,
+    lock,
+    schema,
+    update,
+    verify,
+)
 
 _EXAMPLES = """\
 examples:
@@ -29,7 +39,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"adaptergen {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (build, verify, inspect, lock, drift, schema, catalog, completion):
+    for command in (build, verify, inspect, lock, drift, update, schema, catalog, completion):
         one = commands.add_parser(
             command.__name__.rpartition(".")[2],
             help=command.SUMMARY,

@@ -40,7 +40,20 @@ def script(run: Any, tmp_path: Path) -> Path:
     ("words", "offered"),
     [
         (["bu"], {"build"}),
-        ([""], {"build", "catalog", "completion", "schema", "verify"}),
+        (
+            [""],
+            {
+                "build",
+                "catalog",
+                "completion",
+                "drift",
+                "inspect",
+                "lock",
+                "schema",
+                "update",
+                "verify",
+            },
+        ),
         (["build", "--c"], {"--check"}),
         (["build", "spe"], {"specs"}),
         (["build", "specs/a.yaml", "specs/b"], {"specs/b.yaml"}),

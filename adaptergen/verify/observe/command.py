@@ -68,7 +68,7 @@ def drift_from_installed(
     paths: Sequence[Path], against: str | None, seconds: float
 ) -> list[SpecDrift]:
     """Each spec's lock against what is installed."""
-    known = every(lambda path: _with_lock(path, against), list(dict.fromkeys(paths)))
+    known = every(lambda path: with_lock(path, against), list(dict.fromkeys(paths)))
     require()
     from adaptergen.verify.observe.parallel import in_parallel
 
@@ -117,7 +117,8 @@ def _with_any_lock(path: Path) -> Known:
     return replace(spec, lock=read_lock(beside, shown_as(beside)))
 
 
-def _with_lock(path: Path, against: str | None) -> Known:
+def with_lock(path: Path, against: str | None) -> Known:
+    """The spec with its lock, and the release of it that is named, or the newest."""
     made = plan(path)
     found, shown = load_lock(path)
     old = find_release(found, against or found.newest, shown)
