@@ -8,10 +8,12 @@ Each class has a process of its own, so that one that hangs or crashes costs onl
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -79,15 +81,21 @@ def _cell(text: str) -> str:
 
 
 def _rows(chosen: list[str]) -> Iterator[tuple[bool, str]]:
+    with multiprocessing.get_context("fork").Pool(WORKERS, _warm) as pool:
+        yield from pool.imap(row, chosen)
+
+
+def _warm() -> None:
+    """Import once, and not in each process, what transformers imports when it is first used."""
     import torch
     import transformers
 
-    from adaptergen.inspection import observe  # noqa: F401  so that every process has it
-
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
-    with multiprocessing.get_context("fork").Pool(WORKERS) as pool:
-        yield from pool.imap(row, chosen)
+    warnings.simplefilter("ignore")
+    _observed("LlamaForCausalLM")
+    # What is there stays there: no process needs a copy of it to count references anew.
+    gc.freeze()
 
 
 def table(rows: list[tuple[bool, str]]) -> str:
