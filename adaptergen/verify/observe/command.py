@@ -70,6 +70,8 @@ def drift_from_installed(
     """Each spec's lock against what is installed."""
     known = every(lambda path: with_lock(path, against), list(dict.fromkeys(paths)))
     require()
+    # Imported before there are several processes, so that it is done once.
+    import adaptergen.verify.observe.installed  # noqa: F401
     from adaptergen.verify.observe.parallel import in_parallel
 
     found = in_parallel(lambda spec: _drift_or_failure(spec, seconds), known)
