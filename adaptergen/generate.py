@@ -14,13 +14,12 @@ from adaptergen.plan import Plan, make_plan
 from adaptergen.problems import Failed
 from adaptergen.resources import shapes
 from adaptergen.source import read_source
-from adaptergen.spec.load import load
+from adaptergen.spec.load import LoadedSpec, load
 
 
 def plan(path: Path) -> Plan:
     """The plan of the spec at `path`. Raises `Failed` with every problem found."""
-    beside = path.parent / "shapes"
-    loaded = load(path, shown_as(path), beside if beside.is_dir() else shapes())
+    loaded = _load(path)
     header = f"# Generated from {project_path(path)} by `adaptergen build {project_path(path)}`."
     return make_plan(loaded, _catalogue(), header)
 
@@ -39,6 +38,15 @@ def generate(path: Path) -> Wanted:
         files={name: text.encode() for name, text in files.items()},
         meta={"adaptergen": __version__, "transformer_lens": made.tl_version},
     )
+
+
+def module_of(path: Path) -> str:
+    """The module that the spec at `path` names; nothing if not even so much of it is whole."""
+    try:
+        loaded = _load(path)
+    except Failed:
+        return ""
+    return loaded.spec.module if loaded.source.known(("module",)) else ""
 
 
 def shown_as(path: Path) -> str:
@@ -61,6 +69,11 @@ def _hold_against_lock(path: Path, made: Plan) -> None:
     problems = disagreements(made, lambda: read_source(path, shown_as(path)), lock)
     if problems:
         raise Failed(problems)
+
+
+def _load(path: Path) -> LoadedSpec:
+    beside = path.parent / "shapes"
+    return load(path, shown_as(path), beside if beside.is_dir() else shapes())
 
 
 def _catalogue() -> catalogue.Catalogue:

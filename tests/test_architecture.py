@@ -19,7 +19,7 @@ ROWS = (
     {"schemas", "plan"},
     {"docs", "render", "lock"},
     {"generate", "drift", "inspection"},
-    {"verify"},
+    {"plugin", "verify"},
     {"cli"},
     {"__main__"},
 )

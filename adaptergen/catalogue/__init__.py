@@ -6,11 +6,11 @@ TransformerLens' source text, committed per version as JSON, and read back witho
 TransformerLens, torch or transformers being installed.
 
 This package is the only door through which facts about TransformerLens come in: no
-other module lists its classes, keywords, hooks or files.
+other module lists its classes, keywords, hooks or files. Here is what reading takes;
+`extract` and `observe`, which make a catalogue, are imported from their modules.
 """
 
 from adaptergen.catalogue.errors import CatalogueError
-from adaptergen.catalogue.extract import extract
 from adaptergen.catalogue.installed import find_installed, installed_version
 from adaptergen.catalogue.model import (
     Catalogue,
@@ -22,9 +22,7 @@ from adaptergen.catalogue.model import (
     RegistrationSite,
     SiteKind,
 )
-from adaptergen.catalogue.observe import observe
 from adaptergen.catalogue.store import committed_versions, dumps, load, path_of, read
-from adaptergen.catalogue.suggest import nearest
 
 __all__ = [
     "Catalogue",
@@ -38,12 +36,9 @@ __all__ = [
     "SiteKind",
     "committed_versions",
     "dumps",
-    "extract",
     "find_installed",
     "installed_version",
     "load",
-    "nearest",
-    "observe",
     "path_of",
     "read",
 ]

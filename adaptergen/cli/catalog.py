@@ -49,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the catalogue, and write it if it says anything new."""
-    from adaptergen.catalogue import dumps, extract, observe, path_of
+    from adaptergen.catalogue import dumps, path_of
+    from adaptergen.catalogue.extract import extract
+    from adaptergen.catalogue.observe import observe
 
     catalogue = extract(args.tl or _installed(), args.tl_version)
     catalogue = observe(catalogue) if args.observe else _with_earlier_observations(catalogue)

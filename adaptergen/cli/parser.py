@@ -10,6 +10,7 @@ from adaptergen.cli import (
     catalog,
     completion,
     drift,
+    export,
     inspect,
     lock,
     schema,
@@ -39,7 +40,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"adaptergen {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (build, verify, inspect, lock, drift, update, schema, catalog, completion):
+    for command in (
+        build, verify, inspect, lock, drift, update, export, schema, catalog, completion,
+    ):  # fmt: skip
         one = commands.add_parser(
             command.__name__.rpartition(".")[2],
             help=command.SUMMARY,

@@ -7,7 +7,7 @@ or writes it. Every user-facing failure is an `OutputError`, which `build` turns
 
 from adaptergen.output.compare import Comparison, Entry, State, compare
 from adaptergen.output.errors import OutputError
-from adaptergen.output.publish import build
+from adaptergen.output.publish import build, recorded
 from adaptergen.output.report import Outcome, Report
 from adaptergen.output.staging import Interruption
 from adaptergen.output.transaction import recover
@@ -24,5 +24,6 @@ __all__ = [
     "Wanted",
     "build",
     "compare",
+    "recorded",
     "recover",
 ]

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from adaptergen.output import manifest, tree
 from adaptergen.output.compare import compare
-from adaptergen.output.errors import OutputError
+from adaptergen.output.errors import OutputError, explained
 from adaptergen.output.report import Outcome, Report
-from adaptergen.output.wanted import Wanted
+from adaptergen.output.wanted import MANIFEST, Wanted
 from adaptergen.output.writer import Recorder, TreeWriter, Writer
+
+
+def recorded(folder: Path) -> Mapping[str, object]:
+    """The `meta` of what was written to `folder` before; empty if that was nothing of ours.
+
+    Raises `OutputError` like every reading of the tree.
+    """
+    with explained(folder):
+        data = tree.read(folder, MANIFEST)
+    return {} if data is None else manifest.meta(data)
 
 
 def build(

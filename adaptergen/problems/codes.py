@@ -9,6 +9,7 @@ from adaptergen.problems.code import Code
 from adaptergen.problems.inspect_codes import INSPECT_CODES
 from adaptergen.problems.lock_codes import LOCK_CODES
 from adaptergen.problems.plan_codes import PLAN_CODES
+from adaptergen.problems.plugin_codes import PLUGIN_CODES
 from adaptergen.problems.spec_codes import SPEC_CODES
 
 _FILES = {
@@ -226,4 +227,5 @@ CODES: dict[str, Code] = {
     **PLAN_CODES,
     **LOCK_CODES,
     **INSPECT_CODES,
+    **PLUGIN_CODES,
 }

@@ -47,6 +47,7 @@ def script(run: Any, tmp_path: Path) -> Path:
                 "catalog",
                 "completion",
                 "drift",
+                "export",
                 "inspect",
                 "lock",
                 "schema",

@@ -15,7 +15,7 @@ import pytest
 
 from adaptergen.cli import main
 from adaptergen.resources import schema, specs
-from adaptergen.spec.load import load_shapes
+from adaptergen.spec.load import load_shape
 
 ROOT = Path(__file__).parents[2]
 FROM_TO = ("--from", "5.12.1", "--to", "5.13.0")
@@ -26,7 +26,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(specs(), tmp_path / "specs")
     monkeypatch.chdir(tmp_path)
     # Shapes are known by their relative path, which another test may have had too.
-    load_shapes.cache_clear()
+    load_shape.cache_clear()
     return tmp_path
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from adaptergen.cli import main
-from adaptergen.spec.load import load_shapes
+from adaptergen.spec.load import load_shape
 
 sys.path.insert(0, str(Path(__file__).parent))
 from changes import EVERY
@@ -37,7 +37,7 @@ def spec_file(spec: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: 
     shutil.copytree(spec.parent, tmp_path / "specs")
     monkeypatch.chdir(tmp_path)
     # Shapes are known by their relative path, which another test may have had too.
-    load_shapes.cache_clear()
+    load_shape.cache_clear()
     put(TEXT, monkeypatch)
     path = Path("specs") / spec.name
     code, _, err = run("lock", path)

@@ -58,10 +58,10 @@ def update(path: Path, out: Path, write: bool, seconds: float) -> int:
 
 def _made_anew(path: Path, out: Path, seconds: float) -> bool:
     """Hold the spec against what is observed, verify, then write lock and adapter."""
-    from adaptergen.spec.load import load_shapes
+    from adaptergen.spec.load import load_shape
 
     # They may just have been edited.
-    load_shapes.cache_clear()
+    load_shape.cache_clear()
     spec = with_lock(path, None)
     lock = observe(spec, seconds)
     problems = disagreements(spec.plan, lambda: spec.source, lock)
