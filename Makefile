@@ -7,7 +7,7 @@ SPEC := specs/nemotron_h.yaml
 LIGHT := 3.10 3.11 3.12
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test light fuzz mutants bench matrix lint docs schema clean
+.PHONY: help demo test light fuzz mutants bench matrix inspect lint docs schema clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -53,10 +53,14 @@ docs: .venv/.dev ## Write the generated pages below docs/ anew.
 schema: .venv/.dev ## Write the committed JSON Schemas anew.
 	@$(BIN)/adaptergen schema --write
 
-matrix: .venv/.dev ## Measure the adapters on every release of transformers that the spec names.
+matrix: .venv/.dev ## Measure and lock the adapters on every release of transformers that specs name.
+	@$(BIN)/python tests/matrix/locks.py
 	@$(BIN)/python tests/matrix/run.py
 	@$(BIN)/python tests/matrix/upstream.py
 	@$(BIN)/python tests/matrix/upstream_deepseek.py
+
+inspect: .venv/.dev ## Observe every causal language model of transformers, and write the table.
+	@nice $(BIN)/python tests/inspect/all_classes.py
 
 clean: ## Remove the environments, the caches and what was packaged.
 	@echo "== Removing the environments, caches and packages"

@@ -6,11 +6,14 @@ import os
 from pathlib import Path
 
 from adaptergen import __version__, catalogue
+from adaptergen.lock.disagree import disagreements
+from adaptergen.lock.paths import has_lock, lock_path
+from adaptergen.lock.store import read_lock
 from adaptergen.output import Wanted
 from adaptergen.plan import Plan, make_plan
 from adaptergen.problems import Failed
-from adaptergen.render import render_files
 from adaptergen.resources import shapes
+from adaptergen.source import read_source
 from adaptergen.spec.load import LoadedSpec, load
 
 
@@ -23,7 +26,11 @@ def plan(path: Path) -> Plan:
 
 def generate(path: Path) -> Wanted:
     """The files that the spec at `path` makes. Raises `Failed` with every problem found."""
+    # Here, so that those who want a plan only do not import the formatters.
+    from adaptergen.render import render_files
+
     made = plan(path)
+    _hold_against_lock(path, made)
     files = render_files(made, _catalogue())
     return Wanted(
         name=made.spec.module,
@@ -51,6 +58,17 @@ def project_path(path: Path) -> str:
     """A spec's file by its path in the project, which is the folder around `specs`."""
     parts = Path(os.path.abspath(path)).parts
     return "/".join(parts[-2:]) if parts[-2] == "specs" else parts[-1]
+
+
+def _hold_against_lock(path: Path, made: Plan) -> None:
+    """Raise `Failed` where the lock beside the spec, if there is one, shows something else."""
+    if not has_lock(path):
+        return
+    beside = lock_path(path)
+    lock = read_lock(beside, shown_as(beside))
+    problems = disagreements(made, lambda: read_source(path, shown_as(path)), lock)
+    if problems:
+        raise Failed(problems)
 
 
 def _load(path: Path) -> LoadedSpec:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from benchmarks import building, running
+from benchmarks import building, drifting, running
 from benchmarks.measure import ROOT, Figure
 from benchmarks.page import page, row
 
@@ -27,6 +27,7 @@ def main() -> int:
         lambda: running.cached(40),
         lambda: running.few_hooks(40),
         lambda: running.verify(3),
+        lambda: drifting.drifting(3),
     )
     for measure in measurements:
         for figure in measure():

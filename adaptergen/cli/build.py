@@ -24,6 +24,9 @@ Write, for each spec, the adapter, its tests and its hook page to DIR/<module>/.
 of a call are written or none: none if any spec has a problem, and none if a file below DIR was
 edited by hand. A spec is found with the shapes in `shapes/` beside it, or else with the shapes
 that come with adaptergen.
+
+Where a lock lies beside a spec (see `adaptergen lock`), the spec has to agree with what was
+observed of transformers; without one, a build says that it is unproved.
 """
 EXAMPLES = """\
 examples:
@@ -68,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
     # pydantic would read the entry points of every package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from adaptergen.cli.wanted import gather
+    from adaptergen.lock.paths import unproved
     from adaptergen.output import build
     from adaptergen.problems import Failed
 
@@ -80,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
     report = build(args.out, wanted, write=not (args.check or args.diff), force=args.force)
     if args.json:
         _record(args.json, report)
+    say(unproved(args.specs))
     _tell(report, args.diff)
     return report.exit_code
 

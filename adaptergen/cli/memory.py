@@ -1,10 +1,10 @@
 """What specs made before, so that a build of which no input has changed need not format again.
 
-An entry has the files of one spec, and the digest of all that goes into them: the spec, its shapes,
-every file of adaptergen and every template, the versions of Python and of the libraries. Entries
-lie in the user's cache folder, not in the project: what is on disk is compared byte by byte as
-ever, so no edit and no manifest can pass for fresh. An entry that cannot be read is made anew, one
-that cannot be written is done without.
+An entry has the files of one spec, and the digest of all that goes into them: the spec, its lock,
+its shapes, every file of adaptergen and every template, the versions of Python and of the
+libraries. Entries lie in the user's cache folder, not in the project: what is on disk is compared
+byte by byte as ever, so no edit and no manifest can pass for fresh. An entry that cannot be read is
+made anew, one that cannot be written is done without.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from adaptergen import resources
+from adaptergen.lock.paths import has_lock, lock_path
 from adaptergen.output import Wanted
 
 #: A folder for the entries, or `off`.
@@ -87,7 +88,8 @@ class Memory:
                 self._shapes[shapes] = _digest(self._files(shapes.glob("*.yaml"), shapes))
             self._shared = self._shared or self._of_adaptergen()
             parts = [self._shared, self._shapes[shapes], *path.absolute().parts[-2:]]
-            return _digest([*(part.encode() for part in parts), self._read(path)])
+            lock = self._read(lock_path(path)) if has_lock(path) else b""
+            return _digest([*(part.encode() for part in parts), self._read(path), lock])
         except (OSError, PackageNotFoundError):
             # What cannot be read is for the build to tell; of what has no version nothing is kept.
             return ""

@@ -5,7 +5,18 @@ from __future__ import annotations
 import argparse
 
 from adaptergen import __version__
-from adaptergen.cli import build, catalog, completion, export, schema, verify
+from adaptergen.cli import (
+    build,
+    catalog,
+    completion,
+    drift,
+    export,
+    inspect,
+    lock,
+    schema,
+    update,
+    verify,
+)
 
 _EXAMPLES = """\
 examples:
@@ -29,7 +40,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"adaptergen {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (build, verify, export, schema, catalog, completion):
+    for command in (
+        build, verify, inspect, lock, drift, update, export, schema, catalog, completion,
+    ):  # fmt: skip
         one = commands.add_parser(
             command.__name__.rpartition(".")[2],
             help=command.SUMMARY,

@@ -6,6 +6,8 @@ To add one, add an entry; the key is kebab-case words and is never renamed once 
 from __future__ import annotations
 
 from adaptergen.problems.code import Code
+from adaptergen.problems.inspect_codes import INSPECT_CODES
+from adaptergen.problems.lock_codes import LOCK_CODES
 from adaptergen.problems.plan_codes import PLAN_CODES
 from adaptergen.problems.plugin_codes import PLUGIN_CODES
 from adaptergen.problems.spec_codes import SPEC_CODES
@@ -223,5 +225,7 @@ CODES: dict[str, Code] = {
     **_ARITHMETIC,
     **SPEC_CODES,
     **PLAN_CODES,
+    **LOCK_CODES,
+    **INSPECT_CODES,
     **PLUGIN_CODES,
 }

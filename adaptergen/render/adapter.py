@@ -39,6 +39,11 @@ _FUNCTIONAL = {
 
 def render_adapter(plan: Plan) -> str:
     """Source of the adapter module."""
+    return format_python(adapter_text(plan))
+
+
+def adapter_text(plan: Plan) -> str:
+    """The same, not formatted: enough to run it."""
     spec = plan.spec
     builders = [(kind, component_code(kind.node, "cfg")) for kind in plan.kinds]
     mapping = _mapping(plan)
@@ -124,7 +129,7 @@ def render_adapter(plan: Plan) -> str:
         mapping=mapping.text,
         cache=spec.cache,
     )
-    return format_python(text)
+    return text
 
 
 def _mapping(plan: Plan) -> Code:

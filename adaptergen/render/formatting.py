@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from functools import cache
-
-import black
-import isort
-
-#: Upstream checks with `isort --profile black` (88 columns) and `black --line-length 100`. Which
-#: package is its own would otherwise depend on the working directory.
-_BLACK = black.Mode(line_length=100)
-
-
-@cache
-def _isort() -> isort.Config:
-    return isort.Config(profile="black", known_first_party=("transformer_lens",))
+from typing import Any
 
 
 def format_python(text: str) -> str:
     """Python source as upstream's formatters leave it."""
-    return black.format_str(isort.code(text, config=_isort()), mode=_BLACK)
+    # Imported where they are needed: what is only run in memory is not formatted.
+    import black
+    import isort
+
+    # Upstream checks with `isort --profile black` (88 columns) and `black --line-length 100`.
+    sorted_text = isort.code(text, config=_isort())
+    return black.format_str(sorted_text, mode=black.Mode(line_length=100))
+
+
+@cache
+def _isort() -> Any:
+    import isort
+
+    # Which package is its own would otherwise depend on the working directory.
+    return isort.Config(profile="black", known_first_party=("transformer_lens",))

@@ -34,8 +34,12 @@ def load_target(path: Path, text: str | None = None) -> Target:
     `text` is the adapter's source where it is not what a build would write.
     """
     plan = make_plan(path)
-    source = read_source(path, shown_as(path))
-    module = import_text(text or render_adapter(plan), plan.spec.module)
+    return make_target(plan, read_source(path, shown_as(path)), text or render_adapter(plan))
+
+
+def make_target(plan: Plan, source: Source, text: str) -> Target:
+    """The target of a plan, with this text of its adapter."""
+    module = import_text(text, plan.spec.module)
     return Target(plan, source, getattr(module, plan.adapter_class))
 
 

@@ -40,7 +40,21 @@ def script(run: Any, tmp_path: Path) -> Path:
     ("words", "offered"),
     [
         (["bu"], {"build"}),
-        ([""], {"build", "catalog", "completion", "export", "schema", "verify"}),
+        (
+            [""],
+            {
+                "build",
+                "catalog",
+                "completion",
+                "drift",
+                "export",
+                "inspect",
+                "lock",
+                "schema",
+                "update",
+                "verify",
+            },
+        ),
         (["build", "--c"], {"--check"}),
         (["build", "spe"], {"specs"}),
         (["build", "specs/a.yaml", "specs/b"], {"specs/b.yaml"}),

@@ -14,8 +14,10 @@ import pytest
 from adaptergen import __version__
 from adaptergen.cli import main
 
-COMMANDS = ("build", "verify", "export", "schema", "catalog")
-LATER = ("inspect", "lock", "drift", "update", "audit")
+COMMANDS = (
+    "build", "verify", "inspect", "lock", "drift", "update", "export", "schema", "catalog",
+)  # fmt: skip
+LATER = ("audit",)
 
 
 def shell(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:

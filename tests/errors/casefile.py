@@ -13,7 +13,8 @@ A file in `cases/` is called like the code it is about and holds one case or mor
 `--- FILE` may come several times. Instead of an edit, `--- FILE is` has the whole text of the
 file, `--- FILE is bytes` an expression of Python for its bytes, and `--- FILE is a` names what
 the file is instead (see `KINDS` in the tests). `--- build` names what to build if it is not
-`specs/small.yaml`, one path in a line.
+`specs/small.yaml`, one path in a line. `--- drift` names two releases: then these are compared, and
+nothing is built.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Case:
     title: str
     edits: list[Edit] = field(default_factory=list)
     build: tuple[str, ...] = ("specs/small.yaml",)
+    drift: tuple[str, ...] = ()
     shows: str | None = None
 
     def __str__(self) -> str:
@@ -68,6 +70,8 @@ def _case(code: str, title: str, text: str) -> Case:
             case.shows = body.strip("\n")
         elif head == "build":
             case.build = tuple(body.split())
+        elif head == "drift":
+            case.drift = tuple(body.split())
         else:
             case.edits.append(_edit(head, body, pairs))
     return case

@@ -1,0 +1,110 @@
+"""`adaptergen drift`: what a release of transformers does to adapters."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adaptergen.cli.lock import add_limit
+
+if TYPE_CHECKING:
+    from adaptergen.drift.report import Report, SpecDrift
+
+SUMMARY = "say what a release of transformers does to adapters"
+DESCRIPTION = """\
+Compare what the lock of each spec has with what is installed, or two releases that the lock has.
+Each change is told once, with the worst first:
+
+  breaking  a module, class, field or kind of layer is gone or renamed, or the forward raises
+  silent    it runs, and a hook no longer fires, fires now, or holds or does something else
+  benign    nothing that the adapter rests on
+
+With --from and --to nothing is imported but adaptergen. Otherwise torch, transformers and
+transformer-lens are needed: pip install 'adaptergen[verify]'
+"""
+EXAMPLES = """\
+examples:
+  adaptergen drift specs/*.yaml                    the newest entry against what is installed
+  adaptergen drift specs/*.yaml --against 5.17.0   another entry against what is installed
+  adaptergen drift specs/nemotron_h.yaml --from 5.12.1 --to 5.13.0
+  adaptergen drift specs/*.yaml --format github    annotations, for a nightly job
+
+exit codes:
+  0 nothing, or nothing but benign; 1 breaking or silent changes; 2 problems in a spec, a lock or
+  the environment
+"""
+FORMATS = ("text", "json", "github", "markdown")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `drift`."""
+    parser.add_argument("specs", nargs="+", type=Path, metavar="SPEC", help="file of a spec")
+    parser.add_argument(
+        "--against", metavar="OLD",
+        help="compare what is installed with this release of the lock (default: its newest)",
+    )  # fmt: skip
+    parser.add_argument("--from", dest="old", metavar="A", help="compare this release of the lock")
+    parser.add_argument("--to", dest="new", metavar="B", help="with this one")
+    parser.add_argument(
+        "--format", choices=FORMATS, default="text", help="how to print it (default: text)"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write it as JSON too; - is standard output")
+    add_limit(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare, and print."""
+    from adaptergen import record
+    from adaptergen.cli.terminal import say
+    from adaptergen.drift.record import drift_record, failure_record
+    from adaptergen.problems import Failed
+
+    targets = [args.json] if args.json else []
+    if args.format == "json":
+        targets.append("-")
+    try:
+        if bool(args.old) != bool(args.new) or (args.old and args.against):
+            say("--from and --to go together, and --against without them")
+            return 2
+        report = _report(args)
+    except Failed as failed:
+        for target in targets:
+            record.write(target, failure_record("Nothing compared.", failed.problems))
+        raise
+    for target in targets:
+        record.write(target, drift_record(report))
+    if args.format != "json":
+        from adaptergen.drift.formats import FORMATS
+
+        (sys.stderr if args.json == "-" else sys.stdout).write(FORMATS[args.format](report))
+    return report.exit_code
+
+
+def _report(args: argparse.Namespace) -> Report:
+    from adaptergen.drift.report import Report
+
+    specs: Sequence[Path] = list(dict.fromkeys(args.specs))
+    if args.old:
+        from adaptergen.problems import every
+
+        return Report(tuple(every(lambda path: between_entries(path, args.old, args.new), specs)))
+    from adaptergen.verify.observe.command import drift_from_installed
+
+    return Report(tuple(drift_from_installed(specs, args.against, args.time_limit)))
+
+
+def between_entries(path: Path, old: str, new: str) -> SpecDrift:
+    """Between two entries of the lock."""
+    from adaptergen.drift.between import drift_between
+    from adaptergen.generate import plan, project_path, shown_as
+    from adaptergen.lock.store import find_release, load_lock
+    from adaptergen.source import read_source
+
+    made, source = plan(path), read_source(path, shown_as(path))
+    lock, shown = load_lock(path)
+    names = [find_release(lock, wanted, shown) for wanted in (old, new)]
+    one, other = ((name, lock.entries[name]) for name in names)
+    return drift_between(made, source, project_path(path), one, other)

@@ -1,0 +1,67 @@
+"""`adaptergen inspect`: what transformers does, as data."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+SUMMARY = "show what a model of transformers is and does"
+DESCRIPTION = """\
+Build a tiny model of a class of transformers, with random weights and a layer of each kind, run
+it, and show what was seen: the fields of its config, the modules of each kind of layer, which are
+called and which are only used by functions, what each takes and returns, and its cache.
+
+TARGET is a model class of transformers, a spec, or a folder with a config.json, whose values then
+take the place of the defaults. No weights are needed and nothing is downloaded. Code in a folder
+is run with --trust-remote-code only.
+
+Needs torch and transformers: pip install 'adaptergen[verify]'
+"""
+EXAMPLES = """\
+examples:
+  adaptergen inspect NemotronHForCausalLM
+  adaptergen inspect specs/deepseek_v2.yaml --branches
+  adaptergen inspect my_model/ --json facts.json
+
+exit codes:
+  0 observed; 2 it could not be, and why
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `inspect`."""
+    parser.add_argument("target", metavar="TARGET", help="class of transformers, spec, or folder")
+    parser.add_argument(
+        "--branches", action="store_true",
+        help="also a model for each branch that the config opens",
+    )  # fmt: skip
+    parser.add_argument(
+        "--json", metavar="FILE", help="write what was seen as JSON; - is standard output"
+    )
+    parser.add_argument(
+        "--trust-remote-code", action="store_true", help="run code that the folder brings"
+    )
+    parser.add_argument(
+        "--time-limit", type=float, default=120.0, metavar="SECONDS",
+        help="end a model that takes longer (default: 120)",
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    """Observe a target."""
+    from adaptergen import record
+    from adaptergen.inspection.command import inspect
+    from adaptergen.inspection.record import failure_record, inspect_record
+    from adaptergen.inspection.table import table
+    from adaptergen.problems import Failed
+
+    try:
+        facts = inspect(args.target, args.branches, args.trust_remote_code, args.time_limit)
+    except Failed as failed:
+        if args.json:
+            record.write(args.json, failure_record(args.target, failed.problems))
+        raise
+    if args.json:
+        record.write(args.json, inspect_record(args.target, facts))
+    print(table(facts), file=sys.stderr if args.json == "-" else sys.stdout)
+    return 0

@@ -1,0 +1,125 @@
+"""The modules of HF: whether they are there, called, and what they return."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from adaptergen.drift.finding import Finding, Severity
+from adaptergen.drift.side import Side
+from adaptergen.drift.words import change, last, names
+from adaptergen.lock.entry import Module
+
+#: Between two arguments, and not inside the shape of one.
+_SEPARATOR = re.compile(r", (?=[a-z_0-9.]+ )")
+
+
+def compare_modules(before: Side, after: Side) -> Iterator[Finding]:
+    """Every module of the kinds that both have."""
+    for kind in [name for name in after.modules if name in before.modules]:
+        old, new = before.modules.get(kind, {}), after.modules.get(kind, {})
+        moved = _moved(old, new)
+        for path in sorted(old.keys() | new.keys()):
+            if path in moved:
+                what = f"the module is {change(path, moved[path])}"
+                paths, hf = (path, moved[path]), new[moved[path]].cls
+                yield Finding("path-renamed", "breaking", what, (kind,), (), paths, hf)
+            elif path not in new:
+                what = "HF has this module no more"
+                yield _found("path-gone", "breaking", what, kind, path, old[path])
+            elif path in old:
+                yield from _compare(kind, path, old[path], new[path])
+            elif path not in moved.values():
+                what = f"HF has a module more, of {last(new[path].cls)}"
+                yield Finding("path-new", "benign", what, (kind,), (), (path,), new[path].cls)
+
+
+def _found(
+    code: str, severity: Severity, what: str, kind: str, path: str, module: Module, hf: str = ""
+) -> Finding:
+    """A change of a module is nothing to an adapter that does not bind it."""
+    counts = severity if module.component else "benign"
+    return Finding(code, counts, what, (kind,), (), (path,), hf or module.cls)
+
+
+def _moved(old: dict[str, Module], new: dict[str, Module]) -> dict[str, str]:
+    """Bound modules that are elsewhere now: of one class, with the same parameters."""
+    gone = {path: module for path, module in old.items() if path not in new and module.component}
+    added = {path: module for path, module in new.items() if path not in old}
+    moved: dict[str, str] = {}
+    for path, module in gone.items():
+        alike = [
+            other
+            for other, found in added.items()
+            if (last(found.cls), found.parameters) == (last(module.cls), module.parameters)
+            and other not in moved.values()
+        ]
+        if len(alike) == 1:
+            moved[path] = alike[0]
+    return moved
+
+
+def _compare(kind: str, path: str, old: Module, new: Module) -> Iterator[Finding]:
+    bound = new if new.component else old
+    if bool(old.cls) != bool(new.cls):
+        what = "HF leaves this module out now" if old.cls else "HF has this module now"
+        severity: Severity = "breaking" if old.cls else "silent"
+        yield _found("absent", severity, what, kind, path, bound, new.cls or old.cls)
+        return
+    if old.identity != new.identity:
+        words = ("computes something now", "is an Identity now, so nothing is computed there")
+        yield _found("identity", "silent", f"the module {words[new.identity]}", kind, path, bound)
+        return
+    if old.cls != new.cls:
+        what = f"its class is {change(*_told_apart(old.cls, new.cls))}"
+        yield Finding("module-class", "benign", what, (kind,), (), (path,), new.cls)
+    yield from _calls(kind, path, old, new, bound)
+    if old.returns != new.returns and old.returns and new.returns:
+        what = f"it returns {change(old.returns, new.returns)}"
+        yield _found("returns", "silent", what, kind, path, bound, new.cls)
+    if not _same_arguments(old.takes, new.takes) and old.takes and new.takes:
+        what = f"it is called with {change(old.takes, new.takes)}"
+        yield _found("takes", "benign", what, kind, path, bound, new.cls)
+    for name in sorted(old.parameters.keys() | new.parameters.keys()):
+        shapes = old.parameters.get(name, ""), new.parameters.get(name, "")
+        if shapes[0] != shapes[1]:
+            what = f"its parameter {name} is {change(*shapes)}"
+            yield _found("parameter", "silent", what, kind, path, bound, new.cls)
+
+
+def _calls(kind: str, path: str, old: Module, new: Module, bound: Module) -> Iterator[Finding]:
+    if old.called and not new.called:
+        users = f"; {names(new.used_by)} uses its weight" if new.used_by else ""
+        dead = ", so that hooks on it are dead" if bound.component else ""
+        what = f"HF does not call it any more{dead}{users}"
+        code = "functional" if new.used_by else "not-called"
+        user = new.used_by[0] if new.used_by else new.cls
+        yield _found(code, "silent", what, kind, path, bound, user)
+    elif new.called and not old.called:
+        users = f"; {names(old.used_by)} used its weight before" if old.used_by else ""
+        fire = ", so that hooks on it can fire" if bound.component else ""
+        what = f"HF calls it now{fire}{users}"
+        yield _found("called", "silent", what, kind, path, bound, new.cls)
+    elif old.called != new.called:
+        lost = sorted(set(old.called) - set(new.called))
+        won = sorted(set(new.called) - set(old.called))
+        parts = [f"no longer in {names(lost)}"] * bool(lost) + [f"in {names(won)} now"] * bool(won)
+        users = f", where {names(new.used_by)} uses its weight" if lost and new.used_by else ""
+        what = f"HF calls it {' and '.join(parts)}{users}"
+        yield _found("called-in", "silent", what, kind, path, bound)
+    if old.used_by != new.used_by and not old.called and not new.called:
+        users = f"{names(new.used_by) if new.used_by else 'nothing'} uses its weight now"
+        what = f"{users}, {names(old.used_by) if old.used_by else 'nothing'} before"
+        yield _found("used-by", "benign", what, kind, path, bound)
+
+
+def _same_arguments(old: str, new: str) -> bool:
+    """Whether the same is passed: in any order, and by a name where a decorator leaves names."""
+    before, after = (_SEPARATOR.split(takes) for takes in (old, new))
+    if old.startswith("args.") != new.startswith("args."):
+        before, after = ([a.partition(" ")[2] for a in one] for one in (before, after))
+    return sorted(before) == sorted(after)
+
+
+def _told_apart(old: str, new: str) -> tuple[str, str]:
+    return (last(old), last(new)) if last(old) != last(new) else (old, new)

@@ -1,0 +1,34 @@
+"""Qualified names, and paths without numbers."""
+
+from __future__ import annotations
+
+import re
+from types import CodeType, FrameType
+from typing import Any
+
+
+def qualified(cls: Any) -> str:
+    """`package.module.Class`, without what an outer function adds."""
+    return f"{cls.__module__}.{cls.__qualname__}".replace("<locals>.", "")
+
+
+def pattern(path: str) -> str:
+    """The path with `*` for every number."""
+    return re.sub(r"(^|\.)\d+(?=\.|$)", r"\1*", path)
+
+
+def function_name(frame: FrameType) -> str:
+    """The qualified name of the function that a frame runs."""
+    code = frame.f_code
+    # Python 3.10 has no `co_qualname`.
+    name = getattr(code, "co_qualname", None) or _of_method(frame, code)
+    return f"{frame.f_globals.get('__name__', '')}.{name}".replace("<locals>.", "")
+
+
+def _of_method(frame: FrameType, code: CodeType) -> str:
+    me = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+    for cls in type(me).__mro__:
+        method = vars(cls).get(code.co_name)
+        if getattr(method, "__code__", None) is code:
+            return f"{cls.__qualname__}.{code.co_name}"
+    return code.co_name

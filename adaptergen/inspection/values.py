@@ -1,0 +1,72 @@
+"""What a module takes or returns, described."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from adaptergen.facts import Value
+from adaptergen.inspection.dims import Sizes
+from adaptergen.inspection.names import qualified
+
+_DEEPEST = 3
+_WIDEST = 16
+
+
+@dataclass(frozen=True)
+class Run:
+    """The sizes of a run: so many sequences of `pos` tokens, after `past` tokens."""
+
+    sizes: Sizes
+    batch: int
+    pos: int
+    past: int = 0
+    kind: str = ""
+
+    def inside(self, kind: str) -> Run:
+        """The same run, as seen in layers of a kind."""
+        return replace(self, kind=kind)
+
+    def describe(self, value: Any, depth: int = 0) -> Value:
+        """A value, down to a few levels of containers."""
+        if value is None:
+            return Value(type="none")
+        if isinstance(value, torch.Tensor):
+            return self._tensor(value)
+        if isinstance(value, (bool, int, float, str)):
+            return Value(type="plain", cls=type(value).__name__)
+        if _is_cache(value):
+            return Value(type="cache", cls=qualified(type(value)))
+        if isinstance(value, Mapping):
+            kind = "dict" if type(value) is dict else "output"
+            cls = "" if kind == "dict" else qualified(type(value))
+            items = [] if depth >= _DEEPEST else sorted(value.items(), key=lambda i: str(i[0]))
+            keys = {str(k): self.describe(v, depth + 1) for k, v in items[:_WIDEST]}
+            return Value(type=kind, cls=cls, keys=keys)
+        if isinstance(value, (tuple, list)):
+            parts = [] if depth >= _DEEPEST else list(value)[:_WIDEST]
+            described = tuple(self.describe(part, depth + 1) for part in parts)
+            return Value(type="list" if isinstance(value, list) else "tuple", items=described)
+        return Value(type="object", cls=qualified(type(value)))
+
+    def shape(self, tensor: torch.Tensor) -> tuple[str, ...]:
+        """The shape in words."""
+        return tuple(
+            self.sizes.name(self.kind, n, self.batch, self.pos, self.past) for n in tensor.shape
+        )
+
+    def _tensor(self, tensor: torch.Tensor) -> Value:
+        hidden = (self.batch, self.pos, self.sizes.width)
+        return Value(
+            type="tensor",
+            shape=self.shape(tensor),
+            dtype=str(tensor.dtype).removeprefix("torch."),
+            hidden=tensor.is_floating_point() and tuple(tensor.shape) == hidden,
+        )
+
+
+def _is_cache(value: Any) -> bool:
+    return not isinstance(value, (tuple, list, Mapping)) and "Cache" in type(value).__name__

@@ -1,0 +1,68 @@
+"""What a spec declares, in the words in which a lock observes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from packaging.specifiers import SpecifierSet
+
+from adaptergen.lock.entry import OUTSIDE, Hook
+from adaptergen.plan import Plan
+from adaptergen.plan.model import HookRow
+from adaptergen.plan.node import Node
+from adaptergen.plan.table import layer_tables
+from adaptergen.spec.shape import Contract
+
+
+def nodes_of(plan: Plan, kind: str) -> dict[str, Node]:
+    """Components by the HF path they are bound to, outside the layers or in those of a kind."""
+    if kind == OUTSIDE:
+        return {path: node for path, _, node in _walk(plan.components)}
+    own = [found.node for found in plan.kinds if found.name == kind]
+    return {path: node for path, _, node in _walk((*plan.shared, *own))}
+
+
+def component_names(plan: Plan, kind: str) -> dict[str, str]:
+    """The same by their dotted names in the adapter."""
+    tops = plan.components if kind == OUTSIDE else (
+        *plan.shared, *(found.node for found in plan.kinds if found.name == kind)
+    )  # fmt: skip
+    return {path: name for path, name, _ in _walk(tops)}
+
+
+def hook_rows_of(plan: Plan, kind: str) -> dict[str, HookRow]:
+    """Hooks by name, outside the layers or of a kind."""
+    rows = plan.model_hooks if kind == OUTSIDE else dict(layer_tables(plan)).get(kind, ())
+    return {row.name: row for row in rows}
+
+
+def declared_state(row: HookRow, transformers: str) -> str:
+    """live, read_only, silent or silent_in_decode with a release of transformers."""
+    return contract_state(row.contract, transformers)
+
+
+def contract_state(contract: Contract | None, transformers: str) -> str:
+    """The same of an exception, or of none."""
+    if contract is None or not _holds(contract.transformers, transformers):
+        return "live"
+    return "silent" if contract.state == "on_request" else contract.state
+
+
+def observed_state(hook: Hook) -> str:
+    """The same as it was observed."""
+    if hook.state == "live" and not hook.in_decode:
+        return "silent_in_decode"
+    return hook.state
+
+
+def _holds(releases: str | None, transformers: str) -> bool:
+    return releases is None or SpecifierSet(releases).contains(transformers, prereleases=True)
+
+
+def _walk(
+    nodes: Iterable[Node], around: str = "", name: str = ""
+) -> Iterator[tuple[str, str, Node]]:
+    for node in nodes:
+        path, key = around + node.path, name + node.key
+        yield path, key, node
+        yield from _walk(node.submodules, f"{path}.", f"{key}.")

@@ -1,0 +1,203 @@
+"""Where a spec declares what its lock did not observe: problems for whoever builds it."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from adaptergen.lock.declared import (
+    contract_state,
+    declared_state,
+    hook_rows_of,
+    nodes_of,
+    observed_state,
+)
+from adaptergen.lock.entry import OUTSIDE, Entry, Hook, Module
+from adaptergen.lock.store import Lock
+from adaptergen.plan import Plan
+from adaptergen.plan.model import HookRow
+from adaptergen.plan.node import Node
+from adaptergen.plan.where import Where
+from adaptergen.problems import Loc, Place, Problem, listing, quote, suggestion
+from adaptergen.source import Source
+
+#: Makes the problem out of the releases that show it.
+Make = Callable[[str], Problem]
+
+
+@dataclass
+class _Found:
+    """Problems, each with the releases of transformers that show it."""
+
+    makers: dict[tuple[str, ...], Make] = field(default_factory=dict)
+    releases: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
+
+    def add(self, key: tuple[str, ...], release: str, make: Make) -> None:
+        self.makers.setdefault(key, make)
+        shown = self.releases.setdefault(key, [])
+        if release not in shown:
+            shown.append(release)
+
+    def problems(self) -> list[Problem]:
+        return [
+            make(f"transformers {', '.join(self.releases[key])}")
+            for key, make in self.makers.items()
+        ]
+
+
+def disagreements(plan: Plan, source: Callable[[], Source], lock: Lock) -> list[Problem]:
+    """Every place where an entry of the lock shows another thing than the spec says.
+
+    `source` reads the spec's file, which is needed only for a place in it.
+    """
+    found = _Found()
+    for name in lock.releases:
+        entry, release = lock.entries[name], name.partition("/")[0]
+        _classes(plan, source, entry, release, found)
+        _kinds(plan, source, entry, release, found)
+        for kind in (OUTSIDE, *(kind for kind in entry.modules if kind != OUTSIDE)):
+            _modules(nodes_of(plan, kind), kind, entry, release, found)
+            if not entry.error:
+                _hooks(hook_rows_of(plan, kind), kind, entry, release, found)
+    _never_functional(plan, lock, found)
+    return found.problems()
+
+
+def _classes(
+    plan: Plan, source: Callable[[], Source], entry: Entry, release: str, found: _Found
+) -> None:
+    architecture = entry.model.cls.rpartition(".")[2]
+    if plan.spec.architecture != architecture:
+        message = f"the lock is of {quote(architecture)}"
+        hint = "delete the lock, and run `adaptergen lock`"
+        found.add(("class",), release, _at(source, ("architecture",), "lock-class", message, hint))
+    for number, name in enumerate(plan.spec.config.from_hf):
+        if entry.model.fields and name not in entry.model.fields and name not in entry.config:
+            message = f"the config of {architecture} has no field {quote(name)}"
+            hint = suggestion(name, entry.model.fields)
+            loc = ("config", "from_hf", number)
+            found.add(("field", name), release, _at(source, loc, "lock-field", message, hint))
+
+
+def _kinds(
+    plan: Plan, source: Callable[[], Source], entry: Entry, release: str, found: _Found
+) -> None:
+    if plan.spec.blocks.kind is None:
+        return
+    words = {word: kind.name for kind in plan.kinds for word in (kind.name, *kind.formerly)}
+    for kind in entry.kinds.values():
+        if kind.word and kind.word not in words:
+            message = f"HF calls layers {quote(kind.word)}, and no kind has that name"
+            hint = f"name a kind {quote(kind.word)}, or put it into `formerly` of one"
+            loc = ("blocks", "kinds")
+            found.add(("kind", kind.word), release, _at(source, loc, "lock-kind", message, hint))
+
+
+def _modules(
+    nodes: Mapping[str, Node], kind: str, entry: Entry, release: str, found: _Found
+) -> None:
+    known = _everything(entry, kind)
+    for path, node in nodes.items():
+        module = known.get(path)
+        key = (node.file, str(node.line), path)
+        if module is None and not _inside_missing(path, nodes, known):
+            message = f"HF has no module {quote(path)} here"
+            hint = suggestion(path, [name for name in known if name])
+            found.add(("path", *key), release, _in(node.where, "lock-path", message, hint))
+        elif module and _is_dead(module, node, release):
+            users = listing(".".join(name.split(".")[-2:]) for name in module.used_by)
+            message = f"HF never calls {quote(path)}, whose weight {users} uses: hooks are dead"
+            hint = "add `functional:` here with the functions that use the weight"
+            found.add(("use", *key), release, _in(node.where, "lock-functional", message, hint))
+
+
+def _everything(entry: Entry, kind: str) -> dict[str, Module]:
+    """Modules of a kind, whichever tiny model has them; one that is there before an empty place."""
+    known = dict(entry.modules.get(kind, {}))
+    for branch in entry.branches.values():
+        for path, module in branch.modules.get(kind, {}).items():
+            if path not in known or not known[path].cls:
+                known[path] = module
+    return known
+
+
+def _inside_missing(path: str, nodes: Mapping[str, Node], known: Mapping[str, Module]) -> bool:
+    """Whether something around the path is missing itself, and told of."""
+    around = path.rpartition(".")[0]
+    while around:
+        if around in nodes and around not in known:
+            return True
+        around = around.rpartition(".")[0]
+    return False
+
+
+def _is_dead(module: Module, node: Node, release: str) -> bool:
+    """Whether a function uses the weight and hooks are declared to fire nevertheless."""
+    if module.called or not module.used_by or node.functional:
+        return False
+    return any(contract_state(hook.contract, release) != "silent" for hook in node.hooks)
+
+
+def _never_functional(plan: Plan, lock: Lock, found: _Found) -> None:
+    """What is declared as used in functions, and is called in every release."""
+    kinds = {kind for entry in lock.entries.values() for kind in entry.modules}
+    for kind in sorted(kinds):
+        for path, node in nodes_of(plan, kind).items():
+            seen = [_everything(e, kind).get(path) for e in lock.entries.values()]
+            modules = [module for module in seen if module is not None and module.cls]
+            if node.functional and modules and all(m.called and not m.used_by for m in modules):
+                message = f"HF calls {quote(path)}, and no function was seen to use its weight"
+                make = _in(node.where.at("functional"), "lock-functional", message, "delete it")
+                found.add(("called", node.file, str(node.line)), _releases(lock), make)
+
+
+def _releases(lock: Lock) -> str:
+    return ", ".join(release.partition("/")[0] for release in lock.releases)
+
+
+def _hooks(
+    rows: Mapping[str, HookRow], kind: str, entry: Entry, release: str, found: _Found
+) -> None:
+    for name, row in rows.items():
+        hook = _observed(entry, kind, name)
+        if hook is None:
+            continue
+        stated, seen = declared_state(row, release), observed_state(hook)
+        if stated != seen:
+            message = f"{quote(name)} is declared {_WORDS[stated]}, and {_WORDS[seen]} was observed"
+            if seen == "live":
+                hint = "delete its contract here, or name the releases in which it holds"
+            else:
+                hint = f"add `contract: {{is: {seen}, transformers: ..., reason: ...}}` here"
+            problem = _row(row, "lock-contract", message, hint)
+            found.add(("hook", row.file, str(row.line), stated, seen), release, problem)
+
+
+_WORDS = {
+    "live": "live",
+    "read_only": "read only",
+    "silent": "silent",
+    "silent_in_decode": "silent in decode steps",
+}
+
+
+def _observed(entry: Entry, kind: str, name: str) -> Hook | None:
+    branches = (branch.hooks.get(kind, {}).get(name) for branch in entry.branches.values())
+    found = (entry.hooks.get(kind, {}).get(name), *branches)
+    return next((hook for hook in found if hook is not None), None)
+
+
+def _at(source: Callable[[], Source], loc: Loc, code: str, message: str, hint: str) -> Make:
+    return lambda shown: source().problem(code, f"{message} ({shown})", hint, loc)
+
+
+def _in(where: Where, code: str, message: str, hint: str) -> Make:
+    return lambda shown: where.problem(code, f"{message} ({shown})", hint, key=True)
+
+
+def _row(row: HookRow, code: str, message: str, hint: str) -> Make:
+    text = linecache.getline(row.file, row.line).rstrip("\n")
+    key = text.split(":", 1)[0]
+    place = Place(row.file, row.line, len(key) - len(key.lstrip()) + 1, len(key.strip()))
+    return lambda shown: Problem(code, f"{message} ({shown})", hint, place, text or None)

@@ -1,0 +1,104 @@
+"""One entry of a lock: what an adapter rests on, as observed with one release of transformers.
+
+Everything is a fact of the releases: no addresses, no times, no line numbers. Modules are those of
+the first layer of each kind, by their path in the layer; `model` stands for what lies outside the
+layers. What is empty is left out of the file.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Described
+
+#: What is run: see `adaptergen.facts`.
+SCENARIOS = ("prefill", "decode", "no_cache", "padded")
+
+#: Where a fact stands that is of no kind of layer.
+OUTSIDE = "model"
+
+
+class Fact(BaseModel):
+    """Observed once, never changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Model(Fact):
+    """The classes of transformers."""
+
+    cls: str = Described(description="qualified name of the model's class")
+    config: str = Described(description="qualified name of its config's class")
+    returns: str = Described("", description="class of what a forward returns")
+    cache: str = Described("", description="class of the cache that generation makes")
+    generation: str = Described("", description="why generation raises, if it does")
+    layers: str = Described("", description="path of the list of layers")
+    fields: tuple[str, ...] = Described((), description="names that the config takes")
+    tied: tuple[str, ...] = Described((), description="names of one weight, joined by =")
+
+
+class Field(Fact):
+    """A field of the HF config that the spec names."""
+
+    type: str = ""
+    default: str = ""
+    alias_of: str = ""
+    value: str = Described("", description="on the tiny model")
+
+
+class Kind(Fact):
+    """A kind of layer: what HF calls it, and what the cache keeps of its layers."""
+
+    word: str = Described("", description="what the block or config calls it, if anything")
+    layers: tuple[int, ...] = Described((), description="of the tiny model")
+    cache: str = Described("", description="class of the cache's layer")
+    states: dict[str, str] = Described({}, description="tensors in it, with their shapes")
+
+
+class Module(Fact):
+    """A module of HF, or an empty place for one."""
+
+    cls: str = Described("", description="qualified name; empty where the config leaves it out")
+    identity: bool = False
+    component: str = Described("", description="what the adapter binds to it, by its dotted name")
+    parameters: dict[str, str] = Described({}, description="its own, with their shapes")
+    called: tuple[str, ...] = Described(SCENARIOS, description="scenarios in which it is called")
+    takes: str = ""
+    returns: str = ""
+    used_by: tuple[str, ...] = Described(
+        (), description="functions that use its parameters while it is not called"
+    )
+
+
+class Hook(Fact):
+    """A hook of the adapter, as it behaved on the tiny model."""
+
+    state: str = Described("live", description="live, read_only or silent, in a plain run")
+    in_decode: bool = Described(True, description="whether a decode step fires it too")
+    shape: str = ""
+    dtype: str = "float32"
+    rms: float | None = Described(
+        None, description="root mean square with weights that are numbered, not random"
+    )
+
+
+class Branch(Fact):
+    """Another tiny model of the spec, by what is not as in the first."""
+
+    modules: dict[str, dict[str, Module]] = {}
+    lacks: dict[str, tuple[str, ...]] = Described({}, description="modules it does not have")
+    hooks: dict[str, dict[str, Hook]] = Described({}, description="that the first does not have")
+    error: str = ""
+
+
+class Entry(Fact):
+    """Everything observed with one release."""
+
+    model: Model
+    config: dict[str, Field] = {}
+    cfg: dict[str, str] = Described({}, description="what reached the config of TransformerLens")
+    kinds: dict[str, Kind] = {}
+    modules: dict[str, dict[str, Module]] = Described({}, description="by kind, then by path")
+    hooks: dict[str, dict[str, Hook]] = Described({}, description="by kind, then by name")
+    order: tuple[str, ...] = Described((), description="`kind/hook` as they fire")
+    error: str = Described("", description="why the adapter could not be wrapped around the model")
+    branches: dict[str, Branch] = {}

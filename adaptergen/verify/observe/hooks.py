@@ -1,0 +1,130 @@
+"""The hooks of a wrapped model as they behave: what fires, its shape, and what an edit does."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from adaptergen.lock.entry import Hook
+from adaptergen.verify.checks.edits import edited
+from adaptergen.verify.observe.numbers import rms
+from adaptergen.verify.promises import Promise
+from adaptergen.verify.reference import random_tokens
+from adaptergen.verify.subject import Subject
+
+BATCH, POS = 2, 9
+#: An edit changes logits by far more, and rounding in another batch by far less.
+APART = 1e-5
+
+Hooks = dict[str, dict[str, Hook]]
+Order = tuple[str, ...]
+
+
+def observe_hooks(subject: Subject, wanted: Callable[[Promise], bool]) -> tuple[Hooks, Order]:
+    """Hooks on the first layer of each kind, by kind and name; and the order they fire in."""
+    first = [promise for promise in first_of_kinds(subject) if wanted(promise)]
+    names = {promise.name for promise in first}.__contains__
+    tokens = random_tokens(subject.hf_config.vocab_size, BATCH, POS)
+    with _quiet():
+        fired = subject.bridge.run_with_cache(tokens, names_filter=names)[1].cache_dict
+        step = _decode_step(subject, tokens, names)
+    reaching = _reaching(subject, [p for p in first if p.name in fired])
+    hooks: Hooks = {}
+    for promise in first:
+        state = "silent"
+        if promise.name in fired:
+            state = "live" if promise.name in reaching else "read_only"
+        tensor = fired.get(promise.name)
+        hooks.setdefault(promise.kind, {})[promise.row.name] = Hook(
+            state=state,
+            in_decode=promise.name in step or tensor is None,
+            shape="" if tensor is None else _shape(subject, promise, tensor),
+            dtype=str(getattr(tensor, "dtype", "float32")).removeprefix("torch."),
+            rms=None if tensor is None else rms(tensor),
+        )
+    return hooks, _order(first, fired)
+
+
+def first_of_kinds(subject: Subject) -> list[Promise]:
+    """The promises of what lies outside the layers, and of the first layer of each kind."""
+    layers = {kind: subject.kinds.index(kind) for kind in dict.fromkeys(subject.kinds)}
+    return [
+        promise
+        for promise in subject.promised
+        if promise.layer is None or promise.layer == layers[promise.kind]
+    ]
+
+
+def _order(first: Sequence[Promise], fired: Any) -> Order:
+    by_name = {promise.name: promise for promise in first}
+    promised = (by_name[name] for name in fired if name in by_name)
+    return tuple(f"{promise.kind}/{promise.row.name}" for promise in promised)
+
+
+def _decode_step(subject: Subject, tokens: Any, names: Callable[[str], bool]) -> Any:
+    state = subject.new_cache()
+    subject.bridge(tokens[:, :-1], past_key_values=state, use_cache=True)
+    run = subject.bridge.run_with_cache(
+        tokens[:, -1:], names_filter=names, past_key_values=state, use_cache=True
+    )
+    return run[1].cache_dict
+
+
+def _reaching(subject: Subject, promised: Sequence[Promise]) -> set[str]:
+    """Those whose edit changes the logits.
+
+    Rows of a batch do not see each other, so one run edits each hook in a row of its own.
+    """
+    in_rows = [p for p in promised if p.row.axes and "batch" in p.row.axes[0].names]
+    alone = [promise for promise in promised if promise not in in_rows]
+    tokens = random_tokens(subject.hf_config.vocab_size, 1, 5).repeat(max(len(in_rows), 1), 1)
+    plain = subject.bridge(tokens)
+    hooks = [(p.name, _edit_row(row, len(in_rows))) for row, p in enumerate(in_rows)]
+    apart = (_run(subject, tokens, hooks) - plain).abs().amax(dim=(1, 2))
+    reaching = {p.name for row, p in enumerate(in_rows) if not apart[row] <= APART}
+    for promise in alone:
+        logits = _run(subject, tokens[:1], [(promise.name, lambda t, hook: edited(t))])
+        if not (logits - plain[:1]).abs().max() <= APART:
+            reaching.add(promise.name)
+    return reaching
+
+
+def _run(subject: Subject, tokens: Any, hooks: list[tuple[str, Callable[..., Any]]]) -> Any:
+    with _quiet():
+        return subject.bridge.run_with_hooks(tokens, fwd_hooks=hooks)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """TransformerLens warns of edits that are discarded and of hooks that do not fire.
+
+    Both are what is looked for.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _edit_row(row: int, rows: int) -> Callable[..., Any]:
+    def edit(activation: Any, hook: Any) -> Any:
+        # Tokens of all rows may lie in one axis.
+        changed = activation.clone().unflatten(0, (rows, -1))
+        changed[row] = edited(changed[row])
+        return changed.flatten(0, 1)
+
+    return edit
+
+
+def _shape(subject: Subject, promise: Promise, tensor: Any) -> str:
+    """Axes as they are promised where they have that size, and as numbers where not."""
+    axes = promise.row.axes
+    sizes = subject.shape(promise, BATCH, POS)
+    if len(sizes) != tensor.dim():
+        return f"[{', '.join(map(str, tensor.shape))}]"
+    named = [
+        str(axis) if size == measured else str(measured)
+        for axis, size, measured in zip(axes, sizes, tensor.shape, strict=True)
+    ]
+    return f"[{', '.join(named)}]"

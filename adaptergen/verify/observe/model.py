@@ -1,0 +1,105 @@
+"""One tiny model observed: the facts of HF's, then the hooks of the wrapped one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from adaptergen.facts import ConfigFacts
+from adaptergen.inspection import observe_branch
+from adaptergen.inspection.failures import guarded
+from adaptergen.lock.reduce import Reduction
+from adaptergen.verify.findings import Sheet
+from adaptergen.verify.models import hf_config, layer_kinds, random_model, wrap
+from adaptergen.verify.observe.hooks import Hooks, observe_hooks
+from adaptergen.verify.observe.named import cfg_fields, hf_fields
+from adaptergen.verify.observe.numbers import number_weights
+from adaptergen.verify.promises import Promise
+from adaptergen.verify.subject import make_subject
+from adaptergen.verify.target import Target
+
+_PLACE = re.compile(r" ?\(?(?:/[^\s():]+|0x[0-9a-fA-F]+)\)?")
+
+
+def without_places(text: str) -> str:
+    """A message without paths and addresses, which are those of a machine, and not too long."""
+    return _PLACE.sub("", " ".join(text.split()))[:300]
+
+
+class ObservedModel:
+    """The tiny model of the spec with some fields changed.
+
+    Raises `Failed` if its config cannot be made, whatever transformers raises when the model is
+    built, and `RuntimeError` if none of its forwards runs. What the adapter raises is kept in
+    `error`.
+    """
+
+    def __init__(self, target: Target, name: str, changes: Mapping[str, Any]) -> None:
+        self._target, self.name = target, name
+        self.config = guarded(
+            "hf-config",
+            f"the config of {target.plan.spec.architecture} cannot be made for its tiny model",
+            f"check `tiny:` in {target.source.path} against this release of transformers",
+            lambda: hf_config(target, {**target.plan.spec.tiny.config, **changes}),
+        )
+        self._model = random_model(target, self.config)
+        number_weights(self._model)
+        self.facts = observe_branch(self._model, name)
+        errors = [trace.error for trace in self.facts.traces.values()]
+        if all(errors):
+            raise RuntimeError(f"no forward of the tiny model {name} runs: {errors[0]}")
+        self.kinds = layer_kinds(target, self._model)
+        self.words = self._words()
+        self.reduction = Reduction(target.plan, self.facts, self.kinds, self._size)
+        self.promised: set[tuple[str, str]] = set()
+        self.hooks: Hooks = {}
+        self.order: tuple[str, ...] = ()
+        self.cfg: dict[str, str] = {}
+        self.error = ""
+
+    def use_adapter(self, wanted: Callable[[Promise], bool]) -> None:
+        """Wrap the model, which changes it, and observe the hooks that are wanted."""
+        try:
+            bridge = wrap(self._target, self._model, self.name)
+            subject = make_subject(self._target, bridge, self.kinds, Sheet(self.name))
+            self.hooks, self.order = observe_hooks(subject, wanted)
+        except Exception as error:
+            # An adapter of another release may raise anything.
+            self.error = without_places(f"{type(error).__name__}: {error}")
+            return
+        names = sorted(cfg_fields(self._target))
+        self.cfg = {name: repr(getattr(bridge.cfg, name, None)) for name in names}
+
+    def values(self, facts: ConfigFacts) -> dict[str, object]:
+        """Values of the fields that the spec names.
+
+        What a config is made with and its class does not know is an attribute of it nevertheless;
+        that does not count.
+        """
+        known = {*facts.fields, *facts.aliases, *facts.older}
+        passed = self._target.plan.spec.tiny.config.keys() - known
+        return {
+            name: self._size(name)
+            for name in hf_fields(self._target)
+            if self._has(name) and (name not in passed or hasattr(type(self.config), name))
+        }
+
+    def _size(self, name: str) -> Any:
+        """A value of the config; some raise for a field that only layers have."""
+        try:
+            return getattr(self.config, name, None)
+        except Exception:
+            return None
+
+    def _has(self, name: str) -> bool:
+        try:
+            return hasattr(self.config, name)
+        except Exception:
+            return False
+
+    def _words(self) -> list[str]:
+        """What each block says it is; nothing if blocks are told by what they hold."""
+        told_in = self._target.plan.spec.blocks.kind
+        blocks = self._model.get_submodule(self._target.plan.block.path)
+        return [str(getattr(block, told_in.attribute)) if told_in else "" for block in blocks]

@@ -1,0 +1,167 @@
+"""Locking and comparing what is installed: the small hybrid, as it is and as releases break it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adaptergen.cli import main
+
+sys.path.insert(0, str(Path(__file__).parent))
+from changes import CHANGES
+from hybrid_support import CLASS, TEXT, put
+
+pytestmark = pytest.mark.heavy
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def command(*arguments: str | Path) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return command
+
+
+@pytest.fixture
+def locked(spec: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The spec of the hybrid in a folder of its own, with a lock."""
+    import shutil
+
+    shutil.copytree(spec.parent, tmp_path / "specs")
+    path = tmp_path / "specs" / spec.name
+    put(TEXT, monkeypatch)
+    code, _, err = run("lock", path)
+    assert code == 0 and err.startswith("wrote: "), err
+    return path
+
+
+def files(path: Path) -> dict[Path, bytes]:
+    return {p: p.read_bytes() for p in path.parent.rglob("*") if p.is_file()}
+
+
+def test_a_lock_is_fresh_until_something_changes(
+    locked: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files(locked)
+    code, _, err = run("lock", locked, "--check")
+    assert code == 0 and err.startswith("unchanged: ")
+    code, out, _ = run("drift", locked)
+    assert code == 0 and "nothing changed that it rests on" in out
+    put(CHANGES[0].apply(TEXT), monkeypatch)
+    code, _, err = run("lock", locked, "--check")
+    assert code == 1 and err.startswith("stale: ")
+    assert files(locked) == before
+
+
+def test_drift_names_the_line_in_the_spec_and_what_to_do(
+    locked: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(CHANGES[0].apply(TEXT), monkeypatch)
+    code, out, _ = run("drift", locked)
+    assert code == 1 and "silent: linear_attention (layers 0, 3): `mixer.conv1d`" in out
+    shape = (locked.parent / "shapes" / "conv_mixer.yaml").read_text("utf-8").splitlines()
+    line = next(number for number, text in enumerate(shape, 1) if text.strip() == "conv1d:")
+    assert f"shapes/conv_mixer.yaml:{line}: add `functional:` here" in out
+
+
+def test_a_build_refuses_what_the_lock_does_not_show(
+    locked: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert run("build", locked, "--out", tmp_path / "out")[0] == 0
+    put(CHANGES[0].apply(TEXT), monkeypatch)
+    assert run("lock", locked)[0] == 0
+    before = files(tmp_path / "out" / "x")
+    code, _, err = run("build", locked, "--out", tmp_path / "out")
+    assert code == 2 and "shapes/conv_mixer.yaml:" in err and "error[lock-functional]" in err
+    assert "HybridConvMixer.forward" in err and "hint: add `functional:` here" in err
+    assert files(tmp_path / "out" / "x") == before
+
+
+def replaced(old: str, new: str) -> str:
+    assert TEXT.count(old) == 1
+    return TEXT.replace(old, new)
+
+
+FORWARD = "        outputs = self.model(input_ids, attention_mask, past_key_values, use_cache)\n"
+POST_INIT = "        if self.layers_block_type is None:\n"
+
+#: What the release does, and the code with which a lock is refused; breaking for `drift`, or not.
+BROKEN = {
+    "the forward raises": (
+        replaced(FORWARD, "        raise ValueError('no')\n"), "hf-forward", True,
+    ),
+    "the config raises": (
+        replaced(POST_INIT, "        raise TypeError('no')\n" + POST_INIT), "hf-config", True,
+    ),
+    "the config raises on hasattr": (
+        replaced(
+            "    def __post_init__(self, **kwargs):\n",
+            "    @property\n    def shared(self):\n        raise ValueError('of layers only')\n\n"
+            "    def __post_init__(self, **kwargs):\n",
+        ), "", True,
+    ),
+    "the class is gone": (TEXT.replace(CLASS, "RenamedForCausalLM"), "hf-class", True),
+    "the forward hangs": (
+        replaced(FORWARD, "        while True:\n            pass\n"), "hf-time", False,
+    ),
+    "the process ends": (
+        replaced(FORWARD, "        import os\n\n        os._exit(3)\n"), "hf-crash", False,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_breaks(name: str, locked: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, problem, is_finding = BROKEN[name]
+    put(text, monkeypatch)
+    before = files(locked)
+    code, _, err = run("lock", locked, "--time-limit", "4")
+    assert code == (2 if problem else 0), err
+    assert f"error[{problem}]" in err and "hint: " in err if problem else True
+    if problem:
+        assert files(locked) == before
+    code, out, err = run("drift", locked, "--time-limit", "4")
+    if not problem:
+        assert code == 0
+    elif is_finding:
+        assert code == 1 and "breaking: " in out and "1 breaking" in out
+    else:
+        assert code == 2 and out == "" and f"error[{problem}]" in err
+
+
+def test_a_package_that_is_missing(locked: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    import transformers
+
+    class Missing:
+        def __getattr__(self, name: str) -> Any:
+            raise ImportError("it needs the package nowhere", name="nowhere")
+
+    monkeypatch.setattr(transformers, CLASS, Missing())
+    before = files(locked)
+    for command in ("lock", "drift"):
+        code, out, err = run(command, locked)
+        assert code == 2 and out == "" and "error[hf-import]" in err and "pip install" in err
+    assert files(locked) == before
+
+
+def test_several_specs_at_once(locked: Path, run: Run) -> None:
+    """More than are done one after the other."""
+    import shutil
+
+    text, lock = locked.read_text("utf-8"), locked.with_name("drift_hybrid.lock.json")
+    paths = [locked]
+    for number in range(4):
+        path = locked.with_name(f"other_{number}.yaml")
+        path.write_text(text.replace("module: drift_hybrid", f"module: other_{number}"), "utf-8")
+        shutil.copy(lock, path.with_name(f"other_{number}.lock.json"))
+        paths.append(path)
+    code, out, err = run("drift", *paths)
+    assert code == 0, err
+    assert out.count("nothing changed that it rests on") == 5

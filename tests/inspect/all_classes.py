@@ -1,0 +1,132 @@
+"""Observe every causal language model of the installed transformers, and keep the table.
+
+    python tests/inspect/all_classes.py            write the table in docs/inspect.md anew
+    python tests/inspect/all_classes.py Bamba Xmod  print the rows of classes with these in the name
+
+Each class has a process of its own, so that one that hangs or crashes costs only its row.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from adaptergen.facts import Facts
+from adaptergen.inspection.limit import limited
+from adaptergen.inspection.target import Target, load_class
+from adaptergen.problems import Failed
+
+PAGE = Path(__file__).parents[2] / "docs" / "inspect.md"
+START, END = "<!-- The table starts here. -->", "<!-- The table ends here. -->"
+
+#: Seconds for one class, and the least number of classes that have to run.
+LIMIT, LEAST = 60.0, 170
+WORKERS = 2
+
+
+def names() -> list[str]:
+    """The classes of the auto mapping, sorted; several types of model may share one."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    return sorted(set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()))
+
+
+def row(name: str) -> tuple[bool, str]:
+    """Whether a class runs, and its row of the table."""
+    try:
+        facts = Facts.from_json(limited(lambda: _observed(name), LIMIT, f"`{name}`"))
+    except Failed as failed:
+        (problem,) = failed.problems
+        return False, f"| {name} | {problem.code} | {_cell(problem.message)} | | |"
+    return (
+        True,
+        f"| {name} | {_kinds(facts)} | {_functional(facts)} | {_cache(facts)} | {_not(facts)} |",
+    )
+
+
+def _observed(name: str) -> str:
+    from adaptergen.inspection.observe import of_class
+
+    return of_class(load_class(Target(name)), {}, every=False).to_json()
+
+
+def _kinds(facts: Facts) -> str:
+    return ", ".join(f"{kind.name}" for kind in facts.branch().kinds) or "no layers found"
+
+
+def _functional(facts: Facts) -> str:
+    return ", ".join(sorted({use.module for use in facts.branch().functional}))
+
+
+def _cache(facts: Facts) -> str:
+    cache = facts.branch().cache
+    return cache.cls.rpartition(".")[2] or (_cell(cache.error) if cache.error else "none")
+
+
+def _not(facts: Facts) -> str:
+    traces = facts.branch().traces.items()
+    return "; ".join(f"{scenario}: {_cell(t.error)}" for scenario, t in traces if t.error)
+
+
+def _cell(text: str) -> str:
+    short = " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    return short if len(short) < 160 else short[:157] + "..."
+
+
+def _rows(chosen: list[str]) -> Iterator[tuple[bool, str]]:
+    with multiprocessing.get_context("fork").Pool(WORKERS, _warm) as pool:
+        yield from pool.imap(row, chosen)
+
+
+def _warm() -> None:
+    """Import once, and not in each process, what transformers imports when it is first used."""
+    import torch
+    import transformers
+
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    warnings.simplefilter("ignore")
+    _observed("LlamaForCausalLM")
+    # What is there stays there: no process needs a copy of it to count references anew.
+    gc.freeze()
+
+
+def table(rows: list[tuple[bool, str]]) -> str:
+    """The table with its heading and the number of classes that run."""
+    good = sum(fine for fine, _ in rows)
+    packages = ", ".join(f"{name} {version(name)}" for name in ("transformers", "torch"))
+    return "\n".join((
+        f"{good} of {len(rows)} classes run ({packages}).", "",
+        "| Class | Kinds of layer | Used without a call | Cache | Not possible |",
+        "| --- | --- | --- | --- | --- |",
+        *(text for _, text in rows),
+    ))  # fmt: skip
+
+
+def main(wanted: list[str]) -> int:
+    """Observe all classes, or those wanted."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    start = time.monotonic()
+    chosen = [name for name in names() if not wanted or any(part in name for part in wanted)]
+    rows = list(_rows(chosen))
+    made = table(rows)
+    seconds = time.monotonic() - start
+    print(f"{sum(fine for fine, _ in rows)} of {len(rows)} in {seconds:.0f} s")
+    if wanted:
+        print(made)
+        return 0
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
+    text = f"{before}{START}\n\n{made}\n\n{END}{rest.partition(END)[2]}"
+    PAGE.write_text(text, encoding="utf-8", newline="\n")
+    return 0 if sum(fine for fine, _ in rows) >= LEAST else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
