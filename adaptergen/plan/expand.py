@@ -161,6 +161,7 @@ class Expander:
             submodules=submodules,
             hooks=offer.hooks,
             absent=offer.absent,
+            loses_aliases=not aliases.keys().isdisjoint(absent),
             aliases={alias: to for alias, to in aliases.items() if alias not in absent},
             functional=use.functional,
             condition=_condition(use),

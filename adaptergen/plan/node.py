@@ -44,9 +44,10 @@ class Condition:
 class Node:
     """A bridge component around the HF module at `path`, bound under `key`.
 
-    `absent` are hooks and aliases taken off it, with the reason; `condition` says under which
-    config HF has the module. A node is `complete` if the names of all hooks on and below it are
-    known, and `whole` if what they promise is known too; in a plan both hold.
+    `absent` are hooks and aliases taken off it, with the reason, and `loses_aliases` whether some
+    of them are aliases; `condition` says under which config HF has the module. A node is
+    `complete` if the names of all hooks on and below it are known, and `whole` if what they promise
+    is known too; in a plan both hold.
     """
 
     key: str
@@ -59,6 +60,7 @@ class Node:
     submodules: tuple[Node, ...]
     hooks: tuple[HookPoint, ...]
     absent: tuple[tuple[str, str], ...]
+    loses_aliases: bool
     aliases: Mapping[str, str]
     functional: Functional | None
     condition: Condition | None

@@ -118,6 +118,8 @@ def adapter_text(plan: Plan) -> str:
             **plan.functional.functions.model_dump(),
         },
         takes_hooks_off=takes_hooks_off,
+        takes_aliases_off=leaves_out_hooks
+        or any(node.loses_aliases for top in plan.nodes for _, node in top.walk()),
         weights_by_head=plan.weights_by_head,
         hf_fields=_tuple(list(spec.config.from_hf)),
         has_token_hooks=has_token_hooks,

@@ -28,13 +28,15 @@ CONFIG = {
     "num_key_value_heads": 2,
     "head_dim": 8,
     "max_position_embeddings": 128,
+    "attention_bias": True,
+    "mlp_bias": True,
     "initializer_range": 0.2,
 }
 # One model for each way that the config opens.
 BRANCHES = {
     "default": CONFIG,
     "one_key_for_each_query": CONFIG | {"num_key_value_heads": 4},
-    "biases": CONFIG | {"attention_bias": True, "mlp_bias": True},
+    "without_biases": CONFIG | {"attention_bias": False, "mlp_bias": False},
     "tied_embeddings": CONFIG | {"tie_word_embeddings": True},
 }
 KINDS = ["layer"] * 2
@@ -362,8 +364,8 @@ class TestWeights:
     def test_processed_weights_predict_the_same(self, hf, tokens):
         model = copy.deepcopy(hf)
         for weight in model.parameters():
-            if weight.dim() == 1:  # such as those of norms, which are all ones at first
-                weight.mul_(torch.linspace(0.5, 1.5, len(weight)))
+            if weight.dim() == 1:  # such as those of norms and biases, all ones or zeros at first
+                weight.add_(torch.linspace(-0.5, 0.5, len(weight)))
         expected = model(tokens).logits.log_softmax(-1)
         bridge = wrap(model)
         bridge.enable_compatibility_mode()

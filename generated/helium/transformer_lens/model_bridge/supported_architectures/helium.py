@@ -27,13 +27,10 @@ from transformer_lens.model_bridge.generalized_components.base import (
 
 
 def _without_hooks(component: GeneralizedComponent, *names: str) -> GeneralizedComponent:
-    """Take hook points and aliases off a component that nothing in the HF forward would fire."""
+    """Take hook points off a component that nothing in the HF forward would fire."""
     for name in names:
-        if component._hook_registry.pop(name, None) is not None:
-            delattr(component, name)
-    component.hook_aliases = {
-        alias: target for alias, target in component.hook_aliases.items() if alias not in names
-    }
+        del component._hook_registry[name]
+        delattr(component, name)
     return component
 
 
@@ -51,8 +48,8 @@ class HeliumArchitectureAdapter(ArchitectureAdapter):
         self.cfg.rotary_adjacent_pairs = True
         self.cfg.gated_mlp = True
 
-        # TL folds norms and biases into the weights of each head.
-        self.weight_processing_conversions = {**self._qkvo_weight_conversions(include_biases=True)}
+        # TL folds norms into the weights of each head.
+        self.weight_processing_conversions = {**self._qkvo_weight_conversions()}
         self.component_mapping = {
             "embed": EmbeddingBridge(name="model.embed_tokens"),
             "rotary_emb": _without_hooks(
