@@ -19,6 +19,7 @@ from casefile import FOLDER, Case, Edit, read, with_results
 
 from adaptergen.cli.wanted import gather
 from adaptergen.problems import CODES, Failed, render
+from adaptergen.problems.checkout_codes import CHECKOUT_CODES
 from adaptergen.spec.load import load_shapes
 
 BASE = Path(__file__).parent / "base"
@@ -105,7 +106,8 @@ def update() -> object:
 
 
 def test_every_code_has_a_case() -> None:
-    assert {case.code for case in CASES} == set(CODES)
+    # What is wrong with a checkout is tried on one: tests/edit and tests/export.
+    assert {case.code for case in CASES} == set(CODES) - set(CHECKOUT_CODES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -125,7 +127,7 @@ def test_all_codes_are_used_in_the_code_of_adaptergen() -> None:
     package = Path(__file__).parents[2] / "adaptergen"
     strings: set[str] = set()
     for path in package.rglob("*.py"):
-        if path.name not in ("codes.py", "spec_codes.py", "plan_codes.py"):
+        if not path.name.endswith("codes.py"):
             nodes = ast.walk(ast.parse(path.read_text("utf-8")))
             strings |= {node.value for node in nodes if isinstance(node, ast.Constant)
                         and isinstance(node.value, str)}  # fmt: skip
