@@ -13,12 +13,15 @@ from adaptergen.resources import shapes
 from adaptergen.spec.load import load
 
 
-def plan(path: Path) -> Plan:
-    """The plan of the spec at `path`. Raises `Failed` with every problem found."""
+def plan(path: Path, of: catalogue.Catalogue | None = None) -> Plan:
+    """The plan of the spec at `path`, for the TransformerLens that a catalogue is of.
+
+    Raises `Failed` with every problem found.
+    """
     beside = path.parent / "shapes"
     loaded = load(path, shown_as(path), beside if beside.is_dir() else shapes())
     header = f"# Generated from {project_path(path)} by `adaptergen build {project_path(path)}`."
-    return make_plan(loaded, _catalogue(), header)
+    return make_plan(loaded, of or _catalogue(), header)
 
 
 def generate(path: Path) -> Wanted:

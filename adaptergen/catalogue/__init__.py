@@ -9,6 +9,7 @@ This package is the only door through which facts about TransformerLens come in:
 other module lists its classes, keywords, hooks or files.
 """
 
+from adaptergen.catalogue.checkout import DEVELOPMENT, of_checkout, version_in, with_observations
 from adaptergen.catalogue.errors import CatalogueError
 from adaptergen.catalogue.extract import extract
 from adaptergen.catalogue.installed import find_installed, installed_version
@@ -25,8 +26,10 @@ from adaptergen.catalogue.model import (
 from adaptergen.catalogue.observe import observe
 from adaptergen.catalogue.store import committed_versions, dumps, load, path_of, read
 from adaptergen.catalogue.suggest import nearest
+from adaptergen.catalogue.tree import locate
 
 __all__ = [
+    "DEVELOPMENT",
     "Catalogue",
     "CatalogueError",
     "Component",
@@ -42,8 +45,12 @@ __all__ = [
     "find_installed",
     "installed_version",
     "load",
+    "locate",
     "nearest",
     "observe",
+    "of_checkout",
     "path_of",
     "read",
+    "version_in",
+    "with_observations",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from adaptergen import __version__
-from adaptergen.cli import build, catalog, completion, schema, verify
+from adaptergen.cli import audit, build, catalog, completion, export, schema, verify
 
 _EXAMPLES = """\
 examples:
@@ -29,7 +29,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"adaptergen {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (build, verify, schema, catalog, completion):
+    for command in (build, verify, export, audit, schema, catalog, completion):
         one = commands.add_parser(
             command.__name__.rpartition(".")[2],
             help=command.SUMMARY,

@@ -5,7 +5,7 @@ inserted, and the result is verified: its syntax tree without the new entry is t
 cannot be edited with certainty raises `Failed` with the file and the line.
 """
 
-from adaptergen.edit.entries import Entry, add, remove, replace
+from adaptergen.edit.entries import Entry, add, check, names_under, remove, replace
 from adaptergen.edit.imports import add_import
 from adaptergen.edit.rows import add_rows, remove_rows, set_number
 from adaptergen.edit.table import add_table_row
@@ -16,6 +16,8 @@ __all__ = [
     "add_import",
     "add_rows",
     "add_table_row",
+    "check",
+    "names_under",
     "remove",
     "remove_rows",
     "replace",

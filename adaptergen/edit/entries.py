@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 
 from adaptergen.edit.container import Container, find, name_of
-from adaptergen.edit.insert import insertion
+from adaptergen.edit.insert import group_under, insertion
 from adaptergen.edit.text import Splice, Text, read
 from adaptergen.edit.verify import drop, verify
 from adaptergen.problems import quote
@@ -71,6 +71,20 @@ def replace(data: bytes, path: str, entry: Entry) -> bytes:
     drop(container.node, number)
     verify(tree, after)
     return made.data
+
+
+def names_under(data: bytes, path: str, container: str, kind: str, under: str) -> list[str]:
+    """The names in the group that the comment `under` opens; none if there is no such group."""
+    text = read(data, path)
+    found = find(text, text.tree(), container, kind)
+    return [name for name in group_under(text, found, under) if name is not None]
+
+
+def check(data: bytes, path: str) -> None:
+    """`Failed` if the file cannot be edited, whatever the edit."""
+    text = read(data, path)
+    if path.endswith(".py"):
+        text.tree()
 
 
 def remove(data: bytes, path: str, entry: Entry, number: int = -1) -> bytes:

@@ -32,6 +32,19 @@ def insertion(
     return _after(text, container, len(items) - 1 if last is None else last, item)
 
 
+def group_under(text: Text, container: Container, under: str) -> list[str | None]:
+    """The names of the items in the group that opens with a comment."""
+    groups = _groups(text, container) if container.items else []
+    last = _last_of_group(text, container, groups, under)
+    if last is None:
+        return []
+    return [
+        item.name
+        for item, group in zip(container.items, groups, strict=True)
+        if group == groups[last]
+    ]
+
+
 def _after(text: Text, container: Container, number: int, item: str) -> list[Splice]:
     before = container.items[number]
     last = number == len(container.items) - 1

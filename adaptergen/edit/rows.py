@@ -31,9 +31,34 @@ def add_rows(
     `keys` are the members that tell one row from another; a new row is put behind the last one
     that has the same first key, or at the end.
     """
+    text = read(data, path)
+    array = _member(text, container)
+    parts = list(_elements(text, array))
+    behind: dict[int, list[Row]] = {}
     for row in rows:
-        data = _add_row(data, path, container, keys, row)
-    return data
+        wanted = [row[key] for key in keys]
+        there = [part for part in parts if _key(part, keys) == wanted]
+        if len(there) > 1:
+            raise text.failed(
+                "entry-twice",
+                f"{listing(map(str, wanted))} is {len(there)} times in `{container}`",
+                "leave one of the rows",
+                *(text.line_of(part.start) for part in there),
+            )
+        if not there:
+            alike = [n for n, part in enumerate(parts) if _key(part, keys[:1]) == wanted[:1]]
+            behind.setdefault(alike[-1] if alike else len(parts) - 1, []).append(row)
+    if not behind:
+        return data
+    made = text.spliced(
+        _insertion(text, array, parts, at, new) for at, new in sorted(behind.items())
+    )
+    expected: list[object] = list(behind.get(-1, []))
+    for number, part in enumerate(parts):
+        expected += [part.value, *behind.get(number, [])]
+    if [part.value for part in _elements(made, _member(made, container))] != expected:
+        raise AssertionError("an edit would have changed more than its rows")
+    return made.data
 
 
 def remove_rows(data: bytes, path: str, container: str, goes: Callable[[Row], bool]) -> bytes:
@@ -66,45 +91,25 @@ def set_number(data: bytes, path: str, key: str, number: int) -> bytes:
     return text.spliced([Splice(found[0].start, found[0].end, str(number))]).data
 
 
-def _add_row(data: bytes, path: str, container: str, keys: Sequence[str], row: Row) -> bytes:
-    text = read(data, path)
-    array = _member(text, container)
-    parts = list(_elements(text, array))
-    wanted = [row[key] for key in keys]
-    there = [part for part in parts if _key(part, keys) == wanted]
-    if len(there) > 1:
-        raise text.failed(
-            "entry-twice",
-            f"{listing(map(str, wanted))} is {len(there)} times in `{container}`",
-            "leave one of the rows",
-            *(text.line_of(part.start) for part in there),
-        )
-    if there:
-        return data
-    alike = [n for n, part in enumerate(parts) if _key(part, keys[:1]) == wanted[:1]]
-    at = alike[-1] if alike else len(parts) - 1
-    made = text.spliced([_insertion(text, array, parts, at, row)])
-    values = [part.value for part in _elements(made, _member(made, container))]
-    old = [part.value for part in parts]
-    if values != [*old[: at + 1], row, *old[at + 1 :]]:
-        raise AssertionError("an edit would have changed more than its row")
-    return made.data
-
-
-def _insertion(text: Text, array: _Part, parts: list[_Part], at: int, row: Row) -> Splice:
+def _insertion(
+    text: Text, array: _Part, parts: list[_Part], at: int, rows: Sequence[Row]
+) -> Splice:
     plain = text.text.isascii()
     if not parts:
-        return Splice.insert(array.end - 1, json.dumps(row, ensure_ascii=plain))
+        return Splice.insert(array.end - 1, json.dumps(rows, ensure_ascii=plain)[1:-1])
     part = parts[at]
-    if "\n" not in text.text[part.start : part.end]:
-        shown = json.dumps(row, ensure_ascii=plain)
-    else:
-        indent = text.indent(part.start)
-        shown = json.dumps(row, indent=2, ensure_ascii=plain).replace("\n", f"\n{indent}")
-    # What stands between two rows, or before the first, is what stands before the new one.
+    indent = text.indent(part.start)
+    lines = "\n" in text.text[part.start : part.end]
+    # What stands between two rows, or before the only one, is what stands before a new one.
     start = parts[0].end if len(parts) > 1 else array.start + 1
     between = text.text[start : parts[1].start if len(parts) > 1 else part.start]
-    return Splice.insert(part.end, (between if len(parts) > 1 else f",{between or ' '}") + shown)
+    if len(parts) == 1:
+        between = f",{between or ' '}"
+    shown = ""
+    for row in rows:
+        row_text = json.dumps(row, indent=2 if lines else None, ensure_ascii=plain)
+        shown += between + row_text.replace("\n", f"\n{indent}")
+    return Splice.insert(part.end, shown)
 
 
 def _key(part: _Part, keys: Sequence[str]) -> list[object]:

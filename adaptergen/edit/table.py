@@ -17,8 +17,7 @@ def add_table_row(
 ) -> bytes:  # fmt: skip
     """The file with a row whose first cell links to `target`; a row that is there stays.
 
-    `replace`: unless it says something else, which it then says no more. The table is the one
-    with that header.
+    `replace`: but its first cell, which then is ours. The table is the one with that header.
     """
     text = read(data, path)
     rows = _rows(text, header)
@@ -33,7 +32,9 @@ def add_table_row(
             *(text.line_of(start) for start, _ in there),
         )
     if there:
-        return text.spliced([Splice(*there[0], line)]).data if replace else data
+        start, end = there[0]
+        first = text.text.index("|", text.text.index("|", start) + 1, end)
+        return text.spliced([Splice(start, first, f"| {cells[0]} ")]).data if replace else data
     at = place(targets, [0] * len(rows), target)
     if at == 0:
         return text.spliced([Splice.insert(rows[0][0], f"{line}\n")]).data

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from adaptergen.output.compare import compare
-from adaptergen.output.errors import OutputError
+from adaptergen.output import staging, transaction, tree
+from adaptergen.output.compare import Entry, compare
+from adaptergen.output.errors import OutputError, explained
+from adaptergen.output.lock import locked
 from adaptergen.output.report import Outcome, Report
-from adaptergen.output.wanted import Wanted
+from adaptergen.output.wanted import Wanted, check_tree
 from adaptergen.output.writer import Recorder, TreeWriter, Writer
 
 
@@ -24,3 +26,21 @@ def build(
         return writer.take(compare(out, wanted))
     except OutputError as error:
         return Report(Outcome.FAILED, error=error)
+
+
+def put(root: Path, entries: Sequence[Entry]) -> None:
+    """Bring single files below `root` to their new bytes, all or none. Raises `OutputError`.
+
+    A file that is no longer what its entry says it was stops all of it.
+    """
+    check_tree(entry.path for entry in entries)
+    with explained(root), locked(root / staging.FOLDER / staging.LOCK):
+        transaction.settle(root)
+        for entry in entries:
+            if tree.read(root, entry.path) != entry.old:
+                raise OutputError(
+                    "the file was changed after it had been read; nothing was written",
+                    "run the same command again",
+                    root / entry.path,
+                )
+        transaction.write(root, entries)

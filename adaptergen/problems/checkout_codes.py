@@ -81,6 +81,12 @@ _CHECKOUT = {
         "Writing the files would replace it: its hooks, its aliases and its tests would go.",
         "`--replace`, and read the report of what goes.",
     ),
+    "adapter-in-use": Code(
+        "Other code uses what goes with the old adapter",
+        "A file that stays imports a class or a function that the new module does not have, so "
+        "it would no longer import.",
+        "Move what is shared to a module of its own, in a change of its own.",
+    ),
 }
 
 CHECKOUT_CODES = {**_EDITS, **_CHECKOUT}

@@ -5,6 +5,7 @@ To add one, add an entry; the key is kebab-case words and is never renamed once 
 
 from __future__ import annotations
 
+from adaptergen.problems.audit_codes import AUDIT_CODES
 from adaptergen.problems.checkout_codes import CHECKOUT_CODES
 from adaptergen.problems.code import Code
 from adaptergen.problems.plan_codes import PLAN_CODES
@@ -224,4 +225,5 @@ CODES: dict[str, Code] = {
     **SPEC_CODES,
     **PLAN_CODES,
     **CHECKOUT_CODES,
+    **AUDIT_CODES,
 }

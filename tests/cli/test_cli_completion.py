@@ -40,7 +40,7 @@ def script(run: Any, tmp_path: Path) -> Path:
     ("words", "offered"),
     [
         (["bu"], {"build"}),
-        ([""], {"build", "catalog", "completion", "schema", "verify"}),
+        ([""], {"audit", "build", "catalog", "completion", "export", "schema", "verify"}),
         (["build", "--c"], {"--check"}),
         (["build", "spe"], {"specs"}),
         (["build", "specs/a.yaml", "specs/b"], {"specs/b.yaml"}),

@@ -137,8 +137,8 @@ def test_a_row_of_a_table() -> None:
     assert made.decode() == TABLE.replace("| A |\n", "| A |\n| [`c`](c.py) | C |\n")
     again = add_table_row(made, "x.md", ("Path", "Model"), "c.py", ("[`c`](c.py)", "D"))
     assert again == made
-    changed = add_table_row(made, "x.md", ("Path", "Model"), "c.py", ("[`c`](c.py)", "D"), True)
-    assert changed == made.replace(b"| C |", b"| D |")
+    changed = add_table_row(made, "x.md", ("Path", "Model"), "c.py", ("[`c`:7](c.py)", "D"), True)
+    assert changed == made.replace(b"`c`", b"`c`:7")
 
 
 LIST = Entry("X", "list", "b")
