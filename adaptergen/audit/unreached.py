@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from functools import partial
 
 from adaptergen.audit.model import Finding, Source
-from adaptergen.catalogue.library import Class
 from adaptergen.edit import Entry, add
 
 BUILDER = "transformer_lens/model_bridge/sources/_bridge_builder.py"
@@ -22,8 +21,8 @@ def unreached_findings(source: Source) -> Iterator[Finding]:
     listed = bool(source.catalogue.passthrough)
     for path, cls in source.adapters:
         seen: set[str] = set()
-        for name, default, line in sorted(reads(cls), key=lambda read: read[2]):
-            if name in reached or name in seen:
+        for name, default, line in sorted(reads(cls.node, reached), key=lambda read: read[2]):
+            if name in seen:
                 continue
             seen.add(name)
             message = f"{cls.name} reads cfg.{name} ({default}), which nothing sets"
@@ -38,18 +37,27 @@ def unreached_findings(source: Source) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def reads(cls: Class) -> Iterator[tuple[str, str, int]]:
-    """What a class asks `cfg` for that may be missing: name, what then counts, line."""
-    for node in ast.walk(cls.node):
-        match node:
-            case ast.Call(
-                func=ast.Name(id="getattr"), args=[of, ast.Constant(value=str(name)), default]
-            ) if _is_cfg(of):
-                yield name, f"or {ast.unparse(default)}", node.lineno
-            case ast.Call(
-                func=ast.Name(id="hasattr"), args=[of, ast.Constant(value=str(name))]
-            ) if _is_cfg(of):
-                yield name, "if it is there", node.lineno
+def reads(node: ast.AST, reached: set[str]) -> Iterator[tuple[str, str, int]]:
+    """What is asked of `cfg` and cannot be there: name, what then counts, line.
+
+    Of `a or b` only `a` counts as long as that can be there: `b` is for models without.
+    """
+    match node:
+        case ast.Call(
+            func=ast.Name(id="getattr"), args=[of, ast.Constant(value=str(name)), default]
+        ) if _is_cfg(of) and name not in reached:
+            yield name, f"or {ast.unparse(default)}", node.lineno
+        case ast.Call(func=ast.Name(id="hasattr"), args=[of, ast.Constant(value=str(name))]) if (
+            _is_cfg(of) and name not in reached
+        ):
+            yield name, "if it is there", node.lineno
+        case ast.BoolOp(op=ast.Or(), values=[first, *_]):
+            in_vain = list(reads(first, reached))
+            yield from in_vain
+            if not in_vain:
+                return
+    for child in ast.iter_child_nodes(node):
+        yield from reads(child, reached)
 
 
 def _is_cfg(node: ast.expr) -> bool:

@@ -14,8 +14,8 @@ import pytest
 from adaptergen import __version__
 from adaptergen.cli import main
 
-COMMANDS = ("build", "verify", "schema", "catalog")
-LATER = ("inspect", "lock", "drift", "update", "export", "audit")
+COMMANDS = ("build", "verify", "export", "audit", "schema", "catalog")
+LATER = ("inspect", "lock", "drift", "update")
 
 
 def shell(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
