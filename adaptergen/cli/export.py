@@ -46,6 +46,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--replace", action="store_true",
         help="take the place of an adapter that TransformerLens has; tells all that goes with it",
     )  # fmt: skip
+    parser.add_argument(
+        "--pr", type=Path, metavar="FILE",
+        help="write the text of the pull request, in the sections of upstream's template",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-check", dest="check", action="store_false",
+        help="leave out what is run on the checkout afterwards: pycln, isort, black, mypy, "
+        "upstream's test of the registries, the new tests, and the audit",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,10 +66,22 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(done.diff)
         sys.stdout.flush()
         _tell(done, "Would change")
-        return 0
-    done = export.run(args.into, args.specs, args.replace, args.branch)
-    _tell(done, "Changed")
-    return 0
+    else:
+        done = export.run(args.into, args.specs, args.replace, args.branch)
+        _tell(done, "Changed")
+    checks: list[export.Check] = []
+    records: list[dict[str, object] | None] = [None for _ in args.specs]
+    if args.check and not args.dry_run:
+        for check in export.run_checks(done):
+            say(check.line)
+            checks.append(check)
+    if args.pr is not None:
+        if args.check:
+            records = [export.verified(spec) for spec in args.specs]
+        text = export.pull_request(done, checks, records)
+        args.pr.write_text(text, encoding="utf-8", newline="\n")
+        say(f"Wrote {args.pr}.")
+    return 1 if any(check.passed is False for check in checks) else 0
 
 
 def _tell(done: Done, word: str) -> None:

@@ -39,7 +39,7 @@ def changed(root: Path, before: dict[str, bytes]) -> dict[str, tuple[list[str], 
 
 def test_a_new_architecture_is_entered_everywhere(upstream: Path, new_spec: Path, run: Run) -> None:
     before = content(upstream)
-    done = run("export", new_spec, "--into", upstream)
+    done = run("export", new_spec, "--into", upstream, "--no-check")
     assert done.code == 0, done.err
     made = changed(upstream, before)
     own = {path for path in made if "heron" in path}
@@ -79,7 +79,7 @@ def test_a_new_architecture_is_entered_everywhere(upstream: Path, new_spec: Path
 def test_entries_are_in_order_where_the_others_are(
     upstream: Path, new_spec: Path, run: Run
 ) -> None:
-    assert run("export", new_spec, "--into", upstream).code == 0
+    assert run("export", new_spec, "--into", upstream, "--no-check").code == 0
 
     def around(path: str, text: str) -> list[str]:
         lines = (upstream / path).read_text(encoding="utf-8").split("\n")
@@ -99,11 +99,13 @@ def test_entries_are_in_order_where_the_others_are(
 
 
 def test_a_second_export_changes_nothing(upstream: Path, new_spec: Path, run: Run) -> None:
-    assert run("export", new_spec, "--into", upstream, "--branch", "add-heron").code == 0
+    assert (
+        run("export", new_spec, "--into", upstream, "--no-check", "--branch", "add-heron").code == 0
+    )
     after, head = content(upstream), git(upstream, "rev-parse", "HEAD")
     assert git(upstream, "status", "--porcelain") == ""
     for extra in ([], ["--branch", "add-heron"]):
-        done = run("export", new_spec, "--into", upstream, *extra)
+        done = run("export", new_spec, "--into", upstream, "--no-check", *extra)
         assert (done.code, done.err.splitlines()[-1]) == (0, "Fine: nothing to change.")
         assert content(upstream) == after and git(upstream, "rev-parse", "HEAD") == head
 
@@ -111,14 +113,14 @@ def test_a_second_export_changes_nothing(upstream: Path, new_spec: Path, run: Ru
 def test_a_second_export_of_what_was_not_committed(
     upstream: Path, new_spec: Path, run: Run
 ) -> None:
-    assert run("export", new_spec, "--into", upstream).code == 0
+    assert run("export", new_spec, "--into", upstream, "--no-check").code == 0
     after = content(upstream)
-    done = run("export", new_spec, "--into", upstream)
+    done = run("export", new_spec, "--into", upstream, "--no-check")
     assert (done.code, done.err.splitlines()[-1]) == (0, "Fine: nothing to change.")
     assert content(upstream) == after
     file = upstream / FACTORY
     file.write_bytes(after[FACTORY] + b"# more\n")
-    done = run("export", new_spec, "--into", upstream)
+    done = run("export", new_spec, "--into", upstream, "--no-check")
     assert done.code == 2 and "error[dirty-tree]" in done.err and FACTORY in done.err
     assert content(upstream) == {**after, FACTORY: after[FACTORY] + b"# more\n"}
 
@@ -128,14 +130,14 @@ def test_the_dry_run_is_the_export(
 ) -> None:
     before = content(upstream)
     for spec, extra in ((new_spec, []), (NEMOTRON, ["--replace"])):
-        shown = run("export", spec, "--into", upstream, "--dry-run", *extra)
+        shown = run("export", spec, "--into", upstream, "--no-check", "--dry-run", *extra)
         assert shown.code == 0 and content(upstream) == before
         twin = tmp_path / f"twin-{spec.stem}"
         shutil.copytree(upstream, twin)
         patch = tmp_path / "export.diff"
         patch.write_text(shown.out, encoding="utf-8", newline="")
         git(twin, "apply", "--whitespace=nowarn", str(patch))
-        assert run("export", spec, "--into", upstream, *extra).code == 0
+        assert run("export", spec, "--into", upstream, "--no-check", *extra).code == 0
         assert content(twin) == content(upstream) != before
         git(upstream, "reset", "--quiet", "--hard")
         git(upstream, "clean", "--quiet", "-fd")
@@ -147,7 +149,7 @@ def test_line_ends_of_windows_stay(upstream: Path, new_spec: Path, run: Run) -> 
         (upstream / path).unlink()
         (upstream / path).write_bytes(data.replace(b"\n", b"\r\n"))
     git(upstream, "commit", "--quiet", "--all", "--message=as on Windows")
-    assert run("export", new_spec, "--into", upstream).code == 0
+    assert run("export", new_spec, "--into", upstream, "--no-check").code == 0
     for path in (FACTORY, REGISTRY, MODELS, "tests/QUARANTINES.md"):
         data = (upstream / path).read_bytes()
         assert data.count(b"\r\n") == data.count(b"\n")
@@ -158,10 +160,10 @@ def test_line_ends_of_windows_stay(upstream: Path, new_spec: Path, run: Run) -> 
 
 def test_a_replacement_tells_all_that_goes(upstream: Path, run: Run) -> None:
     before = content(upstream)
-    refused = run("export", NEMOTRON, "--into", upstream)
+    refused = run("export", NEMOTRON, "--into", upstream, "--no-check")
     assert refused.code == 2 and "error[adapter-exists]" in refused.err
     assert "--replace" in refused.err and content(upstream) == before
-    done = run("export", NEMOTRON, "--into", upstream, "--replace")
+    done = run("export", NEMOTRON, "--into", upstream, "--no-check", "--replace")
     assert done.code == 0
     told = [line for line in done.err.splitlines() if line.startswith("goes: ")]
     assert all(" -> " in line for line in told)
@@ -185,7 +187,14 @@ def test_a_replacement_tells_all_that_goes(upstream: Path, run: Run) -> None:
 
 def test_what_others_build_on_is_not_replaced(upstream: Path, run: Run) -> None:
     before = content(upstream)
-    done = run("export", PROJECT / "specs" / "deepseek_v2.yaml", "--into", upstream, "--replace")
+    done = run(
+        "export",
+        PROJECT / "specs" / "deepseek_v2.yaml",
+        "--into",
+        upstream,
+        "--no-check",
+        "--replace",
+    )
     assert done.code == 2 and content(upstream) == before
     for user in ("glm4_moe_lite", "youtu"):
         assert f"{ADAPTERS}/{user}.py:" in done.err
@@ -225,11 +234,11 @@ def test_a_file_that_cannot_be_edited_stops_everything(
     path, old, new = EDITED[code]
     swap(upstream, path, old, new)
     before, branches = content(upstream), git(upstream, "branch", "--list")
-    done = run("export", new_spec, "--into", upstream, "--branch", "add-heron")
+    done = run("export", new_spec, "--into", upstream, "--no-check", "--branch", "add-heron")
     if code == "entry-differs":
         # Who is registered under another class is an adapter that would be replaced.
         assert "error[adapter-exists]" in done.err
-        done = run("export", NEMOTRON, "--into", upstream, "--branch", "x")
+        done = run("export", NEMOTRON, "--into", upstream, "--no-check", "--branch", "x")
     assert done.code == 2 and content(upstream) == before
     assert git(upstream, "branch", "--list") == branches
     if code != "entry-differs":
@@ -277,7 +286,7 @@ def test_a_checkout_in_a_state_that_is_refused(
 ) -> None:
     extra = refused_state(name, upstream, tmp_path)
     before = content(upstream)
-    done = run("export", new_spec, "--into", upstream, *extra)
+    done = run("export", new_spec, "--into", upstream, "--no-check", *extra)
     assert done.code == 2 and content(upstream) == before
     assert f"error[{REFUSED[name] or name}]" in done.err and "hint: " in done.err
 
@@ -291,9 +300,9 @@ def test_every_code_of_a_checkout_is_tried() -> None:
 
 def test_a_folder_without_git_is_taken(upstream: Path, new_spec: Path, run: Run) -> None:
     shutil.rmtree(upstream / ".git")
-    assert run("export", new_spec, "--into", upstream).code == 0
+    assert run("export", new_spec, "--into", upstream, "--no-check").code == 0
     after = content(upstream)
-    assert run("export", new_spec, "--into", upstream).code == 0
+    assert run("export", new_spec, "--into", upstream, "--no-check").code == 0
     assert content(upstream) == after
 
 
@@ -319,7 +328,15 @@ def test_an_interrupted_export_is_finished_or_dropped(
 ) -> None:
     assert fs.replace
     before = content(upstream)
-    arguments = ["export", str(new_spec), "--into", str(upstream), "--branch", "add-heron"]
+    arguments = [
+        "export",
+        str(new_spec),
+        "--into",
+        str(upstream),
+        "--branch",
+        "add-heron",
+        "--no-check",
+    ]
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, str(steps), *arguments],
         env={**os.environ, "PYTHONPATH": str(PROJECT)}, capture_output=True,
@@ -347,7 +364,7 @@ def test_a_write_that_fails_leaves_branch_and_files(
         replace(source, target)
 
     monkeypatch.setattr(fs, "replace", failing)
-    done = run("export", new_spec, "--into", upstream, "--branch", "add-heron")
+    done = run("export", new_spec, "--into", upstream, "--no-check", "--branch", "add-heron")
     assert done.code == 2 and "the disk is full" in done.err
     assert content(upstream) == before
     assert "add-heron" not in git(upstream, "branch", "--list")
