@@ -8,9 +8,10 @@ from pathlib import Path
 from adaptergen import __version__, catalogue
 from adaptergen.output import Wanted
 from adaptergen.plan import Plan, make_plan
+from adaptergen.problems import Failed
 from adaptergen.render import render_files
 from adaptergen.resources import shapes
-from adaptergen.spec.load import load
+from adaptergen.spec.load import LoadedSpec, load
 
 
 def plan(path: Path, of: catalogue.Catalogue | None = None) -> Plan:
@@ -18,8 +19,7 @@ def plan(path: Path, of: catalogue.Catalogue | None = None) -> Plan:
 
     Raises `Failed` with every problem found.
     """
-    beside = path.parent / "shapes"
-    loaded = load(path, shown_as(path), beside if beside.is_dir() else shapes())
+    loaded = _load(path)
     header = f"# Generated from {project_path(path)} by `adaptergen build {project_path(path)}`."
     return make_plan(loaded, of or _catalogue(), header)
 
@@ -36,6 +36,15 @@ def generate(path: Path) -> Wanted:
     )
 
 
+def module_of(path: Path) -> str:
+    """The module that the spec at `path` names; nothing if not even so much of it is whole."""
+    try:
+        loaded = _load(path)
+    except Failed:
+        return ""
+    return loaded.spec.module if loaded.source.known(("module",)) else ""
+
+
 def shown_as(path: Path) -> str:
     """A spec's file as problems name it: as the user wrote it."""
     return path.as_posix()
@@ -45,6 +54,11 @@ def project_path(path: Path) -> str:
     """A spec's file by its path in the project, which is the folder around `specs`."""
     parts = Path(os.path.abspath(path)).parts
     return "/".join(parts[-2:]) if parts[-2] == "specs" else parts[-1]
+
+
+def _load(path: Path) -> LoadedSpec:
+    beside = path.parent / "shapes"
+    return load(path, shown_as(path), beside if beside.is_dir() else shapes())
 
 
 def _catalogue() -> catalogue.Catalogue:

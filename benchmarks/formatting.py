@@ -1,5 +1,7 @@
 """The bare process that a build is compared with: it imports the libraries of a build, and formats.
 
+From each library it imports what adaptergen does.
+
     python benchmarks/formatting.py TEXTS
 
 TEXTS is a JSON list of the texts that a build hands to the formatters. Prints the seconds of
@@ -10,13 +12,27 @@ import json
 import sys
 import time
 
+# ruff: noqa: F401
 import black
 import isort
-import jinja2  # noqa: F401
-import packaging.specifiers
-import packaging.version  # noqa: F401
-import ruamel.yaml  # noqa: F401
-from pydantic import BaseModel  # noqa: F401
+import jinja2
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    Tag,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.errors import PydanticUserError
+from ruamel.yaml import YAML, events
+from ruamel.yaml.error import MarkedYAMLError
 
 if __name__ == "__main__":
     with open(sys.argv[1], encoding="utf-8") as file:

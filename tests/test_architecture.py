@@ -19,7 +19,7 @@ ROWS = (
     {"schemas", "plan"},
     {"docs", "render"},
     {"generate"},
-    {"verify", "audit"},
+    {"plugin", "verify", "audit"},
     {"export"},
     {"cli"},
     {"__main__"},

@@ -6,14 +6,19 @@ machine.
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
+LIBRARIES = {"black", "isort", "jinja2", "packaging", "pydantic", "ruamel"}
+#: What a build imports of adaptergen, beside `generate.py`.
+PARTS = ("catalogue", "output", "plan", "problems", "render", "source", "spec")
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs os.wait4")
 
@@ -52,6 +57,24 @@ def test_at_work() -> None:
     assert running.tiny(4, 1)[0].value < 1.5
     assert running.cached(4, 1)[0].value < 3
     assert running.few_hooks(4, 1)[0].value < 1.5
+
+
+def imported(paths: Iterable[Path]) -> set[str]:
+    """What these modules import of the libraries of a build, each by its dotted name."""
+    found: set[str] = set()
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return {name for name in found if name.partition(".")[0] in LIBRARIES}
+
+
+def test_the_bare_process_imports_what_a_build_imports() -> None:
+    package = ROOT / "adaptergen"
+    build = [package / "generate.py", *(p for part in PARTS for p in package.glob(f"{part}/*.py"))]
+    assert imported([ROOT / "benchmarks" / "formatting.py"]) == imported(build)
 
 
 def test_in_turns_each_goes_first_in_every_other_pair() -> None:

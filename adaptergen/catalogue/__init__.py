@@ -6,12 +6,11 @@ TransformerLens' source text, committed per version as JSON, and read back witho
 TransformerLens, torch or transformers being installed.
 
 This package is the only door through which facts about TransformerLens come in: no
-other module lists its classes, keywords, hooks or files.
+other module lists its classes, keywords, hooks or files. Here is what reading takes;
+`extract`, `checkout` and `observe`, which make a catalogue, are imported from their modules.
 """
 
-from adaptergen.catalogue.checkout import DEVELOPMENT, of_checkout, version_in, with_observations
 from adaptergen.catalogue.errors import CatalogueError
-from adaptergen.catalogue.extract import extract
 from adaptergen.catalogue.installed import find_installed, installed_version
 from adaptergen.catalogue.model import (
     Catalogue,
@@ -23,13 +22,9 @@ from adaptergen.catalogue.model import (
     RegistrationSite,
     SiteKind,
 )
-from adaptergen.catalogue.observe import observe
 from adaptergen.catalogue.store import committed_versions, dumps, load, path_of, read
-from adaptergen.catalogue.suggest import nearest
-from adaptergen.catalogue.tree import locate
 
 __all__ = [
-    "DEVELOPMENT",
     "Catalogue",
     "CatalogueError",
     "Component",
@@ -41,16 +36,9 @@ __all__ = [
     "SiteKind",
     "committed_versions",
     "dumps",
-    "extract",
     "find_installed",
     "installed_version",
     "load",
-    "locate",
-    "nearest",
-    "observe",
-    "of_checkout",
     "path_of",
     "read",
-    "version_in",
-    "with_observations",
 ]

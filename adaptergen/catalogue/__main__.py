@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import sys
 
-from adaptergen.catalogue import CatalogueError, dumps, extract, find_installed, observe, path_of
+from adaptergen.catalogue import CatalogueError, dumps, find_installed, path_of
+from adaptergen.catalogue.extract import extract
+from adaptergen.catalogue.observe import observe
 
 
 def main() -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import gc
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +13,10 @@ from adaptergen.cli.terminal import say
 
 if TYPE_CHECKING:
     from adaptergen.output import Report
+    from adaptergen.problems import Problem
+
+#: New objects, less those that are gone, after which Python looks for garbage.
+COLLECTED_AFTER = 100_000
 
 SUMMARY = "write adapters, their tests and their hook pages"
 DESCRIPTION = """\
@@ -56,8 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build, check or show the difference."""
-    from adaptergen import record
-    from adaptergen.cli.build_record import build_record, failure_record
+    # Most of what a build makes lives to its end: looking through it again and again frees little.
+    gc.set_threshold(COLLECTED_AFTER)
+    # Nothing that happens to be installed has a say in what a spec is; and to look for plugins,
+    # pydantic would read the entry points of every package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from adaptergen.cli.wanted import gather
     from adaptergen.output import build
     from adaptergen.problems import Failed
@@ -66,13 +75,21 @@ def run(args: argparse.Namespace) -> int:
         wanted = gather(args.specs)
     except Failed as failed:
         if args.json:
-            record.write(args.json, failure_record(failed.problems))
+            _record(args.json, failed.problems)
         raise
     report = build(args.out, wanted, write=not (args.check or args.diff), force=args.force)
     if args.json:
-        record.write(args.json, build_record(report))
+        _record(args.json, report)
     _tell(report, args.diff)
     return report.exit_code
+
+
+def _record(target: str, found: Report | tuple[Problem, ...]) -> None:
+    from adaptergen import record
+    from adaptergen.cli.build_record import build_record, failure_record
+
+    made = failure_record(found) if isinstance(found, tuple) else build_record(found)
+    record.write(target, made)
 
 
 def _tell(report: Report, diff: bool) -> None:

@@ -45,7 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the catalogue, and write it if it says anything new."""
-    from adaptergen.catalogue import dumps, extract, observe, path_of, with_observations
+    from adaptergen.catalogue import dumps, path_of
+    from adaptergen.catalogue.checkout import with_observations
+    from adaptergen.catalogue.extract import extract
+    from adaptergen.catalogue.observe import observe
 
     catalogue = extract(args.tl or _installed(), args.tl_version)
     catalogue = observe(catalogue) if args.observe else with_observations(catalogue)

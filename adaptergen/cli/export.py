@@ -1,8 +1,9 @@
-"""`adaptergen export`: put adapters where others can use them."""
+"""`adaptergen export`: take what the specs describe to where it is used."""
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,30 +12,45 @@ from adaptergen.cli.terminal import say
 
 if TYPE_CHECKING:
     from adaptergen.export import Done
+    from adaptergen.output import Report
 
-SUMMARY = "contribute adapters to a checkout of TransformerLens"
+SUMMARY = "contribute adapters to TransformerLens, or make a package of them"
 DESCRIPTION = """\
-Put an adapter and its tests into a checkout of TransformerLens, and make every edit that
-registers it. Each edit inserts one entry, where the others are in order in order; every other byte
-of the file stays. Either everything is written or nothing. A second run changes nothing.
+--into: put adapters and their tests into a checkout of TransformerLens, and make every edit that
+registers them. Each edit inserts one entry, in order where the others are in order; every other
+byte of the file stays. Either everything is written or nothing. A second run changes nothing.
+
+--plugin: make a Python package that any user of TransformerLens can install: adapters, their
+tests, a README with the hook pages, and entry points by which TransformerLens finds them. The
+folder gives the package its name. Either all files are written or none: none if a spec has a
+problem, if the folder holds anything else, or if a file in it was edited by hand.
 """
 EXAMPLES = """\
 examples:
   adaptergen export specs/helium.yaml --into ~/src/TransformerLens --dry-run | less
   adaptergen export specs/helium.yaml --into ~/src/TransformerLens --branch add-helium
   adaptergen export specs/nemotron_h.yaml --into ~/src/TransformerLens --branch nemotron-h --replace
+  adaptergen export specs/helium.yaml --plugin tl-helium
+  adaptergen export specs/*.yaml --plugin ~/src/tl-adapters      several in one package
 
 exit codes:
-  0 written, or nothing to write; 1 a check of the checkout failed; 2 refused, nothing was written
+  0 written or up to date; 1 a check of the checkout failed, or a package was edited by hand;
+  2 refused, nothing was written: problems in a spec, the folder, the checkout or the environment
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `export`."""
     parser.add_argument("specs", nargs="+", type=Path, metavar="SPEC", help="file of a spec")
-    parser.add_argument(
-        "--into", type=Path, required=True, metavar="PATH", help="checkout of TransformerLens"
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--into", type=Path, metavar="PATH", help="checkout of TransformerLens")
+    target.add_argument(
+        "--plugin", type=Path, metavar="DIR", help="make a package in this folder, named like it"
     )
+    parser.add_argument(
+        "--force", action="store_true",
+        help="with --plugin: overwrite files that were edited by hand",
+    )  # fmt: skip
     parser.add_argument(
         "--dry-run", action="store_true",
         help="write nothing; print one diff that `git apply` takes",
@@ -58,7 +74,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export, or show the difference."""
+    """Export to a checkout, or make a package."""
+    return _plugin(args) if args.plugin is not None else _checkout(args)
+
+
+def _checkout(args: argparse.Namespace) -> int:
     from adaptergen import export
 
     if args.dry_run:
@@ -98,3 +118,38 @@ def _tell(done: Done, word: str) -> None:
     say(f"{word} {count} file{'' if count == 1 else 's'}." if count else "Fine: nothing to change.")
     if done.committed:
         say(f"Committed on the branch {done.branch}.")
+
+
+def _plugin(args: argparse.Namespace) -> int:
+    import os
+
+    from adaptergen.cli.wanted import without_doubles
+    from adaptergen.generate import plan, project_path
+    from adaptergen.output import build
+    from adaptergen.plugin import plugin_wanted
+    from adaptergen.problems import every
+
+    paths = without_doubles(args.specs)
+    plans = list(zip(paths, every(plan, paths), strict=True))
+    folder = Path(os.path.abspath(args.plugin))
+    wanted = plugin_wanted(folder, plans, [project_path(path) for path in paths])
+    report = build(folder.parent, [wanted], force=args.force)
+    _tell_package(report, args)
+    return report.exit_code
+
+
+def _tell_package(report: Report, args: argparse.Namespace) -> None:
+    from adaptergen.output import Outcome
+
+    say(report.refusal)
+    for line in report.lines:
+        say(line)
+    if report.outcome is Outcome.REFUSED:
+        command = ["adaptergen", "export", *map(str, args.specs), "--plugin", str(args.plugin)]
+        say("Nothing written: move the edits into files of your own, or overwrite them with")
+        say(f"`{shlex.join([*command, '--force'])}`.")
+        return
+    # Its hints name the option of `build`.
+    say(report.summary.replace("--out", "--plugin"))
+    if report.outcome is Outcome.WRITTEN:
+        say(f"Next: add a LICENSE to {args.plugin}, then `python -m build {args.plugin}`.")

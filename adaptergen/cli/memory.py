@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from adaptergen import resources
@@ -39,8 +39,10 @@ class Memory:
 
     folder: Path | None = field(default_factory=lambda: _folder())
     _made: list[tuple[Path, str, Wanted]] = field(default_factory=list)
+    _shapes_read: bool = False
     _shared: str = ""
     _shapes: dict[Path, str] = field(default_factory=dict)
+    _stamps: dict[Path, tuple[int, ...]] = field(default_factory=dict)
 
     def wanted(self, path: Path) -> Wanted:
         """The files that the spec at `path` makes. Raises `Failed` with every problem found."""
@@ -50,11 +52,12 @@ class Memory:
             return found
         # When it is needed: it imports all that a build consists of.
         from adaptergen.generate import generate
-        from adaptergen.spec.load import load_shapes
+        from adaptergen.spec.load import load_shape
 
-        if key and not self._made:
+        if not self._shapes_read:
             # An earlier call in this process may have read other shapes.
-            load_shapes.cache_clear()
+            load_shape.cache_clear()
+            self._shapes_read = True
         made = generate(path)
         if key:
             self._made.append((path, key, made))
@@ -62,15 +65,16 @@ class Memory:
 
     def keep(self) -> None:
         """Keep what was made, for the next call."""
-        # What was edited meanwhile may have been read before or after that.
-        now = Memory(self.folder)
-        for path, key, made in self._made:
-            if key == now._key(path):
+        if not self._made or self.folder is None:
+            return
+        with suppress(OSError):
+            # What was edited meanwhile may have been read before or after that.
+            if any(_stamp(path) != stamp for path, stamp in self._stamps.items()):
+                return
+            for path, key, made in self._made:
                 self._write(path, key, made)
-        if self._made and self.folder is not None:
-            with suppress(OSError):
-                for old in sorted(self.folder.iterdir(), key=os.path.getmtime)[:-MOST]:
-                    old.unlink()
+            for old in sorted(self.folder.iterdir(), key=os.path.getmtime)[:-MOST]:
+                old.unlink()
 
     def _key(self, path: Path) -> str:
         """The digest of everything that goes into the files; empty without a memory."""
@@ -80,13 +84,35 @@ class Memory:
         shapes = beside if beside.is_dir() else resources.shapes()
         try:
             if shapes not in self._shapes:
-                self._shapes[shapes] = _digest(_files(shapes.glob("*.yaml"), shapes))
-            self._shared = self._shared or _of_adaptergen()
+                self._shapes[shapes] = _digest(self._files(shapes.glob("*.yaml"), shapes))
+            self._shared = self._shared or self._of_adaptergen()
             parts = [self._shared, self._shapes[shapes], *path.absolute().parts[-2:]]
-            return _digest([*(part.encode() for part in parts), path.read_bytes()])
+            return _digest([*(part.encode() for part in parts), self._read(path)])
         except (OSError, PackageNotFoundError):
             # What cannot be read is for the build to tell; of what has no version nothing is kept.
             return ""
+
+    def _of_adaptergen(self) -> str:
+        """The digest of adaptergen itself and of what it runs on."""
+        package, templates = resources.DATA.parent, resources.templates()
+        return _digest(
+            [
+                sys.version.encode(),
+                *map(_library, LIBRARIES),
+                *self._files(package.rglob("*.py"), package),
+                *self._files(resources.CATALOGUES.glob("*"), package),
+                *self._files(templates.rglob("*.jinja"), templates),
+            ]
+        )
+
+    def _files(self, paths: Iterable[Path], folder: Path) -> Iterable[bytes]:
+        for path in sorted(paths):
+            yield path.relative_to(folder).as_posix().encode()
+            yield self._read(path)
+
+    def _read(self, path: Path) -> bytes:
+        self._stamps[path] = _stamp(path)
+        return path.read_bytes()
 
     def _recall(self, path: Path, key: str) -> Wanted | None:
         if self.folder is None or not key:
@@ -125,24 +151,18 @@ def _folder() -> Path | None:
     return None
 
 
-def _of_adaptergen() -> str:
-    """The digest of adaptergen itself and of what it runs on."""
-    package, templates = resources.DATA.parent, resources.templates()
-    versions = [sys.version, *(f"{name} {version(name)}" for name in LIBRARIES)]
-    return _digest(
-        [
-            *(text.encode() for text in versions),
-            *_files(package.rglob("*.py"), package),
-            *_files(resources.CATALOGUES.glob("*"), package),
-            *_files(templates.rglob("*.jinja"), templates),
-        ]
-    )
+def _library(name: str) -> bytes:
+    """What an installed library says of itself, its version among it."""
+    metadata = distribution(name).read_text("METADATA")
+    if metadata is None:
+        raise PackageNotFoundError(name)
+    return metadata.encode()
 
 
-def _files(paths: Iterable[Path], folder: Path) -> Iterable[bytes]:
-    for path in sorted(paths):
-        yield path.relative_to(folder).as_posix().encode()
-        yield path.read_bytes()
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes with every edit of a file."""
+    status = path.stat()
+    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _digest(parts: Iterable[bytes]) -> str:

@@ -8,28 +8,43 @@ from pathlib import Path
 
 from adaptergen.cli.memory import Memory
 from adaptergen.output import Wanted
-from adaptergen.problems import Failed, Place, Problem, every, quote
+from adaptergen.problems import Failed, Place, Problem, quote
 
 
 def gather(specs: Sequence[Path]) -> list[Wanted]:
     """What each spec wants; a spec named twice counts once. `Failed` with the problems of all."""
-    paths = _without_doubles(specs)
     memory = Memory()
-    wanted = every(memory.wanted, paths)
-    memory.keep()
+    wanted: list[Wanted] = []
+    problems: list[Problem] = []
     first: dict[str, Path] = {}
-    problems = []
-    for path, one in zip(paths, wanted, strict=True):
+    for path in without_doubles(specs):
+        try:
+            wanted.append(memory.wanted(path))
+            module = wanted[-1].name
+        except Failed as failed:
+            problems += failed.problems
+            module = _module(path)
         # Folders whose names differ in case only are one folder on some systems.
-        other = first.setdefault(one.name.casefold(), path)
+        other = first.setdefault(module.casefold(), path) if module else path
         if other is not path:
-            problems.append(_module_twice(one.name, other, path))
+            problems.append(_module_twice(module, other, path))
+    memory.keep()
     if problems:
         raise Failed(problems)
     return wanted
 
 
-def _without_doubles(specs: Sequence[Path]) -> list[Path]:
+def _module(path: Path) -> str:
+    """The module that a spec with problems is for; nothing if that is one of them."""
+    # When it is needed: it imports all that a build consists of.
+    from adaptergen.generate import module_of
+
+    module = module_of(path)
+    return module if module == path.stem else ""
+
+
+def without_doubles(specs: Sequence[Path]) -> list[Path]:
+    """The files of a call, each once, by the name it was first given."""
     found: dict[str, Path] = {}
     for path in specs:
         found.setdefault(os.path.realpath(path), path)

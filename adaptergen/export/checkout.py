@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adaptergen.catalogue import CatalogueError, RegistrationSite, load, locate, version_in
+from adaptergen.catalogue import CatalogueError, RegistrationSite, load
+from adaptergen.catalogue.checkout import version_in
+from adaptergen.catalogue.tree import locate
 from adaptergen.export.git import Git
 from adaptergen.export.upstream import MODELS_FILE, PASSTHROUGH_FILE
 from adaptergen.output import read_file

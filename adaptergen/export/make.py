@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adaptergen import edit
-from adaptergen.catalogue import Catalogue, of_checkout
+from adaptergen.catalogue import Catalogue
+from adaptergen.catalogue.checkout import of_checkout
 from adaptergen.export.checkout import Checkout
 from adaptergen.export.draft import Draft
 from adaptergen.export.registrations import quarantine, register

@@ -8,7 +8,7 @@ is an `OutputError`, which `build` turns into a `Report`.
 
 from adaptergen.output.compare import Comparison, Entry, State, compare
 from adaptergen.output.errors import OutputError
-from adaptergen.output.publish import build, put
+from adaptergen.output.publish import build, put, recorded
 from adaptergen.output.report import Outcome, Report
 from adaptergen.output.staging import Interruption
 from adaptergen.output.staging import look as interrupted
@@ -30,5 +30,6 @@ __all__ = [
     "interrupted",
     "put",
     "read_file",
+    "recorded",
     "recover",
 ]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from adaptergen.output.errors import OutputError
-from adaptergen.output.wanted import Wanted, check_tree
+from adaptergen.output.wanted import MANIFEST, Wanted, check_tree
 
 TOOL = "adaptergen"
 FORMAT = 1
@@ -32,6 +32,14 @@ def render(wanted: Wanted) -> bytes:
         "files": {path: digest(data) for path, data in wanted.files.items()},
     }
     return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
+
+
+def meta(data: bytes) -> Mapping[str, object]:
+    """What the maker of a manifest wrote into it; empty if this is no manifest of ours."""
+    if parse(data, Path(MANIFEST)) is None:
+        return {}
+    found = json.loads(data).get("meta")
+    return found if isinstance(found, dict) else {}
 
 
 def parse(data: bytes, place: Path) -> Mapping[str, str] | None:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from adaptergen.output import staging, transaction, tree
+from adaptergen.output import manifest, staging, transaction, tree
 from adaptergen.output.compare import Entry, compare
 from adaptergen.output.errors import OutputError, explained
 from adaptergen.output.lock import locked
 from adaptergen.output.report import Outcome, Report
-from adaptergen.output.wanted import Wanted, check_tree
+from adaptergen.output.wanted import MANIFEST, Wanted, check_tree
 from adaptergen.output.writer import Recorder, TreeWriter, Writer
+
+
+def recorded(folder: Path) -> Mapping[str, object]:
+    """The `meta` of what was written to `folder` before; empty if that was nothing of ours.
+
+    Raises `OutputError` like every reading of the tree.
+    """
+    with explained(folder):
+        data = tree.read(folder, MANIFEST)
+    return {} if data is None else manifest.meta(data)
 
 
 def build(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
 
 from adaptergen.catalogue import Component
 from adaptergen.plan.node import HookPoint, Node
 from adaptergen.plan.where import Where
-from adaptergen.problems import Problem, SpecValueError, quote, suggestion
+from adaptergen.problems import Failed, Problem, quote, suggestion
 from adaptergen.spec.shape import Hook, Wrapping
 
 #: Keywords that the spec says by other means.
@@ -35,63 +37,118 @@ def check_component(
             message = f"{component.name} takes no {word}"
             yield where.at(word).problem("unknown-keyword", message, "delete it", key=True)
     config = accepted.get("config")
-    if config is not None and config.required and not wrapping.config:
+    left_out = not wrapping.config and where.known("config")
+    if config is not None and config.required and left_out:
         message = f"{component.name} needs the config"
         yield where.at("component").problem("missing-keyword", message, "add config: true")
 
 
+@dataclass(frozen=True)
+class Offer:
+    """The hooks that a component offers, those taken off it with the reason, and problems.
+
+    It is `complete` if no name of a hook is in doubt.
+    """
+
+    hooks: tuple[HookPoint, ...]
+    absent: tuple[tuple[str, str], ...]
+    problems: tuple[Problem, ...]
+    complete: bool
+
+
 def hook_points(
-    described: Mapping[str, tuple[Hook, Where]],
+    described: Sequence[tuple[str, Hook, Where]],
     aliases: Mapping[str, str],
     component: Component,
-    where: Where,
-) -> tuple[tuple[HookPoint, ...], tuple[tuple[str, str], ...], list[Problem]]:
-    """The hooks that the component offers, those taken off it with the reason, and problems."""
+    shape: Where,
+    use: Where,
+) -> Offer:
+    """Hooks as a shape and then its use describe them, held against the component."""
     offered = {hook.name: hook for hook in component.hooks}
-    hooks, absent, problems = [], [], []
-    for name, (hook, here) in described.items():
-        taken_off = hook.contract is not None and hook.contract.state == "absent"
-        if name not in offered and not (taken_off and name in aliases):
+    hooks: dict[str, HookPoint] = {}
+    absent: dict[str, str] = {}
+    problems: list[Problem] = []
+    misnamed: list[Problem] = []
+    meant: set[str] = set()
+    for name, hook, here in described:
+        contract = hook.contract if here.whole("contract") else None
+        taken_off = hook.taken_off and contract is not None
+        may_be_alias = hook.taken_off or not here.whole("contract")
+        if name not in offered and not (may_be_alias and name in aliases):
             message = f"{component.name} has no hook {quote(name)}"
             hint = suggestion(name, [*offered, *aliases])
-            problems.append(here.problem("unknown-hook", message, hint, key=True))
-        elif taken_off and hook.contract is not None:
-            absent.append((name, hook.contract.reason))
-        else:
+            if not may_be_alias or shape.known("aliases", name):
+                misnamed.append(here.problem("unknown-hook", message, hint, key=True))
+            meant |= set(get_close_matches(name[:100], offered, n=1))
+            continue
+        problems += _description_problems(hook, here)
+        if taken_off and contract is not None:
+            hooks.pop(name, None)
+            absent[name] = contract.reason
+            continue
+        absent.pop(name, None)
+        axes = []
+        for index, axis in enumerate(hook.shape or ()):
             try:
-                axes = tuple(here.axis(axis) for axis in hook.shape or ())
-            except SpecValueError as error:
-                place = here.at("shape")
-                problems.append(place.problem(error.code, error.message, error.hint))
-            else:
-                file, line = here.source.path, here.line
-                tensor, contract = hook.tensor or "", hook.contract
-                hooks.append(
-                    HookPoint(name, axes, tensor, contract, hook.when, hook.heads, file, line)
-                )
+                axes.append(here.at("shape", index).axis(axis))
+            except Failed as failed:
+                problems += failed.problems
+        file, line, tensor = here.source.path, here.line, hook.tensor or ""
+        hooks[name] = HookPoint(
+            name, tuple(axes), tensor, contract, hook.when, hook.heads, file, line
+        )
+    names = dict.fromkeys(name for name, _, _ in described)
     for name, known in offered.items():
-        if name not in described and known.by_default is not False:
+        judged = shape.known("hooks", name) and use.known("hooks", name)
+        # A name that is not known may be meant for one that is missing.
+        if name not in names and name not in meant and known.by_default is not False and judged:
             message = f"the hook {quote(name)} of {component.name} is not described"
             hint = f"add {name} to hooks, with its shape and its tensor"
-            problems.append(where.at("component").problem("undescribed-hook", message, hint))
-    return tuple(hooks), tuple(absent), problems
+            misnamed.append(shape.at("component").problem("undescribed-hook", message, hint))
+    return Offer(
+        hooks=tuple(hooks[name] for name in names if name in hooks),
+        absent=tuple((name, absent[name]) for name in names if name in absent),
+        problems=(*problems, *misnamed),
+        complete=not misnamed,
+    )
+
+
+def _description_problems(hook: Hook, here: Where) -> Iterator[Problem]:
+    """A hook has its dimensions and says what its tensor is, unless it is taken off."""
+    if not here.whole("contract"):
+        return
+    if hook.taken_off and (hook.shape is not None or hook.tensor is not None):
+        message = "a hook that is taken off holds nothing to describe"
+        yield here.problem("contract-absent", message, "delete shape and tensor")
+    lacking = (hook.shape is None and here.known("shape")) or (
+        hook.tensor is None and here.known("tensor")
+    )
+    if not hook.taken_off and lacking:
+        message = "a hook needs its shape and what tensor it is"
+        yield here.problem("undescribed-hook", message, "add shape: and tensor:")
 
 
 def alias_problems(
     aliases: Mapping[str, str],
     hooks: Iterable[HookPoint],
-    submodules: Iterable[Node],
+    submodules: Sequence[Node],
     where: Where,
+    complete: bool,
 ) -> Iterator[Problem]:
-    """Aliases that have the name of a hook, or lead to none."""
+    """Aliases that have the name of a hook, or lead to none.
+
+    Unless `complete`, only what leads into a submodule that is complete can be known to do so.
+    """
     own = [hook.name for hook in hooks]
     walked = [pair for top in submodules for pair in top.walk()]
     below = [f"{name}.{hook.name}" for name, node in walked for hook in node.hooks]
+    certain = {node.key for node in submodules if node.complete}
     for alias, target in aliases.items():
         here = where.at("aliases", alias)
         if alias in own:
             message = f"{quote(alias)} is a hook, so it cannot be an alias"
             yield here.problem("name-taken", message, "delete it", key=True)
-        if target not in own and target not in below:
+        judged = here.known() and (complete or target.partition(".")[0] in certain)
+        if target not in own and target not in below and judged:
             message = f"there is no hook {quote(target)} here"
             yield here.problem("unknown-hook", message, suggestion(target, [*own, *below]))

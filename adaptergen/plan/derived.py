@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from adaptergen.problems import SpecValueError
-from adaptergen.spec.architecture import Config
+from collections.abc import Iterator
+
+from adaptergen.plan.where import Where
+from adaptergen.problems import Problem, SpecValueError, quote, suggestion
+from adaptergen.source import ANY
+from adaptergen.spec.architecture import Config, Spec
 
 
 def sample_values(config: Config) -> dict[str, int]:
@@ -12,11 +16,33 @@ def sample_values(config: Config) -> dict[str, int]:
 
 
 def derived_values(config: Config) -> dict[str, int]:
-    """Those and what is derived from them; `SpecValueError` says at which name it went wrong."""
+    """Those and what is derived from them; `SpecValueError` if one cannot be worked out."""
     values = sample_values(config)
     for name, expression in config.derived.items():
-        try:
-            values[name] = expression.value(values)
-        except SpecValueError as error:
-            raise SpecValueError(error.code, error.message, error.hint, (name,)) from None
+        values[name] = expression.value(values)
     return values
+
+
+def derived_problems(spec: Spec, top: Where) -> Iterator[Problem]:
+    """Derived values made from nothing, from names without a value, or that are no number."""
+    config, here = spec.config, top.at("config", "derived")
+    listed = top.whole("config", "from_hf")
+    made_of = config.from_hf or spec.blocks.kind or not listed or not top.known("blocks", "kind")
+    if config.derived and not made_of:
+        message = "derived values are made from from_hf, which is empty"
+        yield here.problem("derived-alone", message, "add a field to it", key=True)
+    known, values = list(config.from_hf), sample_values(config)
+    for name, expression in config.derived.items():
+        place = here.at(name)
+        unknown = [used for used in expression.names if used not in known]
+        if place.known() and listed and here.known(ANY):
+            for used in unknown:
+                message = f"{quote(used)} is neither in from_hf nor derived above"
+                hint = suggestion(used, known) or "add it to from_hf"
+                yield place.problem("unknown-name", message, hint)
+        known.append(name)
+        if place.known() and all(used in values for used in expression.names):
+            try:
+                values[name] = expression.value(values)
+            except SpecValueError as error:
+                yield place.problem(error.code, error.message, error.hint)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from adaptergen.catalogue import Catalogue
 from adaptergen.plan.components import alias_problems, check_component, hook_points
 from adaptergen.plan.node import Condition, Node
-from adaptergen.plan.where import Setting, Where
-from adaptergen.problems import Problem, SpecValueError, quote, suggestion
+from adaptergen.plan.where import Argument, Where
+from adaptergen.problems import Failed, Problem, listing, quote, suggestion
+from adaptergen.source import ANY
 from adaptergen.spec.load import LoadedShape
 from adaptergen.spec.shape import Component, Shape, ShapeUse, Use, Wrapping
 
@@ -22,9 +23,11 @@ class Expander:
     """Makes nodes of the components of one spec, and gathers every problem on the way."""
 
     shapes: Mapping[str, LoadedShape]
+    shape_names: tuple[str, ...]
     catalogue: Catalogue
     problems: list[Problem] = field(default_factory=list)
     _made: int = 0
+    _circular: set[str] = field(default_factory=set)
 
     def expand(self, key: str, use: Use, where: Where) -> Node | None:
         """What the use of a component or shape at a place amounts to; None after a problem."""
@@ -38,54 +41,71 @@ class Expander:
             return None
         if isinstance(use, Component):
             return self._node(key, use, use, (), where, where)
-        loaded = self._shape(use, where)
-        if loaded is None:
+        shape, inside = self._shape(use, where)
+        if shape is None or inside is None:
             return None
-        arguments = self._arguments(use, loaded.shape, where)
-        inside = Where(loaded.source, (), arguments, (*where.inside, use.shape))
         added = self.submodules(use.add, where.at("add"))
-        for node in added:
-            if node.key in loaded.shape.submodules:
-                message = f"the shape {quote(use.shape)} has a submodule {quote(node.key)} already"
-                place = where.at("add", node.key)
+        for name in use.add:
+            if name in shape.submodules:
+                message = f"the shape {quote(use.shape)} has a submodule {quote(name)} already"
+                place = where.at("add", name)
                 self.problems.append(
                     place.problem("submodule-twice", message, "use another key", key=True)
                 )
-        return self._node(key, use, loaded.shape, added, where, inside)
+        node = self._node(key, use, shape, added, where, inside)
+        # What stands in a circle has no place of its own.
+        return None if use.shape in self._circular else node
 
     def submodules(self, uses: Mapping[str, Use], where: Where) -> tuple[Node, ...]:
         """What several uses amount to."""
         nodes = (self.expand(key, use, where.at(key)) for key, use in uses.items())
         return tuple(node for node in nodes if node is not None)
 
-    def _shape(self, use: ShapeUse, where: Where) -> LoadedShape | None:
+    def _shape(self, use: ShapeUse, where: Where) -> tuple[Shape | None, Where | None]:
+        """The shape of a use, and the place inside it; None if there is nothing to enter."""
         here = where.at("shape")
-        if use.shape not in self.shapes:
+        loaded = self.shapes.get(use.shape)
+        if loaded is None and here.known():
             message = f"there is no shape {quote(use.shape)}"
-            hint = suggestion(use.shape, self.shapes) or "add its file to the folder shapes"
+            hint = suggestion(use.shape, self.shape_names) or "add its file to the folder shapes"
             self.problems.append(here.problem("unknown-shape", message, hint))
-            return None
+        if loaded is None or loaded.shape is None or loaded.source is None:
+            return None, None
         if use.shape in where.inside:
-            way = " -> ".join((*where.inside, use.shape))
-            message, hint = f"the shapes go round: {way}", "leave this use out"
-            self.problems.append(here.problem("shape-cycle", message, hint))
-            return None
-        return self.shapes[use.shape]
+            names = list(where.inside)
+            circle = names[names.index(use.shape) :]
+            self.problems.append(_cycle(circle, where))
+            self._circular.update(circle)
+            return None, None
+        entered = {**where.inside, use.shape: where}
+        inside = Where(loaded.source, (), {}, entered)
+        arguments = self._arguments(use, loaded.shape, where, inside)
+        return loaded.shape, replace(inside, arguments=arguments)
 
-    def _arguments(self, use: ShapeUse, shape: Shape, where: Where) -> dict[str, Setting]:
-        for name in use.arguments:
-            if name not in shape.parameters:
+    def _arguments(
+        self, use: ShapeUse, shape: Shape, where: Where, inside: Where
+    ) -> dict[str, Argument]:
+        unknown = [name for name in use.arguments if name not in shape.parameters]
+        for name in unknown:
+            if inside.known("parameters", name):
                 message = f"the shape {quote(use.shape)} has no parameter {quote(name)}"
                 hint = suggestion(name, shape.parameters) or "delete it"
                 place = where.at("with", name)
                 self.problems.append(place.problem("unknown-parameter", message, hint, key=True))
-        arguments = {**shape.parameters, **use.arguments}
-        missing = [name for name, value in arguments.items() if value is None]
-        if missing:
-            message = f"the shape {quote(use.shape)} needs a value for {quote(missing[0])}"
-            hint = f"add with: {missing[0]}: ..."
+        arguments, missing = {}, []
+        for name, default in shape.parameters.items():
+            passed = name in use.arguments
+            place = where.at("with", name) if passed else inside.at("parameters", name)
+            value = use.arguments[name] if passed else default
+            if value is None and place.known() and where.known("with", name):
+                missing.append(name)
+            arguments[name] = Argument(value if place.known() else None, place)
+        # An argument with another name may be the one that is missing.
+        if missing and not unknown:
+            message = f"the shape {quote(use.shape)} needs a value for {listing(missing)}"
+            hint = f"add with: {', '.join(f'{name}: ...' for name in missing)}"
             self.problems.append(where.at("shape").problem("missing-argument", message, hint))
-        return {name: value for name, value in arguments.items() if value is not None}
+        return arguments
 
     def _node(
         self,
@@ -97,29 +117,39 @@ class Expander:
         inside: Where,
     ) -> Node | None:
         submodules = self.submodules(wrapping.submodules, inside.at("submodules")) + added
+        try:
+            path = where.at("path").path(use.path)
+        except Failed as failed:
+            self.problems += failed.problems
+            path = ""
         component = self.catalogue.components.get(wrapping.component)
         if component is None:
-            version, name = self.catalogue.tl_version, quote(wrapping.component)
-            message = f"TransformerLens {version} has no component {name}"
-            hint = suggestion(wrapping.component, self.catalogue.components)
-            place = inside.at("component")
-            self.problems.append(place.problem("unknown-component", message, hint))
+            if inside.known("component"):
+                version, name = self.catalogue.tl_version, quote(wrapping.component)
+                message = f"TransformerLens {version} has no component {name}"
+                hint = suggestion(wrapping.component, self.catalogue.components)
+                place = inside.at("component")
+                self.problems.append(place.problem("unknown-component", message, hint))
             return None
         self.problems += check_component(wrapping, component, inside, bool(added))
         replaced = use.hooks if isinstance(use, ShapeUse) else {}
-        described = {
-            name: (hook, inside.at("hooks", name)) for name, hook in wrapping.hooks.items()
-        } | {name: (hook, where.at("hooks", name)) for name, hook in replaced.items()}
+        written = [(name, hook, inside) for name, hook in wrapping.hooks.items()]
+        written += [(name, hook, where) for name, hook in replaced.items()]
+        described = [(name, hook, place.at("hooks", name)) for name, hook, place in written]
         aliases = {alias: targets[0] for alias, targets in component.hook_aliases.items()}
         aliases |= wrapping.aliases
-        hooks, absent, problems = hook_points(described, aliases, component, inside)
-        self.problems += problems
-        self.problems += alias_problems(wrapping.aliases, hooks, submodules, inside)
-        try:
-            path = where.path(use.path)
-        except SpecValueError as error:
-            self.problems.append(where.at("path").problem(error.code, error.message, error.hint))
-            return None
+        offer = hook_points(described, aliases, component, inside, where)
+        complete = offer.complete and _all_there(use, wrapping, submodules, inside, where)
+        wrong = [*alias_problems(wrapping.aliases, offer.hooks, submodules, inside, complete)]
+        self.problems += [*offer.problems, *wrong]
+        complete = complete and not wrong
+        whole = (
+            complete
+            and all(node.whole for node in submodules)
+            and all(place.whole() for _, _, place in described)
+            and all(where.known(word) for word in ("when", "unless", "slot"))
+        )
+        absent = dict(offer.absent)
         return Node(
             key=key,
             bridge=component.name,
@@ -129,17 +159,45 @@ class Expander:
             takes_config=wrapping.config,
             options=tuple(wrapping.options.items()),
             submodules=submodules,
-            hooks=hooks,
-            absent=absent,
-            aliases={
-                alias: target for alias, target in aliases.items() if alias not in dict(absent)
-            },
+            hooks=offer.hooks,
+            absent=offer.absent,
+            aliases={alias: to for alias, to in aliases.items() if alias not in absent},
             functional=use.functional,
             condition=_condition(use),
             file=where.source.path,
             line=where.line,
             where=where,
+            complete=complete,
+            whole=whole,
         )
+
+
+def _all_there(
+    use: Use, wrapping: Wrapping, submodules: tuple[Node, ...], inside: Where, where: Where
+) -> bool:
+    """Whether all submodules were made, and no name is missing of what they and hooks are."""
+    expected = len(wrapping.submodules) + (len(use.add) if isinstance(use, ShapeUse) else 0)
+    lists = [inside.at("hooks"), inside.at("submodules"), where.at("hooks"), where.at("add")]
+    return (
+        len(submodules) == expected
+        and all(node.complete for node in submodules)
+        and all(place.known(ANY) for place in lists)
+        and inside.known("aliases", ANY)
+        and inside.whole("aliases")
+    )
+
+
+def _cycle(circle: list[str], where: Where) -> Problem:
+    """Of shapes of which the last uses the first at a place.
+
+    It is told in the same way wherever the circle was entered.
+    """
+    start = circle.index(min(circle))
+    names = circle[start:] + circle[:start]
+    # The use that led to the first one is not part of the circle.
+    use = where.inside[names[0]] if start else where
+    message = f"the shapes go round: {' -> '.join((*names, names[0]))}"
+    return use.at("shape").problem("shape-cycle", message, "leave this use out")
 
 
 def _condition(use: Use) -> Condition | None:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from adaptergen.catalogue import Catalogue
+from adaptergen.plan.derived import derived_problems
 from adaptergen.plan.expand import Expander
 from adaptergen.plan.hooks import absent_hooks, hook_rows
+from adaptergen.plan.layers import layer_problems
 from adaptergen.plan.model import FunctionalPlan, KindPlan, Plan, RouterPlan
 from adaptergen.plan.names import name_problems
 from adaptergen.plan.node import Node
-from adaptergen.plan.structure import promise_problems, structure_problems
+from adaptergen.plan.promises import promise_problems, replacement_problems
+from adaptergen.plan.structure import structure_problems
 from adaptergen.plan.where import Where
 from adaptergen.problems import Failed, Problem, quote
-from adaptergen.spec.architecture import Kind
+from adaptergen.spec.architecture import Blocks, Kind
 from adaptergen.spec.load import LoadedSpec
 from adaptergen.spec.shape import Convolution, Functional, RouterWeight
 
 
 def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
-    """Decide everything; `header` is the line that says where generated files come from."""
+    """Decide everything; `header` is the line that says where generated files come from.
+
+    `Failed` with all problems: those that were found before, and those of the parts that are whole.
+    """
     spec, top = loaded.spec, Where(loaded.source)
-    expander = Expander(loaded.shapes, catalogue)
+    expander = Expander(loaded.shapes, loaded.shape_names, catalogue)
     components = expander.submodules(spec.components, top.at("components"))
     block = expander.expand("blocks", spec.blocks, top.at("blocks"))
     shared = expander.submodules(spec.blocks.submodules, top.at("blocks", "submodules"))
@@ -27,29 +33,27 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
         name: expander.expand(kind.slot, kind, top.at("blocks", "kinds", name))
         for name, kind in spec.blocks.kinds.items()
     }
-    problems = expander.problems + name_problems(loaded, catalogue)
-    if block is None or problems:
-        raise Failed(problems)
     nodes = {name: node for name, node in kind_nodes.items() if node is not None}
-    trees = [*components, block, *shared, *nodes.values()]
-    functional, router = _used_in_functions(trees, top, problems)
-    problems += structure_problems(components, block, shared, nodes, catalogue)
-    if problems:
-        raise Failed(problems)
-    bound = {node.key for node in shared} | _only_slot(spec.blocks.kinds)
-    slot_aliases = {
-        alias: target.partition(".")[2]
-        for alias, target in block.aliases.items()
-        if spec.blocks.kinds and "." in target and target.partition(".")[0] not in bound
-    }
+    slot_aliases = _slot_aliases(spec.blocks, block, shared)
     kinds = tuple(
         _kind(name, spec.blocks.kinds[name], node, block, shared, slot_aliases, spec.replaces)
         for name, node in nodes.items()
     )
     layer_hooks = hook_rows(shared, block)
     model_hooks = hook_rows(components)
-    problems += promise_problems(kinds, layer_hooks, model_hooks, spec.replaces, top)
-    if problems:
+    trees = [*components, *([block] if block else []), *shared, *nodes.values()]
+    problems = [*loaded.problems, *expander.problems]
+    functional, router = _used_in_functions(trees, top, problems)
+    problems += name_problems(loaded, catalogue)
+    problems += derived_problems(spec, top)
+    problems += layer_problems(spec, top)
+    problems += structure_problems(components, block, shared, nodes, catalogue)
+    problems += promise_problems(kinds, top)
+    # Of what is no block, the aliases say nothing.
+    if block and block.complete and catalogue.components[block.bridge].is_list_item:
+        tables = (model_hooks, layer_hooks, *(kind.hooks for kind in kinds))
+        problems += replacement_problems(spec, tables, block, trees, top)
+    if block is None or problems:
         raise Failed(problems)
     return Plan(
         spec=spec,
@@ -73,17 +77,23 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
     )
 
 
-def _only_slot(kinds: dict[str, Kind]) -> set[str]:
-    """The slot that every kind takes, if it is one."""
-    slots: set[str] = {kind.slot for kind in kinds.values()}
-    return slots if len(slots) == 1 else set()
+def _slot_aliases(blocks: Blocks, block: Node | None, shared: tuple[Node, ...]) -> dict[str, str]:
+    """Aliases of the block into a slot that the kinds do not all take."""
+    slots: set[str] = {kind.slot for kind in blocks.kinds.values()}
+    bound = {node.key for node in shared} | (slots if len(slots) == 1 else set())
+    aliases = block.aliases.items() if block and blocks.kinds else ()
+    return {
+        alias: target.partition(".")[2]
+        for alias, target in aliases
+        if "." in target and target.partition(".")[0] not in bound
+    }
 
 
 def _kind(
     name: str,
     kind: Kind,
     node: Node,
-    block: Node,
+    block: Node | None,
     shared: tuple[Node, ...],
     slot_aliases: dict[str, str],
     replaces: dict[str, str | None],
@@ -112,7 +122,7 @@ def _used_in_functions(
     for tree in nodes:
         for _, node in tree.walk():
             for child in node.submodules:
-                if child.functional:
+                if child.functional and child.where.whole("functional"):
                     found[node.bridge, child.key, child.functional] = node
     convolution: FunctionalPlan | None = None
     router: RouterPlan | None = None

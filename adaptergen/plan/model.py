@@ -10,6 +10,9 @@ from adaptergen.spec.architecture import Spec
 from adaptergen.spec.shape import Contract, Convolution
 from adaptergen.spec.values import Dimension
 
+#: Hooks of attention in which each head stands by itself, where it has `d_head` in each.
+_BY_HEAD = ("attn.q.hook_out", "attn.k.hook_out", "attn.v.hook_out", "attn.o.hook_in")
+
 
 @dataclass(frozen=True)
 class HookRow:
@@ -83,6 +86,8 @@ class Plan:
     router: RouterPlan | None
     passthrough: tuple[str, ...]
     slot_aliases: Mapping[str, str]
+    package: str = "transformer_lens.model_bridge.supported_architectures"
+    """Where the module of the adapter is imported from."""
 
     @property
     def adapter_class(self) -> str:
@@ -105,6 +110,18 @@ class Plan:
             for hook in node.hooks
             if hook.heads
         )
+
+    @property
+    def weights_by_head(self) -> bool:
+        """Whether the weights of every layer's attention are those of heads of one width."""
+        hooks = {
+            f"{name}.{hook.name}": hook
+            for top in self.shared
+            for name, node in top.walk()
+            for hook in node.hooks
+        }
+        found = [hooks.get(name) for name in _BY_HEAD]
+        return all(hook and str(hook.axes[-1]) == "d_head" and not hook.heads for hook in found)
 
     @property
     def conditional(self) -> dict[str, Condition]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from adaptergen.catalogue import Catalogue
-from adaptergen.plan.derived import derived_values
 from adaptergen.plan.taken import BUILDERS, CONFIG_METHODS, TEST_IMPORTS
 from adaptergen.plan.where import Where
-from adaptergen.problems import Problem, SpecValueError, listing, quote, suggestion
+from adaptergen.problems import Problem, quote, suggestion
 from adaptergen.spec.architecture import Spec
 from adaptergen.spec.load import LoadedSpec
 
@@ -18,12 +17,14 @@ _TINY_OWN = "attn_implementation"
 
 
 def name_problems(loaded: LoadedSpec, catalogue: Catalogue) -> list[Problem]:
-    """Every name that collides with another, in the generated files or on the config."""
+    """Every name that collides with another, in the generated files or on the config.
+
+    Stand-ins for what is broken collide with nothing.
+    """
     spec, top = loaded.spec, Where(loaded.source)
     return [
         *_flags(spec, top, catalogue),
         *_config_names(spec, top, catalogue),
-        *_derived(spec, top),
         *_classes(spec, top),
         *_kinds(spec, top),
         *_tiny(spec, top),
@@ -86,17 +87,6 @@ def _config_problem(place: Where, name: str, what: str, key: bool) -> Problem:
     return place.problem("config-name", f"{quote(name)} is {what} already", hint, key=key)
 
 
-def _derived(spec: Spec, top: Where) -> Iterator[Problem]:
-    config, place = spec.config, top.at("config", "derived")
-    if config.derived and not config.from_hf and not spec.blocks.kind:
-        message, hint = "derived values are made from from_hf, which is empty", "add a field to it"
-        yield place.problem("derived-alone", message, hint, key=True)
-    try:
-        derived_values(config)
-    except SpecValueError as error:
-        yield place.at(*error.at).problem(error.code, error.message, error.hint)
-
-
 def _classes(spec: Spec, top: Where) -> Iterator[Problem]:
     if spec.architecture in TEST_IMPORTS or spec.architecture == f"{spec.name}ArchitectureAdapter":
         message = f"the tests have something else called {quote(spec.architecture)}"
@@ -112,14 +102,7 @@ def _kinds(spec: Spec, top: Where) -> Iterator[Problem]:
         elif builder in BUILDERS or builder == f"_{spec.name}BlockBridge":
             message = f"the adapter has something else called {quote(builder)}"
             yield place.problem("name-taken", message, _OTHER, key=True)
-    told, paths = spec.blocks.kind, dict[str, str]()
-    for name, kind in spec.blocks.kinds.items():
-        slot = paths.setdefault(str(kind.path), kind.slot)
-        if slot != kind.slot and not told:
-            message = f"kinds at one path are in the slots {listing([slot, kind.slot])}"
-            hint = "say by kind: where the kinds are listed, to translate names of weights"
-            place = top.at("blocks", "kinds", name, "slot")
-            yield place.problem("slots-untold", message, hint)
+    told = spec.blocks.kind
     if told and told.attribute == "config":
         message = "the config is the attribute `config` of a block"
         place = top.at("blocks", "kind", "attribute")
@@ -128,12 +111,13 @@ def _kinds(spec: Spec, top: Where) -> Iterator[Problem]:
 
 def _tiny(spec: Spec, top: Where) -> Iterator[Problem]:
     tiny, here = spec.tiny, top.at("tiny")
-    if "vocab_size" not in tiny.config:
+    if "vocab_size" not in tiny.config and here.known("config", "vocab_size"):
         message = "the tests draw tokens below vocab_size, which the tiny model lacks"
         yield here.at("config").problem("tiny-config", message, "add vocab_size: 64", key=True)
     for name in ("vocab_size", "num_hidden_layers"):
         value = tiny.config.get(name, 64)
-        if type(value) is not int or value < 1:
+        number = type(value) is int and value >= 1
+        if not number and here.known("config", name):
             message = f"{quote(name)} is not a number of {name.rpartition('_')[2]}"
             if name == "vocab_size":
                 message = f"{quote(name)} is not a number of tokens"
@@ -154,6 +138,8 @@ def _tiny(spec: Spec, top: Where) -> Iterator[Problem]:
 def _doubles(here: Where, entries: Iterable[str]) -> Iterator[Problem]:
     seen: set[str] = set()
     for index, entry in enumerate(entries):
+        if not here.known(index):
+            continue
         if entry in seen:
             message = f"{quote(entry)} stands here twice"
             yield here.at(index).problem("listed-twice", message, "delete one of the two")

@@ -45,7 +45,8 @@ class Node:
     """A bridge component around the HF module at `path`, bound under `key`.
 
     `absent` are hooks and aliases taken off it, with the reason; `condition` says under which
-    config HF has the module.
+    config HF has the module. A node is `complete` if the names of all hooks on and below it are
+    known, and `whole` if what they promise is known too; in a plan both hold.
     """
 
     key: str
@@ -64,6 +65,8 @@ class Node:
     file: str
     line: int
     where: Where = field(compare=False, repr=False)
+    complete: bool = True
+    whole: bool = True
 
     @property
     def token_hooks(self) -> tuple[str, ...]:

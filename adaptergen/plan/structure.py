@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from adaptergen.catalogue import Catalogue
-from adaptergen.plan.model import HookRow, KindPlan
 from adaptergen.plan.node import Node
 from adaptergen.plan.taken import COMPONENT_ATTRIBUTES, FUNCTIONAL_LOCALS
-from adaptergen.plan.where import Where
 from adaptergen.problems import Problem, listing, quote, suggestion
 from adaptergen.spec.shape import RouterWeight
 
@@ -17,19 +15,22 @@ _OTHER = "choose another name"
 
 def structure_problems(
     components: tuple[Node, ...],
-    block: Node,
+    block: Node | None,
     shared: tuple[Node, ...],
     kinds: Mapping[str, Node],
     catalogue: Catalogue,
 ) -> list[Problem]:
     """Every component that stands where the templates have nothing for it."""
     in_kinds = {id(child) for node in kinds.values() for child in node.submodules}
-    problems = [*_block(block, catalogue), *_names(block, shared)]
-    for top in (*components, block, *shared, *kinds.values()):
+    blocks = (block,) if block else ()
+    problems: list[Problem] = []
+    for node in blocks:
+        problems += [*_block(node, catalogue), *_names(node, shared)]
+    for top in (*components, *blocks, *shared, *kinds.values()):
         for _, node in top.walk():
             problems += _names(node, node.submodules)
             problems += _functional(node, id(node) in in_kinds)
-    for top in (*components, block):
+    for top in (*components, *blocks):
         for _, node in top.walk():
             problems += _condition(node)
     problems += [problem for node in kinds.values() for problem in _condition(node, hooks=False)]
@@ -79,6 +80,8 @@ def _functional(node: Node, in_kind: bool) -> Iterator[Problem]:
     if isinstance(functional, RouterWeight):
         return
     for word, name in (("sequence", functional.sequence), ("step", functional.step)):
+        if not place.known(word):
+            continue
         if name in FUNCTIONAL_LOCALS or (word, name) == ("step", functional.sequence):
             message = f"the adapter has something else called {quote(name)} there"
             yield place.at(word).problem("name-taken", message, "name the function of HF")
@@ -91,31 +94,3 @@ def _condition(node: Node, hooks: bool = True) -> Iterator[Problem]:
         message = "only what stands inside a layer may depend on the config"
         place = node.where.at(word) if node.condition else node.where
         yield place.problem("misplaced-when", message, f"delete {word}", key=True)
-
-
-def promise_problems(
-    kinds: Iterable[KindPlan],
-    layer: tuple[HookRow, ...],
-    model: tuple[HookRow, ...],
-    replaces: Mapping[str, str | None],
-    top: Where,
-) -> Iterator[Problem]:
-    """Hooks of one name that promise different things, and replacements that do not exist."""
-    tables = [(kind.name, kind.hooks) for kind in kinds] or [("", layer)]
-    first: dict[str, tuple[str, HookRow]] = {}
-    for kind, table in tables:
-        for row in table:
-            other, known = first.setdefault(row.name, (kind, row))
-            if (known.contract, known.condition) != (row.contract, row.condition):
-                message = f"{quote(row.name)} does not promise the same on {listing([other, kind])}"
-                hint = "give one of the two another slot, or both the same contract"
-                place = top.at("blocks", "kinds", kind)
-                yield place.problem("promises-differ", message, hint, key=True)
-                break
-    rows = [*model, *(row for _, table in tables for row in table)]
-    offered = {name for row in rows for name in (row.name, *row.aliases)}
-    for old, new in replaces.items():
-        if new is not None and new not in offered:
-            message = f"neither a layer nor the model has a hook {quote(new)}"
-            hint = suggestion(new, offered)
-            yield top.at("replaces", old).problem("unknown-hook", message, hint)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from adaptergen.problems import Loc, Problem, SpecValueError, quote, suggestion
+from adaptergen.problems import Failed, Loc, Problem, SpecValueError, quote, suggestion
 from adaptergen.source import Source
 from adaptergen.spec.names import check_path
 from adaptergen.spec.shape import Parameter
@@ -17,20 +17,36 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
+class Argument:
+    """What a parameter stands for, None if that is not known; and where it is written."""
+
+    value: Setting
+    where: Where
+
+
+@dataclass(frozen=True)
 class Where:
     """A file, a location in it, and what the parameters of the shape in it stand for there.
 
-    `inside` names the shapes that were entered on the way.
+    `inside` are the shapes that were entered on the way, each with the use that led to it.
     """
 
     source: Source
     loc: Loc = ()
-    arguments: Mapping[str, Setting] = field(default_factory=dict)
-    inside: tuple[str, ...] = ()
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
+    inside: Mapping[str, Where] = field(default_factory=dict)
 
     def at(self, *loc: str | int) -> Where:
         """Further down in the same file."""
         return replace(self, loc=self.loc + loc)
+
+    def known(self, *loc: str | int) -> bool:
+        """Whether it can be judged what stands there, or that nothing does (see `Source`)."""
+        return self.source.known(self.loc + loc)
+
+    def whole(self, *loc: str | int) -> bool:
+        """Whether everything there and below it can be judged."""
+        return self.source.whole(self.loc + loc)
 
     def problem(self, code: str, message: str, hint: str = "", key: bool = False) -> Problem:
         """A problem here."""
@@ -42,17 +58,34 @@ class Where:
         return self.source.place(self.loc, key=True).line
 
     def path(self, path: Parameter | str) -> str:
-        """A path, or the one that a parameter stands for; `SpecValueError` if it is none."""
-        return check_path(str(self._argument(path))) if isinstance(path, Parameter) else path
+        """The path here, or the one that a parameter stands for.
+
+        `Failed` if it is none; without a problem if that is told elsewhere.
+        """
+        return self._argument(path, _parse_path) if isinstance(path, Parameter) else path
 
     def axis(self, axis: Parameter | Dimension) -> Dimension:
-        """An axis, or the one that a parameter stands for; `SpecValueError` if it is none."""
-        return parse_dimension(self._argument(axis)) if isinstance(axis, Parameter) else axis
+        """The axis here, or the one that a parameter stands for; `Failed` like `path`."""
+        return self._argument(axis, parse_dimension) if isinstance(axis, Parameter) else axis
 
-    def _argument(self, parameter: Parameter) -> Setting:
+    def _argument(self, parameter: Parameter, parse: Callable[[Setting], Value]) -> Value:
         name = parameter.parameter
-        if name not in self.arguments:
+        argument = self.arguments.get(name)
+        if argument is None:
+            shape_known = not self.inside or self.source.known(("parameters", name))
+            if not shape_known or not self.known("parameter"):
+                raise Failed([])
             message = f"there is no parameter {quote(name)} here"
             hint = suggestion(name, self.arguments) or "declare it in parameters"
-            raise SpecValueError("unknown-parameter", message, hint)
-        return self.arguments[name]
+            raise Failed([self.problem("unknown-parameter", message, hint)])
+        if argument.value is None:
+            raise Failed([])
+        try:
+            return parse(argument.value)
+        except SpecValueError as error:
+            problem = argument.where.problem(error.code, error.message, error.hint)
+            raise Failed([problem]) from None
+
+
+def _parse_path(value: Setting) -> str:
+    return check_path(str(value))

@@ -9,6 +9,7 @@ from adaptergen.problems.audit_codes import AUDIT_CODES
 from adaptergen.problems.checkout_codes import CHECKOUT_CODES
 from adaptergen.problems.code import Code
 from adaptergen.problems.plan_codes import PLAN_CODES
+from adaptergen.problems.plugin_codes import PLUGIN_CODES
 from adaptergen.problems.spec_codes import SPEC_CODES
 
 _FILES = {
@@ -226,4 +227,5 @@ CODES: dict[str, Code] = {
     **PLAN_CODES,
     **CHECKOUT_CODES,
     **AUDIT_CODES,
+    **PLUGIN_CODES,
 }

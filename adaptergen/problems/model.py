@@ -57,7 +57,9 @@ class Failed(Exception):
     """A step could not do its work because of what it was given; carries every problem found."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(set(problems), key=lambda problem: problem.sort_key))
+        # Whoever finds a problem once more may have another hint for it.
+        told = {problem.sort_key: problem for problem in problems}
+        self.problems = tuple(told[key] for key in sorted(told))
         super().__init__(self.problems)
 
     def __str__(self) -> str:

@@ -30,6 +30,7 @@ _SPLIT = (
 )
 _FUNCTIONAL = {
     *(((name, "")) for name in ("copy", "functools", "inspect", "types", "torch")),
+    ("collections", "ChainMap"),
     ("collections.abc", "Callable"),
     ("accelerate.utils", "align_module_device"),
     ("transformer_lens.hook_points", "HookPoint"),
@@ -112,6 +113,7 @@ def render_adapter(plan: Plan) -> str:
             **plan.functional.functions.model_dump(),
         },
         takes_hooks_off=takes_hooks_off,
+        weights_by_head=plan.weights_by_head,
         hf_fields=_tuple(list(spec.config.from_hf)),
         has_token_hooks=has_token_hooks,
         from_hf=spec.config.from_hf,

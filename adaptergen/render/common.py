@@ -7,8 +7,6 @@ from adaptergen.plan.model import KindPlan, Plan
 from adaptergen.render.environment import fill
 from adaptergen.render.formatting import format_python
 
-ADAPTER_PACKAGE = "transformer_lens.model_bridge.supported_architectures"
-
 
 def common_values(plan: Plan) -> dict[str, object]:
     """What every template is told."""
@@ -19,7 +17,7 @@ def common_values(plan: Plan) -> dict[str, object]:
         "architecture": spec.architecture,
         "module": spec.module,
         "adapter_class": plan.adapter_class,
-        "adapter_module": f"{ADAPTER_PACKAGE}.{spec.module}",
+        "adapter_module": f"{plan.package}.{spec.module}",
         "checkpoint": spec.checkpoints[0],
         "env": spec.module.upper(),
     }
@@ -32,7 +30,12 @@ def kind_of_class(plan: Plan, name: str) -> KindPlan | None:
 
 def render_checkpoint_test(plan: Plan) -> str:
     """Source of the test on a real checkpoint."""
-    return format_python(fill("checkpoint_test.py.jinja", **common_values(plan)))
+    parity = plan.spec.parity
+    tolerance = {
+        dtype: parity.allowed(dtype) for dtype in ("float32", "bfloat16", "float16") if parity
+    }
+    values = {"parity": parity, "tolerance": [pair for pair in tolerance.items() if pair[1]]}
+    return format_python(fill("checkpoint_test.py.jinja", **common_values(plan), **values))
 
 
 def render_conftest(plan: Plan) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from adaptergen.plan.hooks import absent_hooks
 from adaptergen.plan.model import HookRow, Plan
 from adaptergen.plan.table import layer_tables, shared_hooks
 from adaptergen.render.environment import fill
@@ -35,7 +36,7 @@ def render_hook_page(plan: Plan) -> str:
             "heading": "Every layer",
             "about": f"{plan.block.title[0].upper()}{plan.block.title[1:]}.",
             "rows": [_row(row) for _, table in layer_tables(plan) for row in table],
-            "absent": (),
+            "absent": absent_hooks(plan.shared),
         }
     ]
     return fill(

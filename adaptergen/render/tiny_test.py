@@ -38,10 +38,10 @@ def render_tiny_test(plan: Plan) -> str:
         "tiny_test.py.jinja",
         **common_values(plan),
         imports=import_lines(_IMPORTS | {("transformers", spec.architecture)}),
-        config=_literal(spec.tiny.config),
+        config=literal(spec.tiny.config),
         branches=_branches(plan),
         branch_releases=sorted(spec.tiny.releases.items()),
-        parity=spec.parity,
+        parity=spec.parity if spec.parity and spec.parity.in_float32 else None,
         kinds=repr(list(spec.tiny.kinds)) if spec.tiny.kinds else "",
         n_layers=spec.tiny.config.get("num_hidden_layers", 2),
         exceptions=[
@@ -87,7 +87,6 @@ def render_tiny_test(plan: Plan) -> str:
         },
         state_space={"kind": state_space[0]} if state_space else None,
         from_hf=repr(list(spec.config.from_hf)) if spec.config.from_hf else "",
-        passthrough=repr(list(plan.passthrough)),
         kinds_field=told.listed_in if told else "",
         derived=[
             (name, arithmetic_code(value, "cfg")) for name, value in spec.config.derived.items()
@@ -103,10 +102,10 @@ def _branches(plan: Plan) -> str:
 
 
 def _branch(changes: Mapping[str, object]) -> str:
-    return f"CONFIG | {_literal(dict(changes))}" if changes else "CONFIG"
+    return f"CONFIG | {literal(dict(changes))}" if changes else "CONFIG"
 
 
-def _literal(value: object) -> str:
+def literal(value: object) -> str:
     """A literal, with lists where the spec has them."""
     if isinstance(value, dict):
         entries = ", ".join(f"{key!r}: {_inline(item)}" for key, item in value.items())

@@ -1,6 +1,7 @@
 """The door through which YAML files come in."""
 
-from adaptergen.source.source import Source, read_source
+from adaptergen.source.mend import Mended, mend
+from adaptergen.source.source import ANY, Source, read_source
 from adaptergen.source.validate import validate
 
-__all__ = ["Source", "read_source", "validate"]
+__all__ = ["ANY", "Mended", "Source", "mend", "read_source", "validate"]

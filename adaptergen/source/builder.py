@@ -61,13 +61,11 @@ class Builder:
         elif isinstance(event, events.AliasEvent):
             name = quote(f"*{event.anchor}")
             self.problem("yaml-reuse", f"aliases are not allowed: {name}", _REUSE_HINT, span)
-            self._add(Node(None, span))
+            self._add(Node(None, span, broken=True))
         elif isinstance(event, events.ScalarEvent):
-            self._refuse_properties(event, span)
-            self._scalar(event, span)
+            self._scalar(event, span, self._refuse_properties(event, span))
         elif isinstance(event, events.CollectionStartEvent):
-            self._refuse_properties(event, span)
-            self._start(event, span)
+            self._start(event, span, self._refuse_properties(event, span))
         elif isinstance(event, events.CollectionEndEvent):
             self._end(event)
 
@@ -83,7 +81,8 @@ class Builder:
                 message = f"YAML directives are not allowed: {quote(line)}"
                 self.problem("yaml-directive", message, "remove this line", at)
 
-    def _refuse_properties(self, event: Any, span: Span) -> None:
+    def _refuse_properties(self, event: Any, span: Span) -> bool:
+        """Whether the value is not what was meant."""
         at = Span(span.line, span.column, 1)
         if event.anchor is not None:
             name = quote(f"&{event.anchor}")
@@ -91,8 +90,9 @@ class Builder:
         if event.ctag is not None:
             message = f"YAML tags are not allowed: {quote(str(event.ctag))}"
             self.problem("yaml-tag", message, "write the value without `!`", at)
+        return event.ctag is not None
 
-    def _scalar(self, event: Any, span: Span) -> None:
+    def _scalar(self, event: Any, span: Span, broken: bool) -> None:
         plain, text = event.implicit[0], event.value
         hidden = HIDDEN.search(text)
         if hidden:
@@ -101,7 +101,7 @@ class Builder:
         if plain and text == "<<" and self._wants_key():
             message = "merge keys are not allowed: `<<`"
             self.problem("yaml-reuse", message, _REUSE_HINT, span)
-            self._add(Node(text, span), usable=False)
+            self._add(Node(text, span, broken=True))
             return
         try:
             value = resolve(text) if plain and event.ctag is None else text
@@ -109,16 +109,16 @@ class Builder:
             message = f"the number {quote(text, 30)} is too large"
             hint = "a whole number must fit into 64 bits; put it in quotes if it is text"
             self.problem("number-too-large", message, hint, span)
-            value = 0
-        self._add(Node(value, span))
+            value, broken = 0, True
+        self._add(Node(value, span, broken=broken or hidden is not None))
 
-    def _start(self, event: Any, span: Span) -> None:
+    def _start(self, event: Any, span: Span, broken: bool) -> None:
         if len(self._open) == MAX_DEPTH:
             message = f"more than {MAX_DEPTH} levels of nesting"
             self.problem("too-deep", message, "flatten the structure", span)
             raise Stop
         value: Any = {} if isinstance(event, events.MappingStartEvent) else []
-        node = Node(value, span)
+        node = Node(value, span, broken=broken)
         self._open.append(_Open(node, not event.flow_style))
 
     def _end(self, event: Any) -> None:
@@ -134,7 +134,7 @@ class Builder:
         top = self._open[-1] if self._open else None
         return top is not None and isinstance(top.node.value, dict) and top.key is None
 
-    def _add(self, node: Node, block: bool = False, usable: bool = True) -> None:
+    def _add(self, node: Node, block: bool = False) -> None:
         if not self._open:
             self.root = node
             return
@@ -142,7 +142,7 @@ class Builder:
         if isinstance(top.node.value, list):
             top.node.add(len(top.node.value), node)
         elif top.key is None:
-            top.key = (self._key(top.node, node) if usable else None, node.span)
+            top.key = (self._key(top.node, node), node.span)
         else:
             (name, span), top.key = top.key, None
             node.key = span
@@ -153,14 +153,20 @@ class Builder:
 
     def _key(self, mapping: Node, node: Node) -> str | None:
         name, span = node.value, node.span
+        if node.broken or not isinstance(name, str):
+            mapping.open = True
+        if node.broken:
+            return None
         if not isinstance(name, str):
             shown = quote(self.lines[span.line - 1][span.column - 1 :][: span.length])
             message = f"this key is not text: {shown}" if span.length else "a key is missing"
             self.problem("key-not-text", message, "put the key in quotes", span)
             return None
         if name in mapping.children:
-            first = mapping.children[name].key
-            where = f"; it stands first in line {first.line}" if first else ""
+            first = mapping.children[name]
+            # One of the two may have been meant for another key.
+            first.broken = mapping.open = True
+            where = f"; it stands first in line {first.key.line}" if first.key else ""
             message = f"the key {quote(name)} stands twice{where}"
             self.problem("duplicate-key", message, "remove or rename one of them", span)
             return None

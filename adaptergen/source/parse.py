@@ -8,7 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
-from adaptergen.problems import Failed
+from adaptergen.problems import Failed, Problem
 from adaptergen.source.builder import Builder, Stop
 from adaptergen.source.tree import Node, Span
 
@@ -23,14 +23,19 @@ _HINTS = (
 _OTHER_HINT = "look at brackets, quotes and indentation here and in the line above"
 
 
-def parse(text: str, path: str, lines: Sequence[str]) -> Node:
-    """The tree of a YAML text; `Failed` with every problem found up to where reading ended."""
+def parse(text: str, path: str, lines: Sequence[str]) -> tuple[Node, list[Problem]]:
+    """The tree of a YAML text, and the problems of what it could do without.
+
+    `Failed`, with every problem found up to there, if reading ended before the text.
+    """
     builder = Builder(path, lines)
+    ended = False
     last = Span(1, 1, 0)
     try:
         for event in YAML(typ="safe", pure=True).parse(text):
             last = Span(event.end_mark.line + 1, event.end_mark.column + 1, 0)
             builder.take(event)
+        ended = True
     except Stop:
         pass
     except MarkedYAMLError as error:
@@ -42,9 +47,10 @@ def parse(text: str, path: str, lines: Sequence[str]) -> Node:
     root = builder.root
     if not builder.problems and (root is None or (root.value is None and not root.span.length)):
         builder.problem("empty-file", "the file is empty", "start it with `spec: 1`", Span(1, 1, 0))
-    if builder.problems or root is None:
+        ended = False
+    if root is None or not ended:
         raise Failed(builder.problems)
-    return root
+    return root, builder.problems
 
 
 def _syntax(builder: Builder, error: Any, last: Span) -> None:

@@ -6,6 +6,7 @@ nothing here needs to know Python's type annotations.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,12 +25,13 @@ class Followed:
     """A location of pydantic, followed into the data.
 
     `path` is the part of it that the data has, without the tags of unions; `value` is what stands
-    there; `keys` are the keys a mapping may have there.
+    there; `keys` are the keys a mapping may have there; `schemas` are what the model says of it.
     """
 
     path: Loc
     value: Any
     keys: frozenset[str]
+    schemas: tuple[Schema, ...]
 
 
 def follow(model: type[BaseModel], data: Any, loc: Loc) -> Followed:
@@ -48,9 +50,49 @@ def follow(model: type[BaseModel], data: Any, loc: Loc) -> Followed:
             data = data[part]
             path.append(part)
             schemas = [child for option in options for child in _children(option, part)]
-    keys = {key for schema in schemas for option in _options(root, schema)
-            for key in option.get("properties", {})}  # fmt: skip
-    return Followed(tuple(path), data, frozenset(keys))
+    found = tuple(option for schema in schemas for option in _options(root, schema))
+    keys = frozenset(key for option in found for key in option.get("properties", {}))
+    return Followed(tuple(path), data, keys, found)
+
+
+def can_lack(model: type[BaseModel], data: Any, loc: Loc) -> bool:
+    """Whether a mapping can do without the key at the end of a location."""
+    around = follow(model, data, loc[:-1])
+    return loc[-1] in around.keys and not any(
+        loc[-1] in schema.get("required", ()) for schema in around.schemas
+    )
+
+
+def stand_in(model: type[BaseModel], data: Any, loc: Loc) -> Any:
+    """A value that the model takes at a location, if its JSON Schema says all; it means nothing."""
+    root = _json_schema(model)
+    around = follow(model, data, loc[:-1])
+    schemas = [child for schema in around.schemas for child in _children(schema, loc[-1])]
+    return _any_of(root, schemas[0]) if schemas else None
+
+
+#: Texts among which there is one for every kind of name; nobody calls anything like that.
+_TEXTS = ("_stand_in", "StandIn", "stand_in", "stand_in/stand_in", "0.0.0")
+
+
+def _any_of(root: Schema, schema: Schema) -> Any:
+    options = list(_options(root, schema))
+    words: Schema = {}
+    for option in reversed(options):
+        words |= option
+    if "const" in words or "enum" in words:
+        return words.get("const", words.get("enum", [None])[0])
+    options = [option for option in options if "type" in option]
+    first = min(options, key=lambda option: option["type"] in ("array", "object"), default={})
+    if first.get("type") == "object":
+        children = {key: next(_children(first, key)) for key in first.get("required", ())}
+        return {key: _any_of(root, child) for key, child in children.items()}
+    if first.get("type") == "array":
+        return [_any_of(root, first.get("items", {}))] * first.get("minItems", 0)
+    if first.get("type") == "string":
+        pattern = first.get("pattern", "")
+        return next((text for text in _TEXTS if re.search(pattern, text)), _TEXTS[0])
+    return {"integer": 0, "number": 0, "boolean": False}.get(str(first.get("type")))
 
 
 @lru_cache(maxsize=32)

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from adaptergen.problems import Loc, Place, Problem
+from adaptergen.problems import Failed, Loc, Place, Problem
 from adaptergen.source.files import read_text, split_lines
 from adaptergen.source.parse import parse
 from adaptergen.source.tree import Node
 
+#: In a location, a key that is not there.
+ANY: Final = "*"
+
 
 @dataclass(frozen=True)
 class Source:
-    """A YAML file as plain data, and where each key and value of it stands."""
+    """A YAML file as plain data, and where each key and value of it stands.
+
+    `problems` are those told of it so far. What they leave in doubt is at or below a location in
+    `broken`, or may be a key that a mapping in `open` lacks.
+    """
 
     path: str
     lines: tuple[str, ...]
     root: Node
+    problems: tuple[Problem, ...] = ()
+    broken: frozenset[Loc] = frozenset()
+    open: frozenset[Loc] = frozenset()
 
     @property
     def data(self) -> Any:
@@ -37,6 +48,25 @@ class Source:
         span = (node.key if key else None) or node.span
         return Place(self.path, span.line, span.column, span.length)
 
+    def known(self, loc: Loc) -> bool:
+        """Whether it can be judged what stands at `loc`, or that nothing does.
+
+        `(..., ANY)` asks whether all keys are known. What stands further down may be broken.
+        """
+        if not self.problems:
+            return True
+        node: Node | None = self.root
+        for depth, part in enumerate(loc):
+            node = node.children.get(part) if node else None
+            if loc[: depth + 1] in self.broken or (node is None and loc[:depth] in self.open):
+                return False
+        return () not in self.broken
+
+    def whole(self, loc: Loc) -> bool:
+        """Whether everything at `loc` and below it can be judged."""
+        doubtful = self.broken | self.open
+        return self.known(loc) and not any(other[: len(loc)] == loc for other in doubtful)
+
     def problem(
         self, code: str, message: str, hint: str = "", loc: Loc = (), key: bool = False
     ) -> Problem:
@@ -45,8 +75,25 @@ class Source:
         return Problem(code, message, hint, place, self.lines[place.line - 1])
 
 
-def read_source(path: Path, shown_as: str) -> Source:
-    """Read a YAML file; `Failed` with every problem found. Problems name the file `shown_as`."""
+def read_source(path: Path, shown_as: str, lenient: bool = False) -> Source:
+    """Read a YAML file; `Failed` with every problem found. Problems name the file `shown_as`.
+
+    If `lenient`, `Failed` only if it cannot be read to its end; else the source has the problems.
+    """
     text = read_text(path, shown_as)
     lines = split_lines(text)
-    return Source(shown_as, lines, parse(text, shown_as, lines))
+    root, problems = parse(text, shown_as, lines)
+    if not problems:
+        return Source(shown_as, lines, root)
+    if not lenient:
+        raise Failed(problems)
+    nodes = list(_walk(root))
+    broken = frozenset(loc for loc, node in nodes if node.broken)
+    lacking = frozenset(loc for loc, node in nodes if node.open)
+    return Source(shown_as, lines, root, tuple(problems), broken, lacking)
+
+
+def _walk(node: Node, loc: Loc = ()) -> Iterator[tuple[Loc, Node]]:
+    yield loc, node
+    for part, child in node.children.items():
+        yield from _walk(child, (*loc, part))

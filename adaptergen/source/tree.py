@@ -21,13 +21,16 @@ class Node:
     """A value with its place.
 
     `span` is what a caret should point at: the value, or the key in front of it if the value is
-    empty or a block of lines. `value` is plain data, shared with the parent's value.
+    empty or a block of lines. `value` is plain data, shared with the parent's value. It is
+    `broken` if it is not what the user meant, and `open` if it lacks keys that could not be read.
     """
 
     value: Any
     span: Span
     key: Span | None = None
     children: dict[str | int, Node] = field(default_factory=dict)
+    broken: bool = False
+    open: bool = False
 
     def add(self, name: str | int, child: Node) -> None:
         """Put a child into both the tree and the data."""

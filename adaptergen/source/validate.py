@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -13,6 +14,7 @@ from adaptergen.problems import (
     MAX_PROBLEMS,
     Failed,
     Loc,
+    Problem,
     SpecValueError,
     listing,
     quote,
@@ -27,7 +29,11 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True)
 class _Finding:
-    """One error of pydantic in our terms. `words` are the missing keys or the expected types."""
+    """One error of pydantic in our terms.
+
+    `words` are the missing keys or the expected types, `meant` is the key near to an unknown one;
+    `of_parts` if a check of a mapping did not accept what its keys have together.
+    """
 
     path: Loc
     code: str
@@ -36,6 +42,13 @@ class _Finding:
     key: bool = False
     words: tuple[str, ...] = ()
     value: Any = None
+    meant: tuple[str, ...] = ()
+    of_parts: bool = False
+
+    @property
+    def about(self) -> Loc:
+        """The value, or the key that is missing."""
+        return self.path + (self.words if self.code == "missing-key" else ())
 
 
 def validate(source: Source, model: type[Model], context: Any = None) -> Model:
@@ -45,18 +58,39 @@ def validate(source: Source, model: type[Model], context: Any = None) -> Model:
     for JSON, which unlike the one for Python objects still makes tuples and enums.
     """
     try:
-        text = json.dumps(source.data)
-        return model.model_validate_json(text, strict=True, context=context)
+        return attempt(source.data, model, context)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-        # A list counts only its good entries: what is wrong with the others is said of them.
-        spoilt = {detail["loc"][:-1] for detail in details}
-        shown = [one for one in details if one["type"] != "too_short" or one["loc"] not in spoilt]
-        findings = [_finding(source, model, dict(detail)) for detail in shown[:MAX_PROBLEMS]]
-    raise Failed(
+        raise Failed(problems_of(source, model, error)) from None
+
+
+def attempt(data: Any, model: type[Model], context: Any = None) -> Model:
+    """Data as a model; pydantic's error if it is none."""
+    return model.model_validate_json(json.dumps(data), strict=True, context=context)
+
+
+def problems_of(source: Source, model: type[BaseModel], error: ValidationError) -> list[Problem]:
+    """What an error of pydantic says of a source, apart from what is in doubt there already."""
+    details = error.errors(include_url=False, include_input=False)
+    # A list counts only its good entries: what is wrong with the others is said of them.
+    spoilt = {detail["loc"][:-1] for detail in details}
+    shown = [one for one in details if one["type"] != "too_short" or one["loc"] not in spoilt]
+    findings = [_finding(source, model, dict(detail)) for detail in shown[:MAX_PROBLEMS]]
+    return [
         source.problem(finding.code, finding.message, finding.hint, finding.path, finding.key)
-        for finding in _merged(findings)
-    )
+        for finding in _merged(_without_consequences(source, findings))
+    ]
+
+
+def _without_consequences(source: Source, findings: list[_Finding]) -> Iterator[_Finding]:
+    """What is known for certain; a key is not missing if it is there with a slip in its name."""
+    meant = {(*one.path[:-1], close) for one in findings for close in one.meant}
+    around = {one.path[:-1] for one in findings if one.code == "unknown-key"}
+    for finding in findings:
+        misspelt = finding.code == "missing-key" and finding.about in meant
+        # A mapping whose parts do not fit may lack the one with a slip in its name.
+        misspelt |= finding.of_parts and finding.path in around
+        if source.known(finding.about) and not misspelt:
+            yield finding
 
 
 def _finding(source: Source, model: type[BaseModel], detail: dict[str, Any]) -> _Finding:
@@ -70,7 +104,9 @@ def _finding(source: Source, model: type[BaseModel], detail: dict[str, Any]) -> 
     if kind == "extra_forbidden":
         parent = follow(model, source.data, loc[:-1])
         message = f"{quote(str(loc[-1]))} is not a key of {name_of(parent.path)}"
-        return _Finding(path, "unknown-key", message, suggestion(str(loc[-1]), parent.keys), True)
+        key, keys = str(loc[-1]), sorted(parent.keys)
+        close = tuple(get_close_matches(key[:100], keys, n=1))
+        return _Finding(path, "unknown-key", message, suggestion(key, keys), True, meant=close)
     if kind in EXPECTED:
         return _Finding(path, "wrong-type", words=(EXPECTED[kind],), value=value)
     if kind in ("literal_error", "enum", "union_tag_invalid"):
@@ -87,7 +123,10 @@ def _bad_value(path: Loc, value: Any, detail: dict[str, Any], key: bool) -> _Fin
     context = detail.get("ctx", {})
     cause = context.get("error")
     if isinstance(cause, SpecValueError):
-        return _Finding(path + cause.at, cause.code, cause.message, cause.hint, key)
+        mapping = isinstance(value, dict) and not key
+        return _Finding(
+            path + cause.at, cause.code, cause.message, cause.hint, key, of_parts=mapping
+        )
     if detail["type"] in BOUNDS:
         wanted = BOUNDS[detail["type"]].format(**context)
         return _Finding(path, "bad-value", f"{name_of(path)} {wanted}, but is {describe(value)}")

@@ -2,72 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from adaptergen.problems import Failed, Problem, every
-from adaptergen.source import Source, read_source, validate
+from adaptergen.problems import Failed, Problem
+from adaptergen.source import Source, mend, read_source
 from adaptergen.spec.architecture import Spec
 from adaptergen.spec.shape import Shape
 
 
 @dataclass(frozen=True)
 class LoadedShape:
-    """A shape, and where it was written."""
+    """A shape, and where it was written. Both are None if the file cannot be read."""
 
-    shape: Shape
-    source: Source
+    shape: Shape | None
+    source: Source | None
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)
 class LoadedSpec:
-    """A spec, the shapes at hand, and where all of them were written."""
+    """A spec, the shapes it uses, where all of them were written, and what shapes there are.
+
+    `problems` are those of all files. What they are about is left out of the spec and the shapes,
+    or has a stand-in; the sources know what that is.
+    """
 
     spec: Spec
     source: Source
     shapes: Mapping[str, LoadedShape]
+    shape_names: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
 
 
 def load(path: Path, shown_as: str, shapes: Path) -> LoadedSpec:
-    """Read the spec at `path` and the shapes in the folder `shapes`.
+    """Read the spec at `path`, and those shapes in the folder `shapes` that it uses.
 
-    Problems name the spec `shown_as`, and a shape by its file beside it. Raises `Failed` with the
-    problems of all files.
+    Problems name the spec `shown_as`, and a shape by its file beside it. Where there is one, all
+    shapes are read: which of them are used may be in doubt. Raises `Failed` with the problems of
+    all files if nothing can be said of the spec.
     """
-    shown_folder = shown_as[: len(shown_as) - len(path.name)] + "shapes/"
-    problems: list[Problem] = []
+    folder = _Folder(shapes, shown_as[: len(shown_as) - len(path.name)] + "shapes/")
     try:
-        spec, source = _load_spec(path, shown_as)
+        mended = mend(read_source(path, shown_as, lenient=True), Spec)
     except Failed as failed:
-        problems += failed.problems
-    try:
-        found = load_shapes(shapes, shown_folder)
-    except Failed as failed:
-        problems += failed.problems
-    if problems:
-        raise Failed(problems)
-    return LoadedSpec(spec, source, found)
-
-
-def _load_spec(path: Path, shown_as: str) -> tuple[Spec, Source]:
-    source = read_source(path, shown_as)
-    spec = validate(source, Spec)
-    if path.name != f"{spec.module}.yaml":
+        raise Failed([*failed.problems, *_problems(folder.all())]) from None
+    spec, source = mended.model, mended.source
+    problems = list(source.problems)
+    if spec and path.name != f"{spec.module}.yaml" and source.known(("module",)):
         hint = f"call the file {spec.module}.yaml, or the module {path.stem}"
         message = f"the module is called {spec.module}, and the file is not"
-        raise Failed([source.problem("module-not-file", message, hint, ("module",))])
-    return spec, source
+        problems.append(source.problem("module-not-file", message, hint, ("module",)))
+    found = folder.used(source.data)
+    if problems or _problems(found):
+        found = folder.all()
+    problems += _problems(found)
+    if spec is None:
+        raise Failed(problems)
+    return LoadedSpec(spec, source, found, folder.names, tuple(problems))
+
+
+class _Folder:
+    """The shapes in a folder; one is read when it is asked for."""
+
+    def __init__(self, path: Path, shown_as: str) -> None:
+        self.names = tuple(sorted(shape.stem for shape in path.glob("*.yaml")))
+        self._path, self._shown_as = path, shown_as
+
+    def all(self) -> dict[str, LoadedShape]:
+        return self._read(self.names)
+
+    def used(self, data: object) -> dict[str, LoadedShape]:
+        """The shapes that a spec uses, and those that these use."""
+        found: dict[str, LoadedShape] = {}
+        named = [*_shapes_named(data)]
+        while wanted := {*named}.intersection(self.names) - found.keys():
+            more = self._read(wanted)
+            found |= more
+            sources = [shape.source for shape in more.values() if shape.source]
+            named = [name for source in sources for name in _shapes_named(source.data)]
+        return found
+
+    def _read(self, names: Iterable[str]) -> dict[str, LoadedShape]:
+        return {name: load_shape(self._path, self._shown_as, name) for name in sorted(names)}
 
 
 @cache
-def load_shapes(folder: Path, shown_folder: str) -> Mapping[str, LoadedShape]:
-    """The shapes in a folder, by name."""
+def load_shape(folder: Path, shown_folder: str, name: str) -> LoadedShape:
+    """The shape of that name; it is read once."""
+    path, shown_as = folder / f"{name}.yaml", f"{shown_folder}{name}.yaml"
+    try:
+        mended = mend(read_source(path, shown_as, lenient=True), Shape)
+    except Failed as failed:
+        return LoadedShape(None, None, failed.problems)
+    return LoadedShape(mended.model, mended.source, mended.source.problems)
 
-    def load_shape(path: Path) -> LoadedShape:
-        source = read_source(path, shown_folder + path.name)
-        return LoadedShape(validate(source, Shape), source)
 
-    paths = sorted(folder.glob("*.yaml"))
-    return dict(zip((path.stem for path in paths), every(load_shape, paths), strict=True))
+def _problems(shapes: Mapping[str, LoadedShape]) -> list[Problem]:
+    return [problem for shape in shapes.values() for problem in shape.problems]
+
+
+def _shapes_named(data: object) -> Iterator[str]:
+    """The names of all shapes that are used anywhere in a file."""
+    if isinstance(data, dict):
+        if isinstance(data.get("shape"), str):
+            yield data["shape"]
+        data = list(data.values())
+    if isinstance(data, list):
+        for item in data:
+            yield from _shapes_named(item)

@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+)
 
 from adaptergen.problems import SpecValueError
 from adaptergen.spec.names import AttributePath, ClassName, HookName, Identifier, ModuleName, Text
@@ -22,7 +30,11 @@ UNLESS = "field of the HF config; where it is not None, HF leaves the module out
 class Strict(BaseModel):
     """No unknown keys, no conversions, no changes."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+    # Only the models of whole files are used by themselves: pydantic makes the validator of one
+    # when it is first wanted, and with it those of all that is below.
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, populate_by_name=True, defer_build=True
+    )
 
 
 class Parameter(Strict):
@@ -57,23 +69,34 @@ class Contract(Strict):
     )
     reason: Text
     switch: Identifier | None = Field(
-        None, description="what makes the hook fire: a setter of the bridge, or an attribute"
+        None,
+        validate_default=True,
+        description="what makes the hook fire: a setter of the bridge, or an attribute",
     )
     transformers: Releases | None = Field(None, description="releases in which this holds")
 
-    @model_validator(mode="after")
-    def _switch_with_on_request(self) -> Contract:
-        if (self.state == "on_request") != (self.switch is not None):
+    @field_validator("switch")
+    @classmethod
+    def _switch_with_on_request(cls, switch: str | None, info: ValidationInfo) -> str | None:
+        # Without a state, that is what is wrong, and nothing is known of the rest.
+        state = info.data.get("state")
+        if state is not None and (state == "on_request") != (switch is not None):
             message = "a hook has a switch if it fires on request, and only then"
-            raise SpecValueError("contract-switch", message, "add switch: with the attribute", ())
-        if self.transformers and self.state in ("absent", "on_request"):
+            hint = "add switch: with the attribute" if switch is None else "delete it"
+            raise SpecValueError("contract-switch", message, hint)
+        return switch
+
+    @field_validator("transformers")
+    @classmethod
+    def _one_for_all_releases(cls, releases: str | None, info: ValidationInfo) -> str | None:
+        if releases and info.data.get("state") in ("absent", "on_request"):
             message = "the adapter is one for all releases, so this cannot depend on the release"
-            raise SpecValueError("contract-releases", message, "use silent", ("transformers",))
-        return self
+            raise SpecValueError("contract-releases", message, "use silent")
+        return releases
 
 
 class Hook(Strict):
-    """What a hook point holds."""
+    """What a hook point holds; `shape` and `tensor` unless its contract is `absent`."""
 
     shape: tuple[ShapeAxis, ...] | None = Field(None, description="dimensions, outermost first")
     tensor: Text | None = Field(None, description="what the tensor is")
@@ -83,16 +106,10 @@ class Hook(Strict):
         None, description="field of cfg: heads into which the last axis of HF's tensor is split"
     )
 
-    @model_validator(mode="after")
-    def _described_unless_absent(self) -> Hook:
-        absent = self.contract is not None and self.contract.state == "absent"
-        if absent and (self.shape is not None or self.tensor is not None):
-            message = "a hook that is taken off holds nothing to describe"
-            raise SpecValueError("contract-absent", message, "delete shape and tensor")
-        if not absent and (self.shape is None or self.tensor is None):
-            message = "a hook needs its shape and what tensor it is"
-            raise SpecValueError("undescribed-hook", message, "add shape: and tensor:")
-        return self
+    @property
+    def taken_off(self) -> bool:
+        """Whether the component does not offer the hook."""
+        return self.contract is not None and self.contract.state == "absent"
 
 
 class Convolution(Strict):
@@ -127,7 +144,10 @@ Functional = Annotated[
 
 
 def _kind_of_function(value: Any) -> str:
-    router = "method" in value if isinstance(value, dict) else isinstance(value, RouterWeight)
+    if isinstance(value, dict):
+        router = not any(key in value for key in Convolution.model_fields)
+    else:
+        router = isinstance(value, RouterWeight)
     return "router" if router else "convolution"
 
 
@@ -182,7 +202,3 @@ class Shape(Wrapping):
     version: Literal[1] = Field(alias="shape")
     title: Text
     parameters: dict[Key, Setting] = Field({}, description="names with defaults; null for none")
-
-
-for _model in (Wrapping, Component, ShapeUse, Shape):
-    _model.model_rebuild()

@@ -35,13 +35,16 @@ class Work:
 class Reference:
     """HF's answers: `[batch, pos, vocabulary]` logits, residuals after layers, tokens, states.
 
-    `greedy` maps the length of a prompt to prompt and continuation; `uncached` continues the
-    shortest prompt without a cache, `padded` is tokens, mask and continuation. `states` holds the
-    recurrent states of each layer after a prompt of each length.
+    `uncached_logits` are of a run without a cache: keys and values that a cache has copied lie
+    otherwise in memory, and HF's own sums may round otherwise. `greedy` maps the length of a prompt
+    to prompt and continuation; `uncached` continues the shortest prompt without a cache, `padded`
+    is tokens, mask and continuation. `states` holds the recurrent states of each layer after a
+    prompt of each length.
     """
 
     work: Work
     logits: Any
+    uncached_logits: Any
     step_logits: Any
     residuals: list[Any]
     greedy: dict[int, Any]
@@ -67,6 +70,7 @@ def take_reference(
     return Reference(
         work=work,
         logits=logits,
+        uncached_logits=model(work.tokens, use_cache=False).logits,
         step_logits=_step(model, work.tokens),
         residuals=residuals,
         greedy=greedy,

@@ -89,12 +89,9 @@ def make_subject(target: Target, bridge: Any, kinds: list[str], sheet: Sheet) ->
 
 
 def allowed(target: Target, dtype: Any, decode: bool = False) -> float:
-    """The largest difference of logits that the spec allows, which it says for float32."""
+    """The largest difference of logits that the spec allows in this type."""
     parity = target.plan.spec.parity
-    if parity is None:
-        return 0.0
-    coarser: float = torch.finfo(dtype).eps / torch.finfo(torch.float32).eps
-    return coarser * max(parity.within, parity.decode_within if decode else 0.0)
+    return parity.allowed(str(dtype).removeprefix("torch."), decode) if parity else 0.0
 
 
 def new_cache(config: Any) -> Any:

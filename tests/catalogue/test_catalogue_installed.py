@@ -15,13 +15,12 @@ from adaptergen.catalogue import (
     Component,
     Hook,
     dumps,
-    extract,
     find_installed,
     installed_version,
     load,
-    observe,
 )
-from adaptergen.catalogue.observe import instantiate, observed_hooks, settle
+from adaptergen.catalogue.extract import extract
+from adaptergen.catalogue.observe import instantiate, observe, observed_hooks, settle
 
 UPDATE = "stale: run `python -m adaptergen.catalogue`"
 VERSION = "4.3.0"

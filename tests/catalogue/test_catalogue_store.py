@@ -14,12 +14,11 @@ from adaptergen.catalogue import (
     CatalogueError,
     committed_versions,
     dumps,
-    extract,
     load,
-    nearest,
     path_of,
     read,
 )
+from adaptergen.catalogue.extract import extract
 
 Tree = Callable[[Mapping[str, str]], Path]
 
@@ -84,14 +83,3 @@ def test_reading_needs_nothing_heavy() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert run.stdout == "[]\n"
-
-
-def test_did_you_mean() -> None:
-    components = load()[0].components
-    assert nearest("SSM2MixerBrige", components) == "SSM2MixerBridge"
-    assert nearest("moebridge", components) == "MoEBridge"
-    assert nearest("Attention", components) == "AttentionBridge"
-    assert nearest("submodule", [key.name for key in components["MoEBridge"].keywords]) == (
-        "submodules"
-    )
-    assert nearest("xyzzy", components) is None

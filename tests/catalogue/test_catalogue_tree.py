@@ -11,9 +11,9 @@ from adaptergen.catalogue import (
     CatalogueError,
     ConfigField,
     RegistrationSite,
-    extract,
     find_installed,
 )
+from adaptergen.catalogue.extract import extract
 
 Tree = Callable[[Mapping[str, str]], Path]
 ADAPTERS = "transformer_lens.model_bridge.supported_architectures"

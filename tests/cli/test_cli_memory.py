@@ -79,8 +79,8 @@ def test_an_edit_of_what_goes_in(
     assert run("build", SPEC).code == 0
 
 
-def test_a_new_shape_that_is_wrong(remembered: Path, run: Any) -> None:
-    Path("specs/shapes/new.yaml").write_text("shape: 1\n", encoding="utf-8")
+def test_a_shape_that_is_wrong_now(remembered: Path, run: Any) -> None:
+    Path("specs/shapes/rms_norm.yaml").write_text("shape: 1\n", encoding="utf-8")
     assert run("build", SPEC, "--check").code == 2
 
 
@@ -88,10 +88,18 @@ def test_a_new_shape_that_is_wrong(remembered: Path, run: Any) -> None:
 def test_another_version_of_a_library(
     remembered: Path, run: Any, calls: Any, monkeypatch: pytest.MonkeyPatch, library: str
 ) -> None:
-    def version(name: str) -> str:
-        return "0.0" if name == library else metadata.version(name)
+    class Other(metadata.PathDistribution):
+        """The library in another version."""
 
-    monkeypatch.setattr(memory, "version", version)
+        def read_text(self, filename: str | os.PathLike[str]) -> str | None:
+            text = super().read_text(filename)
+            return text and text.replace("\nVersion: ", "\nVersion: 0.", 1)
+
+    def distribution(name: str) -> Any:
+        found = metadata.distribution(name)
+        return Other(found._path) if name == library else found  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(memory, "distribution", distribution)
     assert run("build", SPEC, "--check").code == 0
     assert len(calls) == 1
 

@@ -21,7 +21,8 @@ from adaptergen.cli.wanted import gather
 from adaptergen.problems import CODES, Failed, render
 from adaptergen.problems.audit_codes import AUDIT_CODES
 from adaptergen.problems.checkout_codes import CHECKOUT_CODES
-from adaptergen.spec.load import load_shapes
+from adaptergen.problems.plugin_codes import PLUGIN_CODES
+from adaptergen.spec.load import load_shape
 
 BASE = Path(__file__).parent / "base"
 FILES = sorted(FOLDER.glob("*.txt"))
@@ -52,7 +53,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with the small spec, which is the working directory."""
     shutil.copytree(BASE, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    load_shapes.cache_clear()
+    load_shape.cache_clear()
     return tmp_path
 
 
@@ -107,8 +108,9 @@ def update() -> object:
 
 
 def test_every_code_has_a_case() -> None:
-    # What is wrong with a checkout is tried on one: tests/edit, tests/export and tests/audit.
-    assert {case.code for case in CASES} == set(CODES) - set(CHECKOUT_CODES) - set(AUDIT_CODES)
+    # What is wrong with a checkout or a package is tried on one: tests/edit, export, audit, plugin.
+    elsewhere = {*CHECKOUT_CODES, *AUDIT_CODES, *PLUGIN_CODES}
+    assert {case.code for case in CASES} == set(CODES) - elsewhere
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -155,3 +157,36 @@ def test_a_shape_of_two_specs_is_complained_of_once(project: Path) -> None:
     with pytest.raises(Failed) as caught:
         gather([Path("specs/small.yaml"), Path("specs/other.yaml")])
     assert [problem.code for problem in caught.value.problems] == ["missing-key"]
+
+
+def test_what_only_the_uses_of_a_shape_show_is_told_once(project: Path) -> None:
+    """The same mistake met by other ways: another alias at hand, another way into a circle."""
+    small, plain = Path("specs/small.yaml"), Path("specs/shapes/plain.yaml")
+    text = small.read_text("utf-8")
+    other = text.replace("module: small", "module: other").replace("up: {shape", "down: {shape")
+    Path("specs/other.yaml").write_text(other, "utf-8")
+    shape = plain.read_text("utf-8") + "aliases: {hook_pre: nowhere.hook_out}\n"
+    plain.write_text(shape, "utf-8")
+    mixer = Path("specs/shapes/mixer.yaml")
+    mixer.write_text(mixer.read_text("utf-8") + "  around: {shape: mixer, path: x}\n", "utf-8")
+    with pytest.raises(Failed) as caught:
+        gather([small, Path("specs/other.yaml")])
+    assert [(str(p.place and p.place.path), p.code) for p in caught.value.problems] == [
+        ("specs/shapes/mixer.yaml", "shape-cycle"),
+        ("specs/shapes/plain.yaml", "unknown-hook"),
+    ]
+
+
+def test_problems_are_told_in_order_of_file_and_line(project: Path) -> None:
+    small, shape = Path("specs/small.yaml"), Path("specs/shapes/block.yaml")
+    text = small.read_text("utf-8").replace("n_groups, ssm", "n-groups, ssm")
+    small.write_text(text.replace("hook_mixer_in", "hook_mixer_inn"), "utf-8")
+    shape.write_text(shape.read_text("utf-8").replace("config: true", "config: yes"), "utf-8")
+    with pytest.raises(Failed) as caught:
+        gather([small])
+    places = [problem.place for problem in caught.value.problems if problem.place]
+    assert [(place.path, place.line) for place in places] == [
+        ("specs/shapes/block.yaml", 4),
+        ("specs/small.yaml", 13),
+        ("specs/small.yaml", 43),
+    ]

@@ -32,9 +32,9 @@ from adaptergen.plan import make_plan
 from adaptergen.problems import CODES, Failed, render
 from adaptergen.problems.text import HIDDEN
 from adaptergen.render import adapter, common, render_files, tiny_test, unit_test
-from adaptergen.source import validate
+from adaptergen.source import mend
 from adaptergen.spec.architecture import Spec
-from adaptergen.spec.load import LoadedShape, LoadedSpec, load, load_shapes
+from adaptergen.spec.load import LoadedShape, LoadedSpec, load, load_shape
 from adaptergen.spec.shape import Shape
 
 ORDINARY = 5000
@@ -82,18 +82,24 @@ def known() -> catalogue.Catalogue:
 
 @cache
 def all_shapes() -> dict[str, LoadedShape]:
-    return dict(load_shapes(SHAPES, "specs/shapes/"))
+    return {
+        path.stem: load_shape(SHAPES, "specs/shapes/", path.stem) for path in SHAPES.glob("*.yaml")
+    }
 
 
 def loaded_from_data(case: Case) -> LoadedSpec:
     shapes = all_shapes()
-    spec_source = source("specs/nemotron_h.yaml", case.spec)
-    spec = validate(spec_source, Spec)
+    mended = mend(source("specs/nemotron_h.yaml", case.spec), Spec)
+    problems = mended.source.problems
     if case.shape is not None:
         shape_source = source(f"specs/shapes/{case.shape_name}.yaml", case.shape)
-        shape = LoadedShape(validate(shape_source, Shape), shape_source)
-        shapes = {**shapes, case.shape_name: shape}
-    return LoadedSpec(spec, spec_source, shapes)
+        shape = mend(shape_source, Shape)
+        loaded = LoadedShape(shape.model, shape.source, shape.source.problems)
+        shapes = {**shapes, case.shape_name: loaded}
+        problems += loaded.problems
+    if mended.model is None:
+        raise Failed(problems)
+    return LoadedSpec(mended.model, mended.source, shapes, tuple(shapes), problems)
 
 
 def check(loaded: LoadedSpec) -> None:
@@ -164,7 +170,7 @@ def test_mutated_files(unformatted: None, folder: Path) -> None:
                 (folder / "shapes" / f"{name}.yaml").write_text(text, "utf-8")
         path = folder / "nemotron_h.yaml"
         path.write_text(as_yaml(case.spec), "utf-8")
-        load_shapes.cache_clear()
+        load_shape.cache_clear()
         try:
             check(load(path, "specs/nemotron_h.yaml", folder / "shapes"))
         except Failed as failed:

@@ -83,7 +83,7 @@ def of_the_adapter(module: str) -> list[Mutant]:
 @pytest.mark.parametrize("module", MODULES)
 def test_mutants_of_an_adapter_are_all_different(module: str) -> None:
     found = of_the_adapter(module)
-    assert len(found) > 300
+    assert len(found) > 100  # Helium, whose layers are all alike, has the fewest
     assert len({one.identity for one in found}) == len(found)
     assert len({one.source for one in found}) == len(found)
 

@@ -92,8 +92,8 @@ def _work(vocabulary: int, first: bool) -> Work:
     """
     return Work(
         random_tokens(vocabulary, BATCH, POS),
-        lengths=(1, 3, POS) if first else (POS,),
-        new_tokens=NEW_TOKENS,
+        lengths=(1, POS) if first else (POS,),
+        new_tokens=NEW_TOKENS if first else NEW_TOKENS // 2,
         chained=True,
         uncached=first,
         padded=range(1, POS + 1) if first else (),

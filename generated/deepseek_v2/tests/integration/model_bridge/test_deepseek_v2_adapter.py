@@ -1,5 +1,5 @@
 # Generated from specs/deepseek_v2.yaml by `adaptergen build specs/deepseek_v2.yaml`.
-"""The DeepSeek-V2 adapter on a real checkpoint: logits and greedy tokens equal to HF's.
+"""The DeepSeek-V2 adapter on a real checkpoint: logits close to HF's, greedy tokens equal.
 
 DEEPSEEK_V2_CHECKPOINT names another checkpoint, a Hub id or a folder. With a GPU the model runs
 there in bfloat16, spread by accelerate over what one device cannot hold. Without one,
@@ -19,6 +19,17 @@ pytestmark = pytest.mark.slow
 CHECKPOINT = os.environ.get("DEEPSEEK_V2_CHECKPOINT", "deepseek-ai/DeepSeek-V2-Lite")
 CPU_MEMORY = os.environ.get("DEEPSEEK_V2_CPU_MEMORY")
 NEW_TOKENS = 8
+# MLAAttentionBridge recomputes attention so that scores and pattern can be edited; it rotates contiguous keys, HF strided ones, whose complex products round differently.
+TOLERANCE = {
+    torch.float32: 1e-06,
+    torch.bfloat16: 0.065536,
+    torch.float16: 0.008192,
+}
+
+
+def assert_same(actual, expected):
+    within = TOLERANCE.get(expected.dtype, 0)
+    torch.testing.assert_close(actual, expected, atol=within, rtol=0)
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +76,8 @@ def bridge(model, expected):
 
 def test_logits(bridge, tokens, expected):
     with torch.no_grad():
-        assert torch.equal(bridge(tokens), expected[0])
-        assert torch.equal(bridge.run_with_cache(tokens)[0], expected[0])
+        assert_same(bridge(tokens), expected[0])
+        assert_same(bridge.run_with_cache(tokens)[0], expected[0])
 
 
 def test_greedy_tokens(bridge, tokens, expected):

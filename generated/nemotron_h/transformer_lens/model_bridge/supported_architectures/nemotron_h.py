@@ -17,6 +17,7 @@ import copy
 import functools
 import inspect
 import types
+from collections import ChainMap
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -184,13 +185,11 @@ class _FunctionalConvMixerBridge(SSM2MixerBridge):
         mixer, conv1d = copy.copy(original), copy.copy(hf_conv1d)
         # Read anew for each call: the functions in it may be replaced at any time.
         namespace = inspect.unwrap(type(original).forward).__globals__
-        # The fused training kernel would skip the convolution, the norm and out_proj.
-        mixer.training = False
 
         def hook_tokens(hook: HookPoint, states: torch.Tensor, end: int) -> torch.Tensor:
-            tokens = states[..., end - seq_len : end]
-            if tokens.shape == states.shape:
+            if states.shape[-1] == seq_len:
                 return hook(states)
+            tokens = states[..., end - seq_len : end]
             hooked = hook(tokens)
             if hooked is tokens:
                 return states
@@ -225,21 +224,26 @@ class _FunctionalConvMixerBridge(SSM2MixerBridge):
             return convolve(run, x.reshape(*x.shape[:2], -1), weight, activation).reshape(x.shape)
 
         conv1d.forward = lambda states: convolve(hf_conv1d.forward, states, hf_conv1d.weight)
-        # Found before the registered submodule, which is the bridge.
-        mixer.__dict__["conv1d"] = conv1d
-
+        # Found before the registered submodule, which is the bridge. The fused training kernel
+        # would skip the convolution, the norm and out_proj.
+        own: dict[str, Any] = {"conv1d": conv1d, "training": False}
         names = {
             function.__name__: function
             for function in (causal_conv1d_fn, causal_conv1d_update)
             if namespace.get(function.__name__) is not None
         }
-        for name, method in inspect.getmembers(type(original), inspect.isfunction):
-            if not names.keys().isdisjoint(inspect.unwrap(method).__code__.co_names):
-                setattr(mixer, name, types.MethodType(_rebind(method, names), mixer))
-        if "_old_forward" in mixer.__dict__:
+        # Those of Module are many, and none of them uses a function of HF.
+        bases = type(original).__mro__
+        own_bases = bases[: bases.index(torch.nn.Module)]
+        for name, method in ChainMap(*(dict(vars(base)) for base in own_bases)).items():
+            used = inspect.isfunction(method) and inspect.unwrap(method).__code__.co_names
+            if used and not names.keys().isdisjoint(used):
+                own[name] = types.MethodType(_rebind(method, names), mixer)
+        if "_old_forward" in vars(original):
             # Accelerate keeps the forward it wraps in an attribute.
-            mixer._old_forward = mixer.forward
-            mixer.forward = functools.partial(original.forward.func, mixer)
+            own["_old_forward"] = own["forward"]
+            own["forward"] = functools.partial(original.forward.func, mixer)
+        vars(mixer).update(own)
         return mixer
 
 

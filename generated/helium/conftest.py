@@ -1,0 +1,34 @@
+# Generated from specs/helium.yaml by `adaptergen build specs/helium.yaml`.
+"""Puts the adapter in this folder in the place of the installed one, for the tests in this folder."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "transformer_lens.model_bridge.supported_architectures"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: needs a checkpoint")
+    # Imported here, not above: what instruments transformer_lens has to be set up before.
+    package = importlib.import_module(PACKAGE)
+    factory = importlib.import_module("transformer_lens.factories.architecture_adapter_factory")
+    package.__path__.insert(0, str(Path(__file__).parent.joinpath(*PACKAGE.split("."))))
+    sys.modules.pop(f"{PACKAGE}.helium", None)
+    module = importlib.import_module(f"{PACKAGE}.helium")
+    adapter = module.HeliumArchitectureAdapter
+    setattr(package, adapter.__name__, adapter)
+    factory.SUPPORTED_ARCHITECTURES["HeliumForCausalLM"] = adapter
+    factory.ArchitectureAdapterFactory.register_adapter("HeliumForCausalLM", adapter)
+
+
+def pytest_collection_modifyitems(items):
+    if "HELIUM_CHECKPOINT" in os.environ:
+        return
+    reason = "reads a checkpoint: set HELIUM_CHECKPOINT to a Hub id or a folder"
+    for item in items:
+        if Path(__file__).parent in item.path.parents and item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason=reason))

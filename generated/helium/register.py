@@ -1,0 +1,53 @@
+# Generated from specs/helium.yaml by `adaptergen build specs/helium.yaml`.
+"""Uses the Helium adapter in this folder with an installed, unmodified TransformerLens.
+
+    import register
+
+    register.register()
+    bridge = TransformerBridge.boot_transformers("kyutai/helium-1-preview-2b")
+    register.unregister()
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from transformer_lens.factories.architecture_adapter_factory import (
+    ArchitectureAdapterFactory,
+)
+
+ARCHITECTURE = "HeliumForCausalLM"
+_MODULE = "transformer_lens.model_bridge.supported_architectures.helium"
+_replaced: list[Any] = []
+
+
+def register() -> type[Any]:
+    """Make TransformerLens use this adapter for its architecture, and return its class."""
+    adapter: type[Any] = _load().HeliumArchitectureAdapter
+    if not _replaced:
+        _replaced.append(ArchitectureAdapterFactory._adapters.get(ARCHITECTURE))
+    ArchitectureAdapterFactory.register_adapter(ARCHITECTURE, adapter)
+    return adapter
+
+
+def unregister() -> None:
+    """Give the architecture back to the adapter it had before, if it had one."""
+    while _replaced:
+        before = _replaced.pop()
+        if before is None:
+            ArchitectureAdapterFactory._adapters.pop(ARCHITECTURE, None)
+        else:
+            ArchitectureAdapterFactory.register_adapter(ARCHITECTURE, before)
+
+
+def _load() -> ModuleType:
+    path = Path(__file__).parent.joinpath(*_MODULE.split(".")).with_suffix(".py")
+    spec = importlib.util.spec_from_file_location("generated_helium", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Pickle finds classes by the name of their module.
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module

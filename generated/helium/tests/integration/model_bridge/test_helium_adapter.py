@@ -1,0 +1,86 @@
+# Generated from specs/helium.yaml by `adaptergen build specs/helium.yaml`.
+"""The Helium adapter on a real checkpoint: logits close to HF's, greedy tokens equal.
+
+HELIUM_CHECKPOINT names another checkpoint, a Hub id or a folder. With a GPU the model runs
+there in bfloat16, spread by accelerate over what one device cannot hold. Without one,
+HELIUM_CPU_MEMORY (such as ``8GB``) limits what stays in memory; the rest goes to disk.
+"""
+
+import os
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from transformer_lens.model_bridge import TransformerBridge
+
+pytestmark = pytest.mark.slow
+
+CHECKPOINT = os.environ.get("HELIUM_CHECKPOINT", "kyutai/helium-1-preview-2b")
+CPU_MEMORY = os.environ.get("HELIUM_CPU_MEMORY")
+NEW_TOKENS = 8
+# TransformerLens rotates queries and keys in float32, HF in the type of the weights.
+TOLERANCE = {
+    torch.bfloat16: 0.25,
+    torch.float16: 0.25,
+}
+
+
+def assert_same(actual, expected):
+    within = TOLERANCE.get(expected.dtype, 0)
+    torch.testing.assert_close(actual, expected, atol=within, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    placement = {}
+    if torch.cuda.is_available():
+        placement = {"device_map": "auto", "dtype": torch.bfloat16}
+    elif CPU_MEMORY:
+        folder = str(tmp_path_factory.mktemp("offload"))
+        memory = {"cpu": CPU_MEMORY}
+        placement = {"device_map": "auto", "max_memory": memory, "offload_folder": folder}
+    model = AutoModelForCausalLM.from_pretrained(
+        CHECKPOINT, attn_implementation="eager", **placement
+    )
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def tokens(model):
+    tokenizer = AutoTokenizer.from_pretrained(CHECKPOINT)
+    prompt = "The capital of France is"
+    return tokenizer(prompt, return_tensors="pt").input_ids.to(model.device)
+
+
+@pytest.fixture(scope="module")
+def expected(model, tokens):
+    """What HF computes, before the bridge takes the model over."""
+    with torch.no_grad():
+        logits = model(tokens).logits
+        greedy = model.generate(
+            tokens,
+            attention_mask=torch.ones_like(tokens),
+            max_new_tokens=NEW_TOKENS,
+            do_sample=False,
+            eos_token_id=None,
+        )
+    return logits, greedy
+
+
+@pytest.fixture(scope="module")
+def bridge(model, expected):
+    return TransformerBridge.boot_transformers(CHECKPOINT, hf_model=model)
+
+
+def test_logits(bridge, tokens, expected):
+    with torch.no_grad():
+        assert_same(bridge(tokens), expected[0])
+        assert_same(bridge.run_with_cache(tokens)[0], expected[0])
+
+
+def test_greedy_tokens(bridge, tokens, expected):
+    actual = bridge.generate(
+        tokens, max_new_tokens=NEW_TOKENS, do_sample=False, stop_at_eos=False, verbose=False
+    )
+    assert torch.equal(actual, expected[1])

@@ -1,0 +1,92 @@
+# Generated from specs/helium.yaml by `adaptergen build specs/helium.yaml`.
+"""Helium architecture adapter.
+
+Supports HeliumForCausalLM. A decoder with rotary attention and gated MLPs, each behind an RMS
+norm.
+
+The rotation turns pairs of neighbours, not halves of a head. It is computed in float32 here, and
+by HF in the type of the weights, so logits in a coarser type differ by what that rounds.
+"""
+
+from typing import Any
+
+from transformer_lens.model_bridge.architecture_adapter import ArchitectureAdapter
+from transformer_lens.model_bridge.generalized_components import (
+    BlockBridge,
+    EmbeddingBridge,
+    GatedMLPBridge,
+    LinearBridge,
+    PositionEmbeddingsAttentionBridge,
+    RMSNormalizationBridge,
+    RotaryEmbeddingBridge,
+    UnembeddingBridge,
+)
+from transformer_lens.model_bridge.generalized_components.base import (
+    GeneralizedComponent,
+)
+
+
+def _without_hooks(component: GeneralizedComponent, *names: str) -> GeneralizedComponent:
+    """Take hook points and aliases off a component that nothing in the HF forward would fire."""
+    for name in names:
+        if component._hook_registry.pop(name, None) is not None:
+            delattr(component, name)
+    component.hook_aliases = {
+        alias: target for alias, target in component.hook_aliases.items() if alias not in names
+    }
+    return component
+
+
+class HeliumArchitectureAdapter(ArchitectureAdapter):
+    """Architecture adapter for HeliumForCausalLM models."""
+
+    def __init__(self, cfg: Any) -> None:
+        """Initialize the Helium architecture adapter."""
+        super().__init__(cfg)
+
+        self.cfg.normalization_type = "RMS"
+        self.cfg.uses_rms_norm = True
+        self.cfg.final_rms = True
+        self.cfg.positional_embedding_type = "rotary"
+        self.cfg.rotary_adjacent_pairs = True
+        self.cfg.gated_mlp = True
+
+        # TL folds norms and biases into the weights of each head.
+        self.weight_processing_conversions = {**self._qkvo_weight_conversions(include_biases=True)}
+        self.component_mapping = {
+            "embed": EmbeddingBridge(name="model.embed_tokens"),
+            "rotary_emb": _without_hooks(
+                RotaryEmbeddingBridge(name="model.rotary_emb"), "hook_out"
+            ),
+            "blocks": BlockBridge(
+                name="model.layers",
+                submodules={
+                    "ln1": RMSNormalizationBridge(name="input_layernorm", config=self.cfg),
+                    "attn": _without_hooks(
+                        PositionEmbeddingsAttentionBridge(
+                            name="self_attn",
+                            config=self.cfg,
+                            submodules={
+                                "q": LinearBridge(name="q_proj"),
+                                "k": LinearBridge(name="k_proj"),
+                                "v": LinearBridge(name="v_proj"),
+                                "o": LinearBridge(name="o_proj"),
+                            },
+                        ),
+                        "hook_hidden_states",
+                    ),
+                    "ln2": RMSNormalizationBridge(name="post_attention_layernorm", config=self.cfg),
+                    "mlp": GatedMLPBridge(
+                        name="mlp",
+                        config=self.cfg,
+                        submodules={
+                            "gate": LinearBridge(name="gate_proj"),
+                            "in": LinearBridge(name="up_proj"),
+                            "out": LinearBridge(name="down_proj"),
+                        },
+                    ),
+                },
+            ),
+            "ln_final": RMSNormalizationBridge(name="model.norm", config=self.cfg),
+            "unembed": UnembeddingBridge(name="lm_head"),
+        }

@@ -1,0 +1,80 @@
+"""The generated Helium adapter, for an architecture that TransformerLens has no adapter for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adaptergen.generate import plan
+
+ROOT = Path(__file__).parents[2]
+SPEC = ROOT / "specs" / "helium.yaml"
+PARITY = plan(SPEC).spec.parity
+
+
+def bridge_and_logits(dtype: str):
+    """A bridge around a tiny model in this type, tokens, and what HF makes of them."""
+    import torch
+
+    from adaptergen.verify.models import hf_config, random_model, wrap
+    from adaptergen.verify.target import load_target
+
+    target = load_target(SPEC)
+    model = random_model(target, hf_config(target, target.plan.spec.tiny.config), dtype)
+    tokens = torch.randint(3, 64, (2, 17), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = model(tokens).logits
+    return wrap(target, model, dtype), tokens, expected
+
+
+def difference(dtype: str) -> float:
+    import torch
+
+    bridge, tokens, expected = bridge_and_logits(dtype)
+    with torch.no_grad():
+        return (bridge(tokens) - expected).abs().max().item()
+
+
+def test_transformer_lens_has_no_adapter():
+    from transformer_lens.factories import architecture_adapter_factory as factory
+
+    assert "HeliumForCausalLM" not in factory.SUPPORTED_ARCHITECTURES
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_logits_are_as_near_as_the_spec_says(dtype):
+    assert difference(dtype) <= PARITY.allowed(dtype)
+
+
+def test_coarser_types_differ_by_the_rotation_alone(monkeypatch):
+    from transformer_lens.model_bridge.generalized_components import (
+        position_embeddings_attention as attention,
+    )
+    from transformers.models.helium.modeling_helium import apply_rotary_pos_emb
+
+    assert difference("bfloat16") > 0
+    monkeypatch.setattr(attention, "_apply_rotary_pos_emb_adjacent_pairs", apply_rotary_pos_emb)
+    assert difference("bfloat16") == 0
+
+
+def test_emitted_tests_are_green():
+    command = [sys.executable, "-m", "pytest", "-q", "--import-mode=importlib", "-m", "not slow"]
+    command += ["-p", "no:cacheprovider", "."]
+    folder = ROOT / "generated" / "helium"
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-3000:]
+
+
+def test_published_configuration():
+    from adaptergen.verify.known import configs
+    from adaptergen.verify.target import load_target
+    from adaptergen.verify.tiers.full import full
+
+    target = load_target(SPEC)
+    (sheet,) = full(target, configs(target.plan.spec.architecture, []))
+    assert sheet.findings == []
+    # The file of its weights has 4.35 GB, in two bytes each.
+    assert (sheet.model, sheet.parameters) == ("kyutai/helium-1-preview-2b", 2_172_643_840)

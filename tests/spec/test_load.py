@@ -1,0 +1,43 @@
+"""Which files of a project are read for a spec, and whose problems are told."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from adaptergen import resources
+from adaptergen.spec.load import LoadedSpec, load, load_shape
+
+
+@pytest.fixture
+def specs(tmp_path: Path) -> Path:
+    """A copy of the specs that come with adaptergen."""
+    load_shape.cache_clear()
+    return Path(shutil.copytree(resources.specs(), tmp_path / "specs"))
+
+
+def read(specs: Path) -> LoadedSpec:
+    return load(specs / "nemotron_h.yaml", "specs/nemotron_h.yaml", specs / "shapes")
+
+
+def test_what_a_spec_uses_is_read_and_what_that_uses(specs: Path) -> None:
+    assert "latent_attention" in read(specs).shape_names
+    assert "latent_attention" not in read(specs).shapes
+    load_shape.cache_clear()
+    with (specs / "shapes" / "ssm_block.yaml").open("a", encoding="utf-8") as file:
+        file.write("submodules: {a: {shape: latent_attention, path: a}}\n")
+    assert "latent_attention" in read(specs).shapes
+
+
+def test_a_shape_that_is_not_used_stands_in_no_ones_way(specs: Path) -> None:
+    (specs / "shapes" / "latent_attention.yaml").write_text("shape: 2\n", "utf-8")
+    assert len(read(specs).shapes) < len(read(specs).shape_names)
+
+
+def test_where_one_file_is_wrong_all_that_are_wrong_are_told(specs: Path) -> None:
+    for name in ("latent_attention", "mamba2_mixer"):
+        (specs / "shapes" / f"{name}.yaml").write_text("shape: 2\n", "utf-8")
+    paths = {problem.place.path for problem in read(specs).problems if problem.place}
+    assert paths == {"specs/shapes/latent_attention.yaml", "specs/shapes/mamba2_mixer.yaml"}
