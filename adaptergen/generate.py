@@ -17,11 +17,14 @@ from adaptergen.source import read_source
 from adaptergen.spec.load import LoadedSpec, load
 
 
-def plan(path: Path) -> Plan:
-    """The plan of the spec at `path`. Raises `Failed` with every problem found."""
+def plan(path: Path, of: catalogue.Catalogue | None = None) -> Plan:
+    """The plan of the spec at `path`, for the TransformerLens that a catalogue is of.
+
+    Raises `Failed` with every problem found.
+    """
     loaded = _load(path)
     header = f"# Generated from {project_path(path)} by `adaptergen build {project_path(path)}`."
-    return make_plan(loaded, _catalogue(), header)
+    return make_plan(loaded, of or _catalogue(), header)
 
 
 def generate(path: Path) -> Wanted:

@@ -14,12 +14,13 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 #: From the bottom to the top: a part imports from rows above its own in this list, and from itself.
 ROWS = (
     {"problems", "resources"},
-    {"facts", "record", "source", "catalogue", "output"},
+    {"facts", "record", "source", "catalogue", "output", "edit"},
     {"spec"},
     {"schemas", "plan"},
     {"docs", "render", "lock"},
     {"generate", "drift", "inspection"},
-    {"plugin", "verify"},
+    {"plugin", "verify", "audit"},
+    {"export"},
     {"cli"},
     {"__main__"},
 )

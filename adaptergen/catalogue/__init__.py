@@ -7,7 +7,7 @@ TransformerLens, torch or transformers being installed.
 
 This package is the only door through which facts about TransformerLens come in: no
 other module lists its classes, keywords, hooks or files. Here is what reading takes;
-`extract` and `observe`, which make a catalogue, are imported from their modules.
+`extract`, `checkout` and `observe`, which make a catalogue, are imported from their modules.
 """
 
 from adaptergen.catalogue.errors import CatalogueError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from adaptergen.catalogue.library import Class, Library
 
@@ -122,9 +123,14 @@ def _literal(node: ast.expr) -> object:
 
 
 def _rebinds(node: ast.ClassDef, attribute: str) -> bool:
-    return any(
-        isinstance(inner, ast.Attribute)
-        and inner.attr == attribute
-        and isinstance(inner.ctx, (ast.Store, ast.Del))
+    return attribute in _rebound(node)
+
+
+@lru_cache
+def _rebound(node: ast.ClassDef) -> frozenset[str]:
+    """The attributes that a class sets or deletes on anything."""
+    return frozenset(
+        inner.attr
         for inner in ast.walk(node)
+        if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, (ast.Store, ast.Del))
     )

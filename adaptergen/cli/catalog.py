@@ -5,12 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from adaptergen.cli.terminal import say
-
-if TYPE_CHECKING:
-    from adaptergen.catalogue import Catalogue
 
 SUMMARY = "make the catalogue of a TransformerLens version"
 DESCRIPTION = """\
@@ -50,11 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make the catalogue, and write it if it says anything new."""
     from adaptergen.catalogue import dumps, path_of
+    from adaptergen.catalogue.checkout import with_observations
     from adaptergen.catalogue.extract import extract
     from adaptergen.catalogue.observe import observe
 
     catalogue = extract(args.tl or _installed(), args.tl_version)
-    catalogue = observe(catalogue) if args.observe else _with_earlier_observations(catalogue)
+    catalogue = observe(catalogue) if args.observe else with_observations(catalogue)
     for gap in catalogue.gaps:
         say(f"not understood: {gap}")
     file, text = path_of(catalogue.tl_version), dumps(catalogue)
@@ -81,20 +78,3 @@ def _installed() -> Path:
         hint = "Name a checkout with --tl PATH, or run `pip install 'adaptergen[verify]'`."
         raise CatalogueError("No TransformerLens is installed.", hint)
     return package
-
-
-def _with_earlier_observations(fresh: Catalogue) -> Catalogue:
-    """What was observed before stays true of a component whose source reads the same."""
-    from dataclasses import replace
-
-    from adaptergen.catalogue import committed_versions, path_of, read
-    from adaptergen.cli.unseen import unseen
-
-    if fresh.tl_version not in committed_versions():
-        return fresh
-    earlier = read(path_of(fresh.tl_version)).components
-    kept = {
-        name: earlier[name] if name in earlier and unseen(earlier[name]) == component else component
-        for name, component in fresh.components.items()
-    }
-    return replace(fresh, components=kept)

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adaptergen.cli.terminal import say
 
 if TYPE_CHECKING:
+    from adaptergen.export import Done
     from adaptergen.output import Report
 
-SUMMARY = "make an installable package of adapters"
+SUMMARY = "contribute adapters to TransformerLens, or make a package of them"
 DESCRIPTION = """\
-Make of one or more specs a Python package that any user of TransformerLens can install: adapters,
-their tests, a README with the hook pages, and entry points by which TransformerLens finds them.
-The folder gives the package its name. Either all files are written or none: none if a spec has a
+--into: put adapters and their tests into a checkout of TransformerLens, and make every edit that
+registers them. Each edit inserts one entry, in order where the others are in order; every other
+byte of the file stays. Either everything is written or nothing. A second run changes nothing.
+
+--plugin: make a Python package that any user of TransformerLens can install: adapters, their
+tests, a README with the hook pages, and entry points by which TransformerLens finds them. The
+folder gives the package its name. Either all files are written or none: none if a spec has a
 problem, if the folder holds anything else, or if a file in it was edited by hand.
 """
 EXAMPLES = """\
 examples:
+  adaptergen export specs/helium.yaml --into ~/src/TransformerLens --dry-run | less
+  adaptergen export specs/helium.yaml --into ~/src/TransformerLens --branch add-helium
+  adaptergen export specs/nemotron_h.yaml --into ~/src/TransformerLens --branch nemotron-h --replace
   adaptergen export specs/helium.yaml --plugin tl-helium
   adaptergen export specs/*.yaml --plugin ~/src/tl-adapters      several in one package
 
 exit codes:
-  0 written or up to date; 1 edited by hand; 2 problems in a spec, the folder or the environment
+  0 written or up to date; 1 a check of the checkout failed, or a package was edited by hand;
+  2 refused, nothing was written: problems in a spec, the folder, the checkout or the environment
 """
 
 
@@ -33,19 +43,81 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `export`."""
     parser.add_argument("specs", nargs="+", type=Path, metavar="SPEC", help="file of a spec")
     target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--into", type=Path, metavar="PATH", help="checkout of TransformerLens")
     target.add_argument(
         "--plugin", type=Path, metavar="DIR", help="make a package in this folder, named like it"
     )
     parser.add_argument(
-        "--force",
-        action="store_true",
+        "--force", action="store_true",
         help="with --plugin: overwrite files that were edited by hand",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dry-run", action="store_true",
+        help="write nothing; print one diff that `git apply` takes",
+    )  # fmt: skip
+    parser.add_argument(
+        "--branch", metavar="NAME", help="make this branch, and commit what is written there"
+    )
+    parser.add_argument(
+        "--replace", action="store_true",
+        help="take the place of an adapter that TransformerLens has; tells all that goes with it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--pr", type=Path, metavar="FILE",
+        help="write the text of the pull request, in the sections of upstream's template",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-check", dest="check", action="store_false",
+        help="leave out what is run on the checkout afterwards: pycln, isort, black, mypy, "
+        "upstream's test of the registries, the new tests, and the audit",
     )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the package."""
-    return _plugin(args)
+    """Export to a checkout, or make a package."""
+    return _plugin(args) if args.plugin is not None else _checkout(args)
+
+
+def _checkout(args: argparse.Namespace) -> int:
+    from adaptergen import export
+
+    if args.dry_run:
+        done = export.dry_run(args.into, args.specs, args.replace)
+        sys.stdout.write(done.diff)
+        sys.stdout.flush()
+        _tell(done, "Would change")
+    else:
+        done = export.run(args.into, args.specs, args.replace, args.branch)
+        _tell(done, "Changed")
+    checks: list[export.Check] = []
+    records: list[dict[str, object] | None] = [None for _ in args.specs]
+    if args.check and not args.dry_run:
+        for check in export.run_checks(done):
+            say(check.line)
+            checks.append(check)
+    if args.pr is not None:
+        if args.check:
+            records = [export.verified(spec) for spec in args.specs]
+        text = export.pull_request(done, checks, records)
+        args.pr.write_text(text, encoding="utf-8", newline="\n")
+        say(f"Wrote {args.pr}.")
+    return 1 if any(check.passed is False for check in checks) else 0
+
+
+def _tell(done: Done, word: str) -> None:
+    if done.recovered:
+        say("an interrupted export was settled first")
+    for adapter in done.export.adapters:
+        for line in adapter.replaced.lines if adapter.replaced else ():
+            say(line)
+        for note in adapter.notes:
+            say(f"note: {note}")
+    for entry in done.entries:
+        say(f"{entry.state.value}: {entry.path}")
+    count = len(done.entries)
+    say(f"{word} {count} file{'' if count == 1 else 's'}." if count else "Fine: nothing to change.")
+    if done.committed:
+        say(f"Committed on the branch {done.branch}.")
 
 
 def _plugin(args: argparse.Namespace) -> int:
@@ -62,11 +134,11 @@ def _plugin(args: argparse.Namespace) -> int:
     folder = Path(os.path.abspath(args.plugin))
     wanted = plugin_wanted(folder, plans, [project_path(path) for path in paths])
     report = build(folder.parent, [wanted], force=args.force)
-    _tell(report, args)
+    _tell_package(report, args)
     return report.exit_code
 
 
-def _tell(report: Report, args: argparse.Namespace) -> None:
+def _tell_package(report: Report, args: argparse.Namespace) -> None:
     from adaptergen.output import Outcome
 
     say(report.refusal)

@@ -6,6 +6,7 @@ import argparse
 
 from adaptergen import __version__
 from adaptergen.cli import (
+    audit,
     build,
     catalog,
     completion,
@@ -41,7 +42,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"adaptergen {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (
-        build, verify, inspect, lock, drift, update, export, schema, catalog, completion,
+        build, verify, inspect, lock, drift, update, export, audit, schema, catalog, completion,
     ):  # fmt: skip
         one = commands.add_parser(
             command.__name__.rpartition(".")[2],

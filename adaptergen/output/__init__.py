@@ -2,15 +2,18 @@
 
 `build` is the one entry for `build`, `build --check` and `build --diff`. The difference between
 what is wanted and what lies on disk is computed once (`compare`); a writer then either records it
-or writes it. Every user-facing failure is an `OutputError`, which `build` turns into a `Report`.
+or writes it. `put` writes single files that others made, all or nothing. Every user-facing failure
+is an `OutputError`, which `build` turns into a `Report`.
 """
 
 from adaptergen.output.compare import Comparison, Entry, State, compare
 from adaptergen.output.errors import OutputError
-from adaptergen.output.publish import build, recorded
+from adaptergen.output.publish import build, put, recorded
 from adaptergen.output.report import Outcome, Report
 from adaptergen.output.staging import Interruption
+from adaptergen.output.staging import look as interrupted
 from adaptergen.output.transaction import recover
+from adaptergen.output.tree import read as read_file
 from adaptergen.output.wanted import Wanted
 
 __all__ = [
@@ -24,6 +27,9 @@ __all__ = [
     "Wanted",
     "build",
     "compare",
+    "interrupted",
+    "put",
+    "read_file",
     "recorded",
     "recover",
 ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from adaptergen.output import manifest, tree
-from adaptergen.output.compare import compare
+from adaptergen.output import manifest, staging, transaction, tree
+from adaptergen.output.compare import Entry, compare
 from adaptergen.output.errors import OutputError, explained
+from adaptergen.output.lock import locked
 from adaptergen.output.report import Outcome, Report
-from adaptergen.output.wanted import MANIFEST, Wanted
+from adaptergen.output.wanted import MANIFEST, Wanted, check_tree
 from adaptergen.output.writer import Recorder, TreeWriter, Writer
 
 
@@ -35,3 +36,21 @@ def build(
         return writer.take(compare(out, wanted))
     except OutputError as error:
         return Report(Outcome.FAILED, error=error)
+
+
+def put(root: Path, entries: Sequence[Entry]) -> None:
+    """Bring single files below `root` to their new bytes, all or none. Raises `OutputError`.
+
+    A file that is no longer what its entry says it was stops all of it.
+    """
+    check_tree(entry.path for entry in entries)
+    with explained(root), locked(root / staging.FOLDER / staging.LOCK):
+        transaction.settle(root)
+        for entry in entries:
+            if tree.read(root, entry.path) != entry.old:
+                raise OutputError(
+                    "the file was changed after it had been read; nothing was written",
+                    "run the same command again",
+                    root / entry.path,
+                )
+        transaction.write(root, entries)

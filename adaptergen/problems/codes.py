@@ -5,6 +5,8 @@ To add one, add an entry; the key is kebab-case words and is never renamed once 
 
 from __future__ import annotations
 
+from adaptergen.problems.audit_codes import AUDIT_CODES
+from adaptergen.problems.checkout_codes import CHECKOUT_CODES
 from adaptergen.problems.code import Code
 from adaptergen.problems.inspect_codes import INSPECT_CODES
 from adaptergen.problems.lock_codes import LOCK_CODES
@@ -227,5 +229,7 @@ CODES: dict[str, Code] = {
     **PLAN_CODES,
     **LOCK_CODES,
     **INSPECT_CODES,
+    **CHECKOUT_CODES,
+    **AUDIT_CODES,
     **PLUGIN_CODES,
 }

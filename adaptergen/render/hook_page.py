@@ -55,6 +55,11 @@ def render_hook_page(plan: Plan) -> str:
     )
 
 
+def hook_table(rows: Iterable[HookRow]) -> str:
+    """The same rows as a table of their own."""
+    return "\n".join([_HEAD, *map(_row, rows)])
+
+
 def _row(row: HookRow) -> str:
     shape = ", ".join(map(str, row.axes))
     names = ", ".join(f"`{alias}`" for alias in row.aliases)

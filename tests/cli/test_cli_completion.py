@@ -43,6 +43,7 @@ def script(run: Any, tmp_path: Path) -> Path:
         (
             [""],
             {
+                "audit",
                 "build",
                 "catalog",
                 "completion",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from adaptergen.catalogue import Component
+from adaptergen.catalogue.model import Component
 
 
 def unseen(component: Component) -> Component:

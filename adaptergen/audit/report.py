@@ -1,0 +1,62 @@
+"""What an audit says: to people, to GitHub, to programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from adaptergen.audit.gather import Audit
+from adaptergen.problems import CODES
+from adaptergen.record import opening, problem_entry
+
+SCHEMA = "adaptergen/audit/1"
+
+
+def as_text(found: Audit) -> Iterator[str]:
+    """One line a finding, then how many there are of each code."""
+    for finding in found.findings:
+        problem, place = finding.problem, finding.problem.place
+        where = f"{place.path}:{place.line}" if place else "?"
+        mend = " [--fix]" if finding.mend else ""
+        yield f"{where}: {problem.code}: {problem.message}{mend}"
+    counts = Counter(finding.code for finding in found.findings)
+    if counts:
+        yield ""
+    for code, count in sorted(counts.items()):
+        fixable = sum(bool(one.mend) for one in found.findings if one.code == code)
+        yield f"{count:5} {code}, {fixable} of them --fix can mend: {CODES[code].title.lower()}"
+
+
+def as_github(found: Audit) -> Iterator[str]:
+    """Annotations of a workflow run, one a finding."""
+    for finding in found.findings:
+        problem, place = finding.problem, finding.problem.place
+        where = f"file={_property(place.path)},line={place.line}," if place else ""
+        text = _data(f"{problem.message}; {problem.hint}")
+        yield f"::error {where}title={_property(problem.code)}::{text}"
+
+
+def record(found: Audit) -> dict[str, object]:
+    """The same as JSON; `adaptergen/data/audit.schema.json` describes it."""
+    return {
+        **opening(SCHEMA),
+        "transformer_lens": found.version,
+        "exit_code": found.exit_code,
+        "counts": dict(sorted(Counter(finding.code for finding in found.findings).items())),
+        "findings": [
+            {
+                **problem_entry(finding.problem),
+                "subject": finding.subject,
+                "fixable": finding.mend is not None,
+            }
+            for finding in found.findings
+        ],
+    }
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

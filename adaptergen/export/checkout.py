@@ -1,0 +1,70 @@
+"""A checkout of TransformerLens: its files as they are, and as they were last committed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from adaptergen.catalogue import CatalogueError, RegistrationSite, load
+from adaptergen.catalogue.checkout import version_in
+from adaptergen.catalogue.tree import locate
+from adaptergen.export.git import Git
+from adaptergen.export.upstream import MODELS_FILE, PASSTHROUGH_FILE
+from adaptergen.output import read_file
+from adaptergen.problems import Failed, Place, Problem
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """`git` is None where the folder is no repository of its own."""
+
+    root: Path
+    version: str | None
+    """None for a development tree, which names none."""
+    git: Git | None
+    changed: tuple[str, ...] = ()
+    """Files that differ from the last commit."""
+    _base: dict[str, bytes | None] = field(default_factory=dict, repr=False)
+
+    def now(self, path: str) -> bytes | None:
+        """The file as it lies there."""
+        return read_file(self.root, path)
+
+    def base(self, path: str) -> bytes | None:
+        """The file as it was committed; as it lies there where git has no say."""
+        if path not in self._base:
+            committed = self.git is not None and path in self.changed
+            self._base[path] = (
+                self.git.committed(path) if committed and self.git else self.now(path)
+            )
+        return self._base[path]
+
+    @property
+    def sites(self) -> tuple[RegistrationSite, ...]:
+        """The registries that have to be there: those of its version, or the nearest one known."""
+        return load(self.version)[0].sites
+
+    @property
+    def edited(self) -> list[str]:
+        """The files with registries, which an export edits."""
+        return sorted({*(site.file for site in self.sites), PASSTHROUGH_FILE, MODELS_FILE})
+
+
+def open_checkout(path: Path) -> Checkout:
+    """The checkout at `path`; `Failed` if it is none."""
+    try:
+        package = locate(path)
+    except CatalogueError as error:
+        raise _refused(path, error.message) from error
+    root = package.parent
+    if root != path.resolve() or not (root / "pyproject.toml").is_file():
+        raise _refused(path, f"{path} is not the root of a checkout: it has no pyproject.toml")
+    if not (root / "tests").is_dir():
+        raise _refused(path, f"{path} has no folder tests, so it is no checkout")
+    git = Git.of(root)
+    return Checkout(root, version_in(package), git, git.changed() if git else ())
+
+
+def _refused(path: Path, message: str) -> Failed:
+    hint = "give the root of a checkout: `git clone https://github.com/TransformerLensOrg/TransformerLens`"
+    return Failed([Problem("not-transformer-lens", message, hint, Place(path.as_posix()))])

@@ -1,0 +1,142 @@
+"""What is run on a checkout after an export: upstream's own tools, as upstream configures them.
+
+A tool that is not installed is reported as not run; nothing is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from adaptergen.export.command import Done
+from adaptergen.export.upstream import REGISTRY_TEST, REGISTRY_TEST_CLASS
+
+_PYTEST = "--jaxtyping-packages=transformer_lens,beartype.beartype"
+#: What upstream's options need beside pytest.
+_PLUGINS = ("nbval", "pytest_doctestplus")
+_RUNTIME = ("torch", "transformers", "jaxtyping", "beartype")
+_TIMEOUT = 1800
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: `passed` is None if it was not run; `told` is the last of what it said."""
+
+    name: str
+    passed: bool | None
+    told: str = ""
+
+    @property
+    def line(self) -> str:
+        """One line for people."""
+        word = {True: "passed", False: "FAILED", None: "not run"}[self.passed]
+        return f"{word}: {self.name}{f' ({self.told})' if self.told else ''}"
+
+
+def run_checks(done: Done) -> Iterator[Check]:
+    """Every check of the files of an export, one after the other."""
+    root = done.export.draft.checkout.root
+    files = sorted({*done.export.draft.files})
+    python = [path for path in files if path.endswith(".py")]
+    formatted = [path for path in python if not path.endswith("__init__.py")]
+    package = [path for path in python if path.startswith("transformer_lens/")]
+    tests = [
+        path
+        for adapter in done.export.adapters
+        for path in adapter.tests
+        if path.endswith("_tiny.py") or path.startswith("tests/unit/")
+    ]
+    yield _tool(root, "pycln", ("--check", "--all"), formatted)
+    yield _tool(root, "isort", ("--check-only",), formatted)
+    yield _tool(root, "black", ("--check", "--quiet"), python)
+    yield _types(root, package)
+    registry = (*_pytest(), REGISTRY_TEST, "-k", REGISTRY_TEST_CLASS)
+    if (root / REGISTRY_TEST).is_file():
+        yield _run(root, REGISTRY_TEST_CLASS, registry, ("pytest", *_RUNTIME))
+    else:
+        yield Check(REGISTRY_TEST_CLASS, None, f"there is no {REGISTRY_TEST}")
+    told = "unit and tiny tests, with jaxtyping and beartype"
+    yield _run(root, told, (*_pytest(), "-m", "not slow", *tests), ("pytest", *_RUNTIME))
+    yield _audit(root, done)
+
+
+def _audit(root: Path, done: Done) -> Check:
+    """Findings about what was exported; what was wrong before is not the contribution's."""
+    from adaptergen.audit import audit
+
+    own = {
+        name
+        for adapter in done.export.adapters
+        for name in (adapter.plan.spec.architecture, adapter.plan.adapter_class)
+    }
+    found = [one for one in audit(root).findings if one.subject.partition(".")[0] in own]
+    told = "; ".join(one.problem.message for one in found)
+    return Check("adaptergen audit", not found, told)
+
+
+def _pytest() -> tuple[str, ...]:
+    """pytest with upstream's options, or with those of them that its plugins are there for."""
+    options = ("-m", "pytest", "--quiet", "-p", "no:cacheprovider")
+    if all(find_spec(plugin) for plugin in _PLUGINS):
+        return options
+    return (*options, "-o", "addopts=", _PYTEST)
+
+
+def _tool(root: Path, name: str, options: Sequence[str], files: Sequence[str]) -> Check:
+    return _run(root, name, ("-m", name, *options, *files), (name,))
+
+
+def _types(root: Path, files: Sequence[str]) -> Check:
+    """mypy on the package, with findings in other files left out: they were there before."""
+
+    def ours(output: str) -> str:
+        lines = (line for line in output.splitlines() if ": error:" in line)
+        return "\n".join(line for line in lines if line.startswith(tuple(f"{f}:" for f in files)))
+
+    with tempfile.TemporaryDirectory() as cache:
+        command = ("-m", "mypy", "--no-error-summary", "--cache-dir", cache, *files)
+        return _run(root, "mypy", command, ("mypy",), ours)
+
+
+def _run(
+    root: Path, name: str, command: Sequence[str], needs: Sequence[str],
+    relevant: Callable[[str], str] | None = None,
+) -> Check:  # fmt: skip
+    missing = [package for package in needs if find_spec(package) is None]
+    if missing:
+        return Check(name, None, f"{', '.join(missing)} not installed")
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(root)}
+    env["PYTHONDONTWRITEBYTECODE"] = "1"
+    try:
+        ran = subprocess.run(
+            [sys.executable, *command], cwd=root, env=env, capture_output=True, text=True,
+            timeout=_TIMEOUT,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return Check(name, None, f"took more than {_TIMEOUT // 60} minutes")
+    output = ran.stdout + ran.stderr
+    if relevant is not None:
+        found = relevant(output)
+        return Check(name, not found, found.replace("\n", "; "))
+    lines = [line for line in output.strip().splitlines() if line.strip()]
+    return Check(name, not ran.returncode, lines[-1].strip("= ") if lines else "")
+
+
+def verified(spec: Path) -> dict[str, object] | None:
+    """What `adaptergen verify` measures on tiny models; None where it cannot run."""
+    if any(find_spec(name) is None for name in ("torch", "transformers", "transformer_lens")):
+        return None
+    command = [sys.executable, "-m", "adaptergen", "verify", str(spec), "--json", "-"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT)
+    try:
+        found = json.loads(ran.stdout)
+    except json.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None

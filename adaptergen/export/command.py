@@ -1,0 +1,130 @@
+"""`export --into`, from the path to what is reported; the command only prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from adaptergen.export.checkout import Checkout, open_checkout
+from adaptergen.export.git import Git
+from adaptergen.export.make import Export, make_export
+from adaptergen.export.upstream import PROTECTED
+from adaptergen.output import Entry, OutputError, interrupted, put, recover
+from adaptergen.problems import Failed, Place, Problem, listing, quote
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a call: the files that differ, and whether they were written."""
+
+    export: Export
+    entries: tuple[Entry, ...]
+    recovered: bool = False
+    branch: str | None = None
+    committed: bool = False
+
+    @property
+    def diff(self) -> str:
+        """All changes as one diff that `git apply` takes."""
+        return "".join(entry.diff() for entry in self.entries)
+
+
+def dry_run(into: Path, specs: Sequence[Path], replacing: bool) -> Done:
+    """What an export would do; nothing is written."""
+    checkout = open_checkout(into)
+    if interrupted(checkout.root) is not None:
+        raise OutputError(
+            "an export was interrupted here", "run it again without --dry-run", checkout.root
+        )
+    export = make_export(checkout, specs, replacing)
+    _check_clean(export)
+    return Done(export, export.draft.entries())
+
+
+def run(into: Path, specs: Sequence[Path], replacing: bool, branch: str | None) -> Done:
+    """Write the export, all or nothing, on a new branch and as a commit if one is named."""
+    root = open_checkout(into).root
+    recovered = recover(root) is not None
+    checkout = open_checkout(into)
+    _check_branch(checkout, branch)
+    export = make_export(checkout, specs, replacing)
+    _check_clean(export)
+    entries = export.draft.entries()
+    if branch is None or checkout.git is None:
+        if entries:
+            put(root, entries)
+        return Done(export, entries, recovered)
+    committed = _on_branch(checkout.git, branch, export, entries)
+    return Done(export, entries, recovered, branch, committed)
+
+
+def _on_branch(git: Git, branch: str, export: Export, entries: tuple[Entry, ...]) -> bool:
+    before = git.branch()
+    checkout = export.draft.checkout
+    pending = sorted({*(entry.path for entry in entries), *checkout.changed})
+    if before == branch:
+        if entries:
+            put(checkout.root, entries)
+    elif pending:
+        git.check_identity()
+        git.switch(branch, create=True)
+        try:
+            put(checkout.root, entries)
+        except BaseException:
+            if before is not None:
+                git.switch(before)
+                git.delete(branch)
+            raise
+    if pending:
+        git.commit(pending, _message(export))
+    return bool(pending)
+
+
+def _message(export: Export) -> str:
+    titles = [
+        f"{'Replace' if one.replaced else 'Add'} the adapter of {one.plan.spec.title}"
+        for one in export.adapters
+    ]
+    return "; ".join(titles)
+
+
+def _check_clean(export: Export) -> None:
+    dirty = export.draft.dirty()
+    if dirty:
+        raise Failed(
+            Problem(
+                "dirty-tree",
+                "the file was changed and not committed",
+                "commit it, or `git stash`; then run the command again",
+                Place(path),
+            )
+            for path in dirty
+        )
+
+
+def _check_branch(checkout: Checkout, branch: str | None) -> None:
+    place = Place(checkout.root.as_posix())
+    if checkout.git is None:
+        if branch is not None:
+            message = "there is no git repository here, so there can be no branch"
+            hint = "leave --branch out, or give a clone"
+            raise Failed([Problem("git-failed", message, hint, place)])
+        return
+    current = checkout.git.branch()
+    if current is None:
+        message = "the head is detached: a commit here belongs to no branch"
+        raise Failed([Problem("detached-head", message, "`git switch dev` first", place)])
+    if (branch or current) in PROTECTED:
+        message = f"upstream takes no contribution from a branch called {quote(branch or current)}"
+        hint = f"name another one with --branch; {listing(sorted(PROTECTED))} are upstream's own"
+        raise Failed([Problem("protected-branch", message, hint, place)])
+    if branch is None or branch == current:
+        return
+    if not checkout.git.is_branch_name(branch):
+        message = f"{quote(branch)} is no name for a branch"
+        raise Failed([Problem("git-failed", message, "use letters, digits and dashes", place)])
+    if checkout.git.has_branch(branch):
+        message = f"there is a branch {quote(branch)} already"
+        hint = f"`git switch {branch}` to go on with it, or name another one"
+        raise Failed([Problem("branch-exists", message, hint, place)])

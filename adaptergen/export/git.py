@@ -1,0 +1,94 @@
+"""The few things that git is asked."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from adaptergen.problems import Failed, Place, Problem
+
+
+@dataclass(frozen=True)
+class Git:
+    """The repository whose root is `root`."""
+
+    root: Path
+
+    @staticmethod
+    def of(root: Path) -> Git | None:
+        """The repository of a folder; None if it is no repository's root, or git is missing."""
+        try:
+            found = _git(root, "rev-parse", "--show-toplevel")
+        except FileNotFoundError:
+            return None
+        same = not found.returncode and Path(os.fsdecode(found.stdout).strip()) == root.resolve()
+        return Git(root) if same else None
+
+    def branch(self) -> str | None:
+        """The branch that is checked out; None on a detached head."""
+        found = _git(self.root, "symbolic-ref", "--quiet", "--short", "HEAD")
+        return None if found.returncode else os.fsdecode(found.stdout).strip()
+
+    def has_branch(self, name: str) -> bool:
+        """Whether there is a branch of that name."""
+        return not _git(self.root, "rev-parse", "--verify", "-q", f"refs/heads/{name}").returncode
+
+    def is_branch_name(self, name: str) -> bool:
+        """Whether git takes the name for a branch."""
+        return not _git(self.root, "check-ref-format", "--branch", name).returncode
+
+    def changed(self) -> tuple[str, ...]:
+        """Files that differ from the last commit, new ones included, ignored ones not."""
+        told = self._do("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
+        return tuple(os.fsdecode(entry)[3:] for entry in told.split(b"\0") if entry)
+
+    def committed(self, path: str) -> bytes | None:
+        """A file as of the last commit, as git would write it here; None if it had none."""
+        found = _git(self.root, "cat-file", "--filters", f"HEAD:{path}")
+        return None if found.returncode else found.stdout
+
+    def switch(self, name: str, *, create: bool = False) -> None:
+        """Check out a branch."""
+        self._do("switch", "--quiet", *(["--create"] if create else []), name)
+
+    def delete(self, name: str) -> None:
+        """Delete a branch that holds nothing of its own."""
+        self._do("branch", "--quiet", "-D", name)
+
+    def check_identity(self) -> None:
+        """`Failed` unless git knows whose a commit is."""
+        self._do("var", "GIT_COMMITTER_IDENT")
+
+    def commit(self, paths: Iterable[str], message: str) -> None:
+        """Commit these files and no others."""
+        wanted = list(paths)
+        self._do("add", "--", *wanted)
+        self._do("commit", "--quiet", "--message", message, "--", *wanted)
+
+    def _do(self, *arguments: str) -> bytes:
+        done = _git(self.root, *arguments)
+        if done.returncode:
+            told = " ".join(os.fsdecode(done.stderr or done.stdout).split())
+            raise Failed(
+                [
+                    Problem(
+                        "git-failed",
+                        f"`git {arguments[0]}` says: {told}",
+                        "mend that, then run the same command again",
+                        Place(self.root.as_posix()),
+                    )
+                ]
+            )
+        return done.stdout
+
+
+def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    # What a hook or another command may have set would lead to another repository.
+    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_DIR")}
+    command = ["git", "-C", str(root), "-c", "core.quotePath=false", *arguments]
+    return subprocess.run(
+        command, env={**env, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}, capture_output=True
+    )

@@ -1,0 +1,166 @@
+"""What an adapter that people wrote offers, read from its source and never run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from adaptergen.catalogue import Catalogue
+
+_BLOCKS = "blocks"
+
+
+@dataclass(frozen=True)
+class OldAdapter:
+    """Hooks and aliases by their names in the model or in a layer; the rest by name."""
+
+    model_hooks: dict[str, bool]
+    """Hook or alias, and whether it is there only where Hugging Face has the module."""
+    layer_hooks: dict[str, bool]
+    settings: dict[str, str]
+    """Attribute of cfg to the source text of what it is set to."""
+    members: frozenset[str]
+    """Methods and class attributes of the adapter class."""
+    names: frozenset[str]
+    """What the module binds at its top level, imports left out."""
+    unread: tuple[str, ...]
+    """What syntax does not tell, with its line."""
+
+
+@dataclass
+class _Reader:
+    catalogue: Catalogue
+    model: dict[str, bool] = field(default_factory=dict)
+    layer: dict[str, bool] = field(default_factory=dict)
+    optional: set[str] = field(default_factory=set)
+    unread: list[str] = field(default_factory=list)
+
+    def mapping(self, node: ast.expr, prefix: str = "") -> None:
+        """The components of a dict display, and all below them."""
+        if not isinstance(node, ast.Dict):
+            self.unread.append(f"line {node.lineno}: components from `{ast.unparse(node)[:60]}`")
+            return
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                self.component(f"{prefix}{key.value}", value)
+            else:
+                self.unread.append(f"line {value.lineno}: `{ast.unparse(value)[:60]}`")
+
+    def component(self, name: str, value: ast.expr) -> None:
+        """A component and its submodules."""
+        call = next(
+            (
+                node
+                for node in ast.walk(value)
+                if isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in self.catalogue.components
+            ),
+            None,
+        )
+        if call is None:
+            self.unread.append(f"line {value.lineno}: `{name}` is `{ast.unparse(value)[:60]}`")
+            return
+        assert isinstance(call.func, ast.Name)
+        component = self.catalogue.components[call.func.id]
+        hooks = {hook.name for hook in component.hooks if hook.by_default is not False}
+        # A helper around the call, or the keyword, says that the module may be missing.
+        if "optional" in ast.unparse(value):
+            inner = {keyword.arg for keyword in call.keywords} & {"submodules", "optional"}
+            if inner != {"submodules"}:
+                self.optional.add(f"{name}.")
+        for keyword in call.keywords:
+            if keyword.arg == "submodules":
+                self.mapping(keyword.value, f"{name}.")
+        for hook in hooks:
+            self._add(f"{name}.{hook}", f"{name}.{hook}")
+        for alias, targets in component.hook_aliases.items():
+            self._add(f"{name}.{alias}", f"{name}.{targets[0]}" if targets else name)
+
+    def _add(self, name: str, target: str) -> None:
+        inside = name.startswith(f"{_BLOCKS}.")
+        maybe = any(target.startswith(prefix) for prefix in self.optional)
+        (self.layer if inside else self.model)[name.removeprefix(f"{_BLOCKS}.")] = maybe
+
+
+def read_old(source: bytes, adapter: str, catalogue: Catalogue) -> OldAdapter:
+    """What the class `adapter` in a module offers."""
+    tree = ast.parse(source)
+    reader = _Reader(catalogue)
+    cls = next(
+        (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == adapter),
+        None,
+    )
+    scopes: list[ast.AST] = [cls] if cls else []
+    if cls is not None:
+        for base in cls.bases:
+            if ast.unparse(base) != "ArchitectureAdapter":
+                reader.unread.append(f"line {cls.lineno}: what `{ast.unparse(base)}` hands down")
+    for scope in scopes:
+        for node in ast.walk(scope):
+            match node:
+                case ast.Assign(targets=[ast.Attribute(attr="component_mapping")], value=value):
+                    reader.mapping(value)
+                case ast.AnnAssign(
+                    target=ast.Attribute(attr="component_mapping"), value=ast.expr() as value
+                ):
+                    reader.mapping(value)
+    return OldAdapter(
+        reader.model,
+        reader.layer,
+        dict(_settings(cls) if cls else ()),
+        frozenset(_members(cls) if cls else ()),
+        frozenset(_bound(tree)),
+        tuple(reader.unread),
+    )
+
+
+def tests_in(source: bytes) -> list[str]:
+    """The tests of a file, each with its class."""
+    found = []
+    for node in ast.parse(source).body:
+        inner = node.body if isinstance(node, ast.ClassDef) else [node]
+        prefix = f"{node.name}::" if isinstance(node, ast.ClassDef) else ""
+        found += [
+            prefix + one.name
+            for one in inner
+            if isinstance(one, ast.FunctionDef) and one.name.startswith("test")
+        ]
+    return found
+
+
+def _settings(cls: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(cls):
+        match node:
+            case ast.Assign(
+                targets=[ast.Attribute(value=ast.Attribute(attr="cfg"), attr=name)], value=value
+            ):
+                yield name, ast.unparse(value)
+            case ast.Call(
+                func=ast.Name(id="setattr"),
+                args=[
+                    ast.Attribute(attr="cfg") | ast.Name(id="cfg"),
+                    ast.Constant(value=str(name)),
+                    value,
+                ],
+            ):
+                yield name, ast.unparse(value)
+
+
+def _members(cls: ast.ClassDef) -> Iterator[str]:
+    for node in cls.body:
+        match node:
+            case ast.FunctionDef(name=name):
+                yield name
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                yield name
+
+
+def _bound(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                yield name

@@ -1,0 +1,134 @@
+"""The text of a pull request, in the sections of upstream's template."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from adaptergen.export.checks import Check
+from adaptergen.export.command import Done
+from adaptergen.export.make import Adapter
+from adaptergen.export.upstream import TEMPLATE_FILE
+from adaptergen.plan.table import layer_tables
+from adaptergen.render import hook_table
+
+_DEFAULT = "# Description\n\n## Type of change\n\n# Checklist:\n"
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_HEADING = re.compile(r"^#+ .*$", re.MULTILINE)
+#: Options of the template, by a word of them: whether they hold of a new adapter, of another's.
+_TYPES = {"new feature": (True, False), "bug fix": (False, True), "breaking": (False, True)}
+Record = Mapping[str, Any]
+
+
+def pull_request(done: Done, checks: Sequence[Check], records: Sequence[Record | None]) -> str:
+    """Markdown; `records` are what `adaptergen verify` measured of each spec, None if nothing."""
+    template = done.export.draft.read(TEMPLATE_FILE)
+    text = _COMMENT.sub("", template.decode() if template else _DEFAULT)
+    replacing = any(adapter.replaced for adapter in done.export.adapters)
+    parts = []
+    for heading, body in _sections(text):
+        title = heading.strip("# :").casefold()
+        if title == "description":
+            body = "\n\n".join(_description(done, checks, records))
+        elif title == "type of change":
+            body = _chosen(body, replacing)
+        elif title == "checklist":
+            body = _ticked(body, replacing)
+        elif title == "screenshots":
+            continue
+        parts.append(f"{heading}\n\n{body.strip()}".rstrip())
+    return "\n\n".join(parts) + "\n"
+
+
+def _sections(text: str) -> Iterator[tuple[str, str]]:
+    found = list(_HEADING.finditer(text))
+    for number, match in enumerate(found):
+        end = found[number + 1].start() if number + 1 < len(found) else len(text)
+        yield match[0], text[match.end() : end]
+
+
+def _description(
+    done: Done, checks: Sequence[Check], records: Sequence[Record | None]
+) -> Iterator[str]:
+    for adapter, record in zip(done.export.adapters, records, strict=True):
+        yield from _adapter(adapter, record)
+    yield "### Run on this branch"
+    ran = [check for check in checks if check.passed is not None]
+    yield "\n".join(f"- {check.line}" for check in ran) or "Nothing."
+    left = [f"- {check.name}: {check.told}" for check in checks if check.passed is None]
+    left += [
+        f"- {path}: needs a real checkpoint"
+        for adapter in done.export.adapters
+        for path in adapter.tests
+        if path.startswith("tests/integration/") and path.endswith("_adapter.py")
+    ]
+    yield "### Not run"
+    yield "\n".join([*left, "- `verify_models`: needs the Hub"])
+
+
+def _adapter(adapter: Adapter, record: Record | None) -> Iterator[str]:
+    plan, spec = adapter.plan, adapter.plan.spec
+    verb = "Replaces the adapter of" if adapter.replaced else "Adds an adapter for"
+    yield f"{verb} `{spec.architecture}` ({spec.title}). {spec.description}"
+    if spec.notes:
+        yield "\n".join(f"- {note}" for note in spec.notes)
+    yield (
+        "The adapter and its tests are generated from a declarative spec; "
+        f"checkpoints of the family: {', '.join(f'`{name}`' for name in spec.checkpoints)}."
+    )
+    yield "### Hooks"
+    yield f"Of the model:\n\n{hook_table(plan.model_hooks)}"
+    for name, rows in layer_tables(plan):
+        title = f"Of layers of kind `{name}`" if plan.kinds else "Of every layer"
+        yield f"{title}, below `blocks.{{i}}.`:\n\n{hook_table(rows)}"
+    if adapter.replaced:
+        yield "### What goes, and what serves instead"
+        yield "\n".join(f"- {line}" for line in adapter.replaced.lines)
+    yield "### Measured"
+    yield _measured(spec.module, record)
+
+
+def _measured(module: str, record: Record | None) -> str:
+    if record is None:
+        return "Nothing: torch, transformers and TransformerLens are not installed here."
+    versions = record["versions"]
+    names = ("transformers", "transformer-lens", "torch", "python")
+    told = ", ".join(f"{name} {versions.get(name)}" for name in names)
+    lines = [
+        f"On tiny models with random weights: {told}.",
+        "",
+        "| Model | Greatest difference of logits from HF | Greedy tokens |",
+        "| --- | --- | --- |",
+    ]
+    for model, runs in record["parity"].get(module, {}).items():
+        worst = ", ".join(f"{value:.3g} ({run})" for run, value in runs.items() if value)
+        greedy = record["generation"].get(module, {}).get(model, {})
+        other = [run for run, same in greedy.items() if not same]
+        equal = f"not equal: {', '.join(other)}" if other else f"equal: {', '.join(greedy)}"
+        lines.append(f"| {model} | {worst or f'0 in all {len(runs)} runs'} | {equal} |")
+    return "\n".join([*lines, "", record["summary"]])
+
+
+def _chosen(body: str, replacing: bool) -> str:
+    kept = []
+    for line in body.splitlines():
+        word = next((word for word in _TYPES if word in line.casefold()), None)
+        if word is not None and _TYPES[word][replacing]:
+            kept.append(line.replace("[ ]", "[x]"))
+    return "\n".join(kept)
+
+
+def _ticked(body: str, replacing: bool) -> str:
+    """Ticks only for what is known to be so; not that all tests pass, for not all were run."""
+    known = {
+        "commented my code": True,
+        "changes to the documentation": True,
+        "added tests": True,
+        "not rewritten tests": not replacing,
+    }
+    lines = []
+    for line in body.splitlines():
+        holds = any(told for words, told in known.items() if words in line)
+        lines.append(line.replace("[ ]", "[x]") if holds else line)
+    return "\n".join(lines)

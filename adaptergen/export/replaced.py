@@ -1,0 +1,191 @@
+"""What goes with an adapter that is replaced, item by item, and what serves instead."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from adaptergen.catalogue import Catalogue
+from adaptergen.export.draft import Draft
+from adaptergen.export.old import OldAdapter, read_old, tests_in
+from adaptergen.plan import Plan
+from adaptergen.plan.model import HookRow
+from adaptergen.problems import Failed, Place, Problem, listing
+
+_NOTHING = "nothing"
+_ADAPTERS = "transformer_lens.model_bridge.supported_architectures"
+
+
+@dataclass(frozen=True)
+class Gone:
+    """One item that goes: what it was, its name, and what serves instead."""
+
+    what: str
+    name: str
+    instead: str
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """Everything that goes."""
+
+    files: tuple[str, ...]
+    gone: tuple[Gone, ...]
+    unread: tuple[str, ...]
+    users: tuple[str, ...] = ()
+    """Files that stay and import from the module; they get the new one."""
+
+    @property
+    def lines(self) -> list[str]:
+        """The report, one item a line."""
+        shown = [f"replaced: {path}" for path in self.files]
+        shown += [f"goes: {one.what} {one.name} -> {one.instead}" for one in self.gone]
+        shown += [f"not told by the old source: {what}" for what in self.unread]
+        return [*shown, *(f"uses the new one from now on: {user}" for user in self.users)]
+
+
+def replaced(
+    draft: Draft, plan: Plan, files: Mapping[str, bytes], catalogue: Catalogue
+) -> Replaced:
+    """Compare the old files with those that take their place; `Failed` if others need the old."""
+    there = {path: draft.read(path) for path in files}
+    olds = {path: data for path, data in there.items() if data is not None and data != files[path]}
+    module = next(iter(files))
+    gone: list[Gone] = []
+    unread: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    if module in olds:
+        old = read_old(olds[module], plan.adapter_class, catalogue)
+        new = read_old(files[module], plan.adapter_class, catalogue)
+        users = _users(draft, plan, old.names - new.names, files)
+        gone += _hooks(plan, old)
+        gone += _settings(plan, old, new, catalogue)
+        gone += [
+            Gone("member", name, "what the base class has" if name in catalogue.adapter_attributes
+                 else _NOTHING)
+            for name in sorted(old.members - new.members)
+        ]  # fmt: skip
+        gone += [Gone("name", name, _NOTHING) for name in sorted(old.names - new.names)]
+        unread = old.unread
+    for path, data in olds.items():
+        if path != module:
+            tests = tests_in(files[path])
+            gone += [
+                Gone("test", f"{path}::{name}", f"the {len(tests)} tests of the new file")
+                for name in tests_in(data)
+                if name not in tests
+            ]
+    return Replaced(tuple(olds), tuple(gone), unread, users)
+
+
+def _hooks(plan: Plan, old: OldAdapter) -> Iterator[Gone]:
+    offered = _names(plan.model_hooks)
+    for name in sorted(old.model_hooks.keys() - offered):
+        yield Gone("hook", f"`{name}`", _moved(name, offered) or _NOTHING)
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for layer in _layers(plan):
+        for name in sorted(old.layer_hooks.keys() - layer.offered):
+            kinds.setdefault((name, _instead(name, layer, old)), []).append(layer.title)
+    for (name, instead), titles in kinds.items():
+        on = "layers" if len(titles) == len(plan.kinds) or not plan.kinds else ", ".join(titles)
+        yield Gone(f"hook on {on}", f"`{name}`", instead)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """What a layer of one kind offers; `told` is what the spec and its shapes say of the rest."""
+
+    title: str
+    offered: frozenset[str]
+    slot: str = ""
+    told: Mapping[str, str] = field(default_factory=dict)
+
+
+def _instead(name: str, layer: _Layer, old: OldAdapter) -> str:
+    twin = f"{layer.slot}.{name.partition('.')[2]}"
+    if name in layer.told:
+        return layer.told[name]
+    if "." in name and twin in layer.offered:
+        return f"`{twin}`"
+    if old.layer_hooks[name]:
+        return "nothing; it was there only where Hugging Face has the module"
+    return _moved(name, layer.offered) or _NOTHING
+
+
+def _layers(plan: Plan) -> Iterator[_Layer]:
+    if not plan.kinds:
+        yield _Layer("layers", frozenset(_names(plan.layer_hooks)))
+    for kind in plan.kinds:
+        told = {name: f"nothing: {reason}" for name, reason in kind.absent}
+        for old, new in kind.gone:
+            told[old] = f"`{new}`" if new else "nothing: no module of this kind does that"
+        yield _Layer(f"{kind.name} layers", frozenset(_names(kind.hooks)), kind.slot, told)
+
+
+def _moved(name: str, offered: Iterable[str]) -> str:
+    """The one hook that ends alike, where the module around it only has another name."""
+    tail = name.split(".", 1)[-1]
+    found = [other for other in offered if "." in tail and other.split(".", 1)[-1] == tail]
+    return f"`{found[0]}`" if len(found) == 1 else ""
+
+
+def _names(rows: Iterable[HookRow]) -> set[str]:
+    return {name for row in rows for name in (row.name, *row.aliases)}
+
+
+def _settings(plan: Plan, old: OldAdapter, new: OldAdapter, catalogue: Catalogue) -> Iterator[Gone]:
+    config, kind = plan.spec.config, plan.spec.blocks.kind
+    bound = {*config.from_hf, *config.derived, kind.listed_in if kind else ""}
+    for name, value in sorted(old.settings.items()):
+        if name in bound:
+            yield Gone("config attribute", f"{name} = {value}", "that of the wrapped model")
+            continue
+        known = catalogue.config_fields.get(name)
+        if name not in new.settings:
+            default = known.default if known else None
+            same = f"its default, {default}" if default is not None else "what Hugging Face says"
+            yield Gone("config attribute", f"{name} = {value}", same if known else _NOTHING)
+        elif new.settings[name] != value:
+            yield Gone("config attribute", f"{name} = {value}", f"{name} = {new.settings[name]}")
+
+
+def _users(
+    draft: Draft, plan: Plan, goes: frozenset[str], files: Mapping[str, bytes]
+) -> tuple[str, ...]:
+    """Who imports from the module; `Failed` if a file that stays imports a name that goes."""
+    module = f"{_ADAPTERS}.{plan.spec.module}"
+    users, problems = [], []
+    root = draft.checkout.root
+    paths = [
+        path for folder in ("transformer_lens", "tests") for path in (root / folder).rglob("*.py")
+    ]
+    for path in sorted(paths):
+        shown, text = path.relative_to(root).as_posix(), path.read_bytes()
+        if (
+            shown in files
+            or path.name == "__init__.py"
+            or f".{plan.spec.module} ".encode() not in text
+        ):
+            continue
+        tree = ast.parse(text)
+        bases = {ast.unparse(base) for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+                 for base in node.bases}  # fmt: skip
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module == module:
+                users.append(f"{shown}:{node.lineno}")
+                # Who derives from the old class may count on anything that it has.
+                used = sorted({alias.name for alias in node.names} & (goes | bases))
+                problems += [_in_use(shown, node, used, module)] if used else []
+    if problems:
+        raise Failed(problems)
+    return tuple(users)
+
+
+def _in_use(path: str, node: ast.ImportFrom, used: list[str], module: str) -> Problem:
+    return Problem(
+        "adapter-in-use",
+        f"{listing(used)} of `{module}` is used here, and goes with the old adapter",
+        "move it to a module of its own first; then replace the adapter",
+        Place(path, node.lineno),
+    )

@@ -1,0 +1,94 @@
+"""The text of a pull request, and what is said of checks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest_export import NEMOTRON, Result, content, git
+
+from adaptergen import export
+from adaptergen.export import checks
+
+Run = Callable[..., Result]
+RECORD = {
+    "versions": {"transformers": "5.0", "transformer-lens": "4.0", "torch": "2.0", "python": "3"},
+    "parity": {"heron": {"default": {"plain": 0.0, "decode_step": 0.25}}},
+    "generation": {"heron": {"default": {"with_cache": True, "left_padded": False}}},
+    "summary": "All is well.",
+}
+
+
+def test_the_sections_are_those_of_the_template(upstream: Path, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "pr.md"
+    before = content(upstream)
+    done = run("export", NEMOTRON, "--into", upstream, "--dry-run", "--replace", "--pr", file)
+    assert done.code == 0 and content(upstream) == before
+    text = file.read_text(encoding="utf-8")
+    headings = [line for line in text.splitlines() if line.startswith("#") and "###" not in line]
+    assert headings == ["# Description", "## Type of change", "# Checklist:"]
+    assert "<!--" not in text and "Please" not in text
+    assert "| `attn.hook_pattern` |" in text and "Of layers of kind `mlp`" in text
+    assert "- goes: name _make_optional -> nothing" in text
+    assert "- [x] Breaking change" in text and "New feature" not in text
+    assert "- [ ] New and existing unit tests pass locally" in text
+
+
+def test_figures_come_with_versions_and_what_was_not_run(upstream: Path, new_spec: Path) -> None:
+    done = export.dry_run(upstream, [new_spec], False)
+    ran = [export.Check("black", True), export.Check("mypy", False, "x.py:1: error"),
+           export.Check("pycln", None, "pycln not installed")]  # fmt: skip
+    text = export.pull_request(done, ran, [RECORD])
+    assert "transformers 5.0, transformer-lens 4.0, torch 2.0, python 3." in text
+    assert "| default | 0.25 (decode_step) | not equal: left_padded |" in text
+    assert "- passed: black" in text and "- FAILED: mypy (x.py:1: error)" in text
+    left = text[text.index("### Not run") :]
+    assert "- pycln: pycln not installed" in left and "test_heron_adapter.py: needs" in left
+    assert "- [x] New feature" in text and "Bug fix" not in text
+
+
+def test_the_checks_run_on_the_checkout(
+    upstream: Path, new_spec: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+
+    def noting(command: list[str], **more: object) -> subprocess.CompletedProcess[str]:
+        if command[0] != sys.executable:
+            return real(command, **more)  # type: ignore[call-overload, no-any-return]
+        commands.append(command[2:])
+        assert more["cwd"] == upstream.resolve()
+        return subprocess.CompletedProcess(command, "black" in command, "one\nlast line\n", "")
+
+    real = subprocess.run
+    monkeypatch.setattr(subprocess, "run", noting)
+    monkeypatch.setattr(checks, "find_spec", lambda name: None if name == "isort" else name)
+    done = run("export", new_spec, "--into", upstream)
+    assert done.code == 1
+    told = [line for line in done.err.splitlines() if line.startswith(("pass", "FAIL", "not run"))]
+    assert "FAILED: black (last line)" in told and "not run: isort (isort not installed)" in told
+    assert "passed: adaptergen audit" in told and len(told) == 7
+    assert [command[0] for command in commands] == ["pycln", "black", "mypy", "pytest", "pytest"]
+    assert commands[3][-1] == "TestRegistrySyncedWithFactory"
+    assert "tests/integration/model_bridge/test_heron_tiny.py" in commands[4]
+
+
+def test_the_formatters_find_nothing(upstream: Path, new_spec: Path, run: Run) -> None:
+    assert run("export", new_spec, "--into", upstream, "--no-check").code == 0
+    new = git(upstream, "ls-files", "--others", "--exclude-standard", "*.py").split()
+    old = git(upstream, "diff", "--name-only", "--", "*.py").split()
+    for tool, files in (
+        ("black", [*new, *old]),
+        ("isort", [f for f in new + old if "__init__" not in f]),
+    ):
+        ran = subprocess.run(
+            [sys.executable, "-m", tool, "--check", *files], cwd=upstream, capture_output=True,
+            text=True,
+        )  # fmt: skip
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert json.loads(
+        (upstream / "transformer_lens/tools/model_registry/data/supported_models.json").read_text()
+    )
