@@ -232,12 +232,12 @@ class _FunctionalConvMixerBridge(SSM2MixerBridge):
             for function in (causal_conv1d_fn, causal_conv1d_update)
             if namespace.get(function.__name__) is not None
         }
-        # Those of Module are many, and none of them uses a function of HF.
+        # Methods of Module are many, and none of them uses a function of HF.
         bases = type(original).__mro__
         own_bases = bases[: bases.index(torch.nn.Module)]
         for name, method in ChainMap(*(dict(vars(base)) for base in own_bases)).items():
             used = inspect.isfunction(method) and inspect.unwrap(method).__code__.co_names
-            if used and not names.keys().isdisjoint(used):
+            if used and (name == "forward" or not names.keys().isdisjoint(used)):
                 own[name] = types.MethodType(_rebind(method, names), mixer)
         if "_old_forward" in vars(original):
             # Accelerate keeps the forward it wraps in an attribute.
