@@ -69,7 +69,8 @@ class _Folder:
 
     def __init__(self, path: Path, shown_as: str) -> None:
         self.names = tuple(sorted(shape.stem for shape in path.glob("*.yaml")))
-        self._path, self._shown_as = path, shown_as
+        # Shapes are kept by their place, which a relative path is not.
+        self._path, self._shown_as = path.absolute(), shown_as
 
     def all(self) -> dict[str, LoadedShape]:
         return self._read(self.names)
