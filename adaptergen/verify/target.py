@@ -11,7 +11,7 @@ from typing import Any
 from adaptergen.generate import plan as make_plan
 from adaptergen.generate import shown_as
 from adaptergen.plan import Plan
-from adaptergen.render.adapter import render_adapter
+from adaptergen.render.adapter import adapter_text
 from adaptergen.source import Source, read_source
 
 
@@ -31,10 +31,11 @@ class Target:
 def load_target(path: Path, text: str | None = None) -> Target:
     """The target of the spec at `path`. Raises `Failed` with every problem of the spec.
 
-    `text` is the adapter's source where it is not what a build would write.
+    What a build would write is run before it is formatted, which changes nothing that it does.
+    `text` is the adapter's source where it is another.
     """
     plan = make_plan(path)
-    return make_target(plan, read_source(path, shown_as(path)), text or render_adapter(plan))
+    return make_target(plan, read_source(path, shown_as(path)), text or adapter_text(plan))
 
 
 def make_target(plan: Plan, source: Source, text: str) -> Target:
