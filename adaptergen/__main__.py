@@ -1,8 +1,6 @@
 """`python -m adaptergen`: the same as the command `adaptergen`."""
 
-import sys
-
-from adaptergen.cli import main
+from adaptergen.cli import script
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script()

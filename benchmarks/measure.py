@@ -54,8 +54,10 @@ class Ended:
 def process(*arguments: str, cwd: Path = ROOT, cache: str | Path = "off") -> Ended:
     """Run a Python with these arguments to its end; `cache` is the memory of builds."""
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    # An installed library has its bytecode beside it: let Python keep ours too.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment = {
-        **os.environ, "ADAPTERGEN_CACHE": str(cache), "PYTHONPATH": paths,
+        **kept, "ADAPTERGEN_CACHE": str(cache), "PYTHONPATH": paths,
         "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore",
     }  # fmt: skip
     ended = subprocess.run(

@@ -5,6 +5,6 @@ standard error. A command imports what it needs when it runs, so that `--help` i
 nothing but `verify` and `catalog --observe` ever loads torch.
 """
 
-from adaptergen.cli.entry import main
+from adaptergen.cli.entry import main, script
 
-__all__ = ["main"]
+__all__ = ["main", "script"]
