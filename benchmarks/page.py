@@ -18,7 +18,8 @@ INTRO = """\
 Ratios of processor time, both sides in turns in one run, medians of pairs; `benchmarks/` says how
 each is taken. A cold build starts with an empty folder and an empty memory of earlier builds. What
 it is compared with imports the same libraries and formats the same texts, with nothing around it.
-A test holds the imports of the two together; only a build tells Python to collect garbage seldom.
+A test holds the imports of the two together; both find the bytecode of what they import. Only a
+build tells Python to collect garbage seldom, and not at all on its way out.
 
 What a cold build does beyond that is, in this order: importing adaptergen itself, reading the YAML
 of the spec and its shapes in Python, compiling templates, making validators, digesting its inputs

@@ -13,7 +13,7 @@ from adaptergen.plugin.readme import render_readme, series
 from adaptergen.render.adapter import render_adapter
 from adaptergen.render.common import render_checkpoint_test
 from adaptergen.render.environment import fill
-from adaptergen.render.formatting import format_python
+from adaptergen.render.formatting import format_files
 from adaptergen.render.tiny_test import literal, render_tiny_test
 from adaptergen.render.unit_test import render_unit_test
 
@@ -79,7 +79,7 @@ def plugin_files(
             f"tests/test_{module}_tiny.py": render_tiny_test(plan),
             f"tests/test_{module}_checkpoint.py": render_checkpoint_test(plan),
         }
-    return files
+    return format_files(files)
 
 
 def _adapter(plan: Plan) -> _Adapter:
@@ -116,21 +116,14 @@ def _init(values: dict[str, object], adapters: Sequence[_Adapter]) -> str:
     if values["discovered"]:
         imports.add((_FACTORY, "SUPPORTED_ARCHITECTURES"))
     exported = sorted(own | {one.adapter_class for one in adapters})
-    return format_python(
-        fill(
-            "plugin/init.py.jinja",
-            **values,
-            imports=import_lines(imports),
-            exported=repr(exported),
-        )
-    )
+    text = {**values, "imports": import_lines(imports), "exported": repr(exported)}
+    return fill("plugin/init.py.jinja", **text)
 
 
 def _activation(values: dict[str, object], adapters: Sequence[_Adapter]) -> str:
     imports = {(_FACTORY, "ArchitectureAdapterFactory"), _ADAPTER}
     imports |= {(f"{values['package']}.{one.module}", one.adapter_class) for one in adapters}
-    text = fill("plugin/activation.py.jinja", **values, imports=import_lines(imports))
-    return format_python(text)
+    return fill("plugin/activation.py.jinja", **values, imports=import_lines(imports))
 
 
 def _plugin_test(values: dict[str, object], found: Sequence[_Adapter]) -> str:
@@ -138,4 +131,4 @@ def _plugin_test(values: dict[str, object], found: Sequence[_Adapter]) -> str:
     imports = import_lines(_TEST_IMPORTS | {(package, ""), (package, "ADAPTERS")})
     discovered = repr([one.architecture for one in found])
     text = {**values, "imports": imports, "discovered": discovered}
-    return format_python(fill("plugin/plugin_test.py.jinja", **text))
+    return fill("plugin/plugin_test.py.jinja", **text)

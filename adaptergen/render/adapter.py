@@ -16,7 +16,6 @@ from adaptergen.plan.code import (
 from adaptergen.plan.model import Plan
 from adaptergen.plan.node import Condition
 from adaptergen.render.environment import fill
-from adaptergen.render.formatting import format_python
 
 _BRIDGE = "transformer_lens.model_bridge"
 _BASE = (f"{_BRIDGE}.generalized_components.base", "GeneralizedComponent")
@@ -39,11 +38,6 @@ _FUNCTIONAL = {
 
 def render_adapter(plan: Plan) -> str:
     """Source of the adapter module."""
-    return format_python(adapter_text(plan))
-
-
-def adapter_text(plan: Plan) -> str:
-    """The same, not formatted: enough to run it."""
     spec = plan.spec
     builders = [(kind, component_code(kind.node, "cfg")) for kind in plan.kinds]
     mapping = _mapping(plan)

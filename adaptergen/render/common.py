@@ -5,7 +5,6 @@ from __future__ import annotations
 from adaptergen.plan.code import class_name
 from adaptergen.plan.model import KindPlan, Plan
 from adaptergen.render.environment import fill
-from adaptergen.render.formatting import format_python
 
 
 def common_values(plan: Plan) -> dict[str, object]:
@@ -35,14 +34,14 @@ def render_checkpoint_test(plan: Plan) -> str:
         dtype: parity.allowed(dtype) for dtype in ("float32", "bfloat16", "float16") if parity
     }
     values = {"parity": parity, "tolerance": [pair for pair in tolerance.items() if pair[1]]}
-    return format_python(fill("checkpoint_test.py.jinja", **common_values(plan), **values))
+    return fill("checkpoint_test.py.jinja", **common_values(plan), **values)
 
 
 def render_conftest(plan: Plan) -> str:
     """Source of the conftest that puts the generated module in the place of the installed one."""
-    return format_python(fill("conftest.py.jinja", **common_values(plan)))
+    return fill("conftest.py.jinja", **common_values(plan))
 
 
 def render_register(plan: Plan) -> str:
     """Source of `register.py`."""
-    return format_python(fill("register.py.jinja", **common_values(plan)))
+    return fill("register.py.jinja", **common_values(plan))

@@ -6,6 +6,7 @@ from adaptergen.catalogue import Catalogue
 from adaptergen.plan.model import Plan
 from adaptergen.render.adapter import render_adapter
 from adaptergen.render.common import render_checkpoint_test, render_conftest, render_register
+from adaptergen.render.formatting import format_files
 from adaptergen.render.hook_page import render_hook_page
 from adaptergen.render.registry import render_registry
 from adaptergen.render.tiny_test import render_tiny_test
@@ -18,6 +19,10 @@ _INTEGRATION = "tests/integration/model_bridge"
 
 def render_files(plan: Plan, catalogue: Catalogue) -> dict[str, str]:
     """Path in the adapter's folder -> text; below that, folders are called as upstream's are."""
+    return format_files(_texts(plan, catalogue))
+
+
+def _texts(plan: Plan, catalogue: Catalogue) -> dict[str, str]:
     module = plan.spec.module
     return {
         f"{_ADAPTERS}/{module}.py": render_adapter(plan),

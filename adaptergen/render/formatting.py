@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
+
+
+def format_files(files: Mapping[str, str]) -> dict[str, str]:
+    """The files, by their paths, with those of Python formatted."""
+    return {
+        path: format_python(text) if path.endswith(".py") else text for path, text in files.items()
+    }
 
 
 def format_python(text: str) -> str:

@@ -9,7 +9,6 @@ from adaptergen.plan.model import HookRow, Plan
 from adaptergen.plan.table import layer_tables, shared_hooks
 from adaptergen.render.common import common_values, kind_of_class
 from adaptergen.render.environment import fill
-from adaptergen.render.formatting import format_python
 
 _IMPORTS = {
     *((name, "") for name in ("copy", "pytest", "torch", "transformers")),
@@ -34,7 +33,7 @@ def render_tiny_test(plan: Plan) -> str:
     final_norm = any(row.name == "ln_final.hook_normalized" for row in plan.model_hooks)
     functional = kind_of_class(plan, CONVOLUTION_CLASS)
     state_space = plan.state_space_kinds
-    text = fill(
+    return fill(
         "tiny_test.py.jinja",
         **common_values(plan),
         imports=import_lines(_IMPORTS | {("transformers", spec.architecture)}),
@@ -92,7 +91,6 @@ def render_tiny_test(plan: Plan) -> str:
             (name, arithmetic_code(value, "cfg")) for name, value in spec.config.derived.items()
         ],
     )
-    return format_python(text)
 
 
 def _branches(plan: Plan) -> str:

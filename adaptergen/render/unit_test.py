@@ -8,7 +8,6 @@ from adaptergen.plan.model import Plan
 from adaptergen.plan.node import Condition, Node
 from adaptergen.render.common import common_values, kind_of_class
 from adaptergen.render.environment import fill
-from adaptergen.render.formatting import format_python
 
 _KINDS = {("copy", ""), ("torch", "")}
 _STAND_INS = {("types", "SimpleNamespace")}
@@ -39,7 +38,7 @@ def render_unit_test(plan: Plan) -> str:
     imports |= _STAND_INS if kinds_field or values or (kinds and conditions) else set()
     imports |= {("functools", "")} if functional else set()
     imports |= _FUNCTIONAL if functional or routed else set()
-    text = fill(
+    return fill(
         "unit_test.py.jinja",
         **common_values(plan),
         imports=import_lines(imports),
@@ -86,7 +85,6 @@ def render_unit_test(plan: Plan) -> str:
             "method": plan.router.method,
         },
     )
-    return format_python(text)
 
 
 def _listing(nodes: tuple[Node, ...]) -> dict[str, str]:

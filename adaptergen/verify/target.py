@@ -11,7 +11,7 @@ from typing import Any
 from adaptergen.generate import plan as make_plan
 from adaptergen.generate import shown_as
 from adaptergen.plan import Plan
-from adaptergen.render.adapter import adapter_text
+from adaptergen.render.adapter import render_adapter
 from adaptergen.source import Source, read_source
 
 
@@ -35,7 +35,7 @@ def load_target(path: Path, text: str | None = None) -> Target:
     `text` is the adapter's source where it is another.
     """
     plan = make_plan(path)
-    return make_target(plan, read_source(path, shown_as(path)), text or adapter_text(plan))
+    return make_target(plan, read_source(path, shown_as(path)), text or render_adapter(plan))
 
 
 def make_target(plan: Plan, source: Source, text: str) -> Target:

@@ -31,7 +31,7 @@ from adaptergen import catalogue
 from adaptergen.plan import make_plan
 from adaptergen.problems import CODES, Failed, render
 from adaptergen.problems.text import HIDDEN
-from adaptergen.render import adapter, common, render_files, tiny_test, unit_test
+from adaptergen.render import formatting, render_files
 from adaptergen.source import mend
 from adaptergen.spec.architecture import Spec
 from adaptergen.spec.load import LoadedShape, LoadedSpec, load, load_shape
@@ -71,8 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def unformatted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Formatting takes most of the time of a build, so here the text is only compiled."""
-    for module in (adapter, common, tiny_test, unit_test):
-        monkeypatch.setattr(module, "format_python", lambda text: text)
+    monkeypatch.setattr(formatting, "format_python", lambda text: text)
 
 
 @cache

@@ -12,6 +12,7 @@ from verify_support import Project, Result, read
 
 from adaptergen.generate import plan
 from adaptergen.render.adapter import render_adapter
+from adaptergen.render.formatting import format_python
 
 pytestmark = pytest.mark.heavy
 
@@ -197,7 +198,7 @@ def test_a_mistake_in_the_adapter(name: str, project: Project) -> None:
     from adaptergen.verify.tiers.tiny import tiny
 
     old, new, wanted, line = ADAPTERS[name]
-    text = render_adapter(plan(project.spec))
+    text = format_python(render_adapter(plan(project.spec)))
     assert text.count(old) == 1
     findings = [
         f for s in tiny(load_target(project.spec, text.replace(old, new))) for f in s.findings

@@ -12,6 +12,7 @@ from verify_support import ROOT, SPEC, read
 from adaptergen.generate import generate, plan
 from adaptergen.plan.table import layer_tables
 from adaptergen.render.adapter import render_adapter
+from adaptergen.render.formatting import format_python
 
 pytestmark = pytest.mark.heavy
 
@@ -91,7 +92,7 @@ def test_the_table_says_it_for_people(found: dict[str, Any]) -> None:
 def test_it_measures_what_a_build_writes() -> None:
     files = {name: text.decode() for name, text in generate(SPEC).files.items()}
     (adapter,) = (text for name, text in files.items() if name.startswith("transformer_lens/"))
-    assert render_adapter(plan(SPEC)) == adapter
+    assert format_python(render_adapter(plan(SPEC))) == adapter
 
 
 def test_it_is_quick_and_leaves_the_installed_adapter_alone() -> None:

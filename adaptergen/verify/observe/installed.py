@@ -13,7 +13,7 @@ from adaptergen.inspection.target import load_class
 from adaptergen.lock.entry import Entry
 from adaptergen.plan import Plan
 from adaptergen.problems import Failed
-from adaptergen.render.adapter import adapter_text
+from adaptergen.render.adapter import render_adapter
 from adaptergen.source import Source
 from adaptergen.verify.observe.entry import observe_entry
 from adaptergen.verify.target import make_target
@@ -39,7 +39,7 @@ def observed(plan: Plan, source: Source, seconds: float, known: Entry | None = N
 def _apart(plan: Plan, source: Source, known: Entry | None) -> Callable[[], str]:
     def run() -> str:
         what = f"the adapter of {plan.spec.architecture} cannot be imported"
-        text = adapter_text(plan)
+        text = render_adapter(plan)
         target = guarded("hf-import", what, _VERSIONS, lambda: make_target(plan, source, text))
         what = f"{plan.spec.architecture} cannot be observed on its tiny model"
         hint = f"check `tiny:` in {source.path} against this release of transformers"
