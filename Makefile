@@ -23,7 +23,8 @@ test: .venv/.dev ## Run every test that needs neither a GPU nor the network.
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
 light: ## Run the tests that need no torch on every supported Python, without torch.
-	@set -e; for version in $(LIGHT); do \
+	@# Where pyenv keeps the interpreters, it runs one only if told which.
+	@set -e; for version in $(LIGHT); do export PYENV_VERSION=$$version; \
 	  if ! python$$version -c '' 2>/dev/null; then \
 	    echo "== Skipping Python $$version: there is no python$$version" >&2; continue; fi; \
 	  echo "== Python $$version"; \
