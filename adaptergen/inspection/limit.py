@@ -20,9 +20,6 @@ from adaptergen.problems import Failed
 
 Result = TypeVar("Result")
 
-#: Seconds for one model class with all its branches.
-SECONDS = 120.0
-
 #: New objects, less those that are gone, after which Python looks for garbage: a model makes many
 #: at once that live as long as it does.
 _COLLECTED_AFTER = 100_000

@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from adaptergen.cli import main
-
 sys.path.insert(0, str(Path(__file__).parent))
 from changes import CHANGES
 from hybrid_support import CLASS, TEXT, put
@@ -19,15 +17,6 @@ from hybrid_support import CLASS, TEXT, put
 pytestmark = pytest.mark.heavy
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def command(*arguments: str | Path) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return command
 
 
 @pytest.fixture
