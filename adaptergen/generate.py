@@ -13,7 +13,7 @@ from adaptergen.output import Wanted
 from adaptergen.plan import Plan, make_plan
 from adaptergen.problems import Failed
 from adaptergen.resources import shapes
-from adaptergen.source import read_source
+from adaptergen.source import Source, read_source
 from adaptergen.spec.load import LoadedSpec, load
 
 
@@ -22,9 +22,14 @@ def plan(path: Path, of: catalogue.Catalogue | None = None) -> Plan:
 
     Raises `Failed` with every problem found.
     """
+    return plan_and_source(path, of)[0]
+
+
+def plan_and_source(path: Path, of: catalogue.Catalogue | None = None) -> tuple[Plan, Source]:
+    """The same, and the spec's file, for places in it."""
     loaded = _load(path)
     header = f"# Generated from {project_path(path)} by `adaptergen build {project_path(path)}`."
-    return make_plan(loaded, of or _catalogue(), header)
+    return make_plan(loaded, of or _catalogue(), header), loaded.source
 
 
 def generate(path: Path) -> Wanted:

@@ -1,4 +1,4 @@
-"""The JSON Schemas of specs and shapes, made from the models that check them."""
+"""The committed JSON Schemas: those made from models, and those written by hand."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from adaptergen.facts.record import InspectRecord
+from adaptergen.resources import schema
 from adaptergen.spec.architecture import Spec
 from adaptergen.spec.shape import Shape
 
-MODELS: dict[str, type[BaseModel]] = {"spec": Spec, "shape": Shape}
+MODELS: dict[str, type[BaseModel]] = {"spec": Spec, "shape": Shape, "inspect": InspectRecord}
+
+#: Of what is no model anywhere: nothing but the schema says what it looks like.
+BY_HAND = ("audit", "build", "drift", "lock", "verify")
 
 Schema = dict[str, Any]
 
@@ -24,7 +29,7 @@ class _Plain(GenerateJsonSchema):
 
 
 def make_schema(name: str) -> Schema:
-    """The JSON Schema of `spec` or `shape`."""
+    """The JSON Schema of one of the models."""
     made = MODELS[name].model_json_schema(schema_generator=_Plain)
     _close(made)
     return {
@@ -35,7 +40,9 @@ def make_schema(name: str) -> Schema:
 
 
 def schema_text(name: str) -> str:
-    """The JSON Schema of `spec` or `shape` as committed."""
+    """The JSON Schema of that name as committed."""
+    if name in BY_HAND:
+        return schema(name).read_text(encoding="utf-8")
     return json.dumps(make_schema(name), indent=2, ensure_ascii=False) + "\n"
 
 

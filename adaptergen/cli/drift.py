@@ -99,11 +99,10 @@ def _report(args: argparse.Namespace) -> Report:
 def between_entries(path: Path, old: str, new: str) -> SpecDrift:
     """Between two entries of the lock."""
     from adaptergen.drift.between import drift_between
-    from adaptergen.generate import plan, project_path, shown_as
+    from adaptergen.generate import plan_and_source, project_path
     from adaptergen.lock.store import find_release, load_lock
-    from adaptergen.source import read_source
 
-    made, source = plan(path), read_source(path, shown_as(path))
+    made, source = plan_and_source(path)
     lock, shown = load_lock(path)
     names = [find_release(lock, wanted, shown) for wanted in (old, new)]
     one, other = ((name, lock.entries[name]) for name in names)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from adaptergen.cli.lock import add_limit
+
 SUMMARY = "show what a model of transformers is and does"
 DESCRIPTION = """\
 Build a tiny model of a class of transformers, with random weights and a layer of each kind, run
@@ -41,10 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trust-remote-code", action="store_true", help="run code that the folder brings"
     )
-    parser.add_argument(
-        "--time-limit", type=float, default=120.0, metavar="SECONDS",
-        help="end a model that takes longer (default: 120)",
-    )  # fmt: skip
+    add_limit(parser)
 
 
 def run(args: argparse.Namespace) -> int:

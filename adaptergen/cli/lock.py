@@ -37,10 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_limit(parser: argparse.ArgumentParser) -> None:
-    """How long a model may take."""
+    """How long all that is observed together may take."""
     parser.add_argument(
         "--time-limit", type=_seconds, default=120.0, metavar="SECONDS",
-        help="how long the model of one spec may take (default: 120)",
+        help="end what takes longer to observe, for one class or spec (default: 120)",
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""`adaptergen schema`: the JSON Schemas of specs and shapes, for editors."""
+"""`adaptergen schema`: the JSON Schemas of what adaptergen reads and writes."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import sys
 
 from adaptergen.cli.terminal import say
 
-SUMMARY = "print the JSON Schema of specs or shapes"
+SUMMARY = "print the JSON Schema of specs, shapes, locks, or what a command writes"
 DESCRIPTION = """\
-Print the JSON Schema of specs, or of shapes. An editor with a YAML language server completes and
-checks a file that names its schema in a comment at the top.
+Print the JSON Schema of specs, of shapes, of locks, or of what a command writes with --json. An
+editor with a YAML language server completes and checks a file that names its schema in a comment
+at the top.
 """
+NAMES = ("spec", "shape", "audit", "build", "drift", "inspect", "lock", "verify")
 EXAMPLES = """\
 examples:
   adaptergen schema > spec.schema.json             of specs
   adaptergen schema shape > shape.schema.json      of shapes
-  adaptergen schema --check                        are the committed ones up to date?
+  adaptergen schema drift                          of what `drift --json` writes
+  adaptergen schema --check                        are those made from models up to date?
   adaptergen schema --write                        bring them up to date, in a checkout
 
 in an editor:
@@ -29,16 +32,14 @@ exit codes:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `schema`."""
-    parser.add_argument(
-        "name", nargs="?", choices=("spec", "shape"), help="what it describes (default: spec)"
-    )
+    parser.add_argument("name", nargs="?", choices=NAMES, help="what it describes (default: spec)")
     action = parser.add_mutually_exclusive_group()
     action.add_argument(
         "--check", action="store_true",
-        help="print nothing; exit code 1 if the committed schema (or either) is stale",
+        help="print nothing; exit code 1 if the committed schema (or any) is stale",
     )  # fmt: skip
     action.add_argument(
-        "--write", action="store_true", help="write the committed schema (or both) anew"
+        "--write", action="store_true", help="write the committed schema (or all) anew"
     )
 
 
@@ -50,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
     if not (args.check or args.write):
         sys.stdout.write(schema_text(args.name or "spec"))
         return 0
-    names = (args.name,) if args.name else tuple(MODELS)
+    # What is written by hand is never stale.
+    names = [name for name in MODELS if args.name in (None, name)]
     texts = {schema(name): schema_text(name) for name in names}
     stale = [path for path, text in texts.items() if not path.is_file()
              or path.read_text(encoding="utf-8") != text]  # fmt: skip

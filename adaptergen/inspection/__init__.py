@@ -24,11 +24,14 @@ def observe_class(
     return of_class(model_class, base or {}, every)
 
 
-def observe_branch(model: Any, name: str = "default") -> Branch:
-    """The facts of a model that is given, as small as it may be; it is run, and not changed."""
+def observe_branch(model: Any, name: str = "default", generates: bool = True) -> Branch:
+    """The facts of a model that is given, as small as it may be; it is run, and not changed.
+
+    Where it is not let generate, its cache stays unknown.
+    """
     from adaptergen.inspection.observe import of_model
 
-    return of_model(model, name)
+    return of_model(model, name, generates=generates)
 
 
 def observe_config(config_class: Any) -> ConfigFacts:

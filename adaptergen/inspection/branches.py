@@ -11,6 +11,7 @@ from adaptergen.inspection.fields import declared, read
 from adaptergen.inspection.models import Tiny, make
 from adaptergen.inspection.names import pattern, qualified
 from adaptergen.inspection.sizes import guess
+from adaptergen.inspection.tree import tied
 
 #: Fields of what a run gives back or takes, and of training; not of what a model is.
 _NOT_A_BRANCH = re.compile(
@@ -39,17 +40,13 @@ def branches(tiny: Tiny) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def tree(model: Any) -> Tree:
     """Every module with its class and the shapes of its parameters, and what is tied."""
-    owners: dict[int, list[str]] = {}
-    for name, parameter in model.named_parameters(remove_duplicate=False):
-        owners.setdefault(id(parameter), []).append(name)
     modules = (
         (pattern(path), qualified(type(module)), *sorted(
             f"{name}{tuple(p.shape)}" for name, p in module._parameters.items() if p is not None
         ))
         for path, module in model.named_modules()
     )  # fmt: skip
-    tied = {tuple(map(pattern, names)) for names in owners.values() if len(names) > 1}
-    return tuple(sorted({*modules, *(("tied", *names) for names in tied)}))
+    return tuple(sorted({*modules, *(("tied", *names) for names in tied(model))}))
 
 
 def _flips(config: Any) -> Iterator[tuple[str, Any]]:

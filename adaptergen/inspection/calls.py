@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from adaptergen.facts import Call, Value
@@ -63,27 +64,24 @@ def recording(places: dict[Any, Place], run: Run) -> Iterator[Calls]:
 
 
 def _bound(module: Any, args: Any, kwargs: Any) -> dict[str, Any]:
-    """The arguments by the names that `forward` gives them."""
+    """The arguments by the names that `forward` gives them, in its order."""
+    positional, rest, named = _parameters(module.__class__)
+    more = {f"{rest}{index}": value for index, value in enumerate(args[len(positional) :])}
+    given = {**dict(zip(positional, args, strict=False)), **more, **kwargs}
+    order = dict.fromkeys((*positional, *more, *named, *kwargs))
+    return {name: given[name] for name in order if name in given}
+
+
+@cache
+def _parameters(cls: Any) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    """Names of what a `forward` takes: by position, what begins those of the rest, by name only."""
     try:
-        bound = _signature(type(module)).bind_partial(None, *args, **kwargs).arguments
-    except (TypeError, ValueError):
-        return {**{str(index): value for index, value in enumerate(args)}, **kwargs}
-    found: dict[str, Any] = {}
-    for name, value in list(bound.items())[1:]:
-        kind = _signature(type(module)).parameters[name].kind
-        if kind is inspect.Parameter.VAR_KEYWORD:
-            found.update(value)
-        elif kind is inspect.Parameter.VAR_POSITIONAL:
-            found.update({f"{name}.{index}": item for index, item in enumerate(value)})
-        else:
-            found[name] = value
-    return found
-
-
-def _signature(cls: Any) -> inspect.Signature:
-    if cls not in _SIGNATURES:
-        _SIGNATURES[cls] = inspect.signature(cls.forward)
-    return _SIGNATURES[cls]
-
-
-_SIGNATURES: dict[Any, inspect.Signature] = {}
+        _, *parameters = inspect.signature(cls.forward).parameters.values()
+    except (TypeError, ValueError):  # it is not written in Python
+        return (), "", ()
+    rest = [f"{p.name}." for p in parameters if p.kind is p.VAR_POSITIONAL]
+    return (
+        tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)),
+        "".join(rest),
+        tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY),
+    )

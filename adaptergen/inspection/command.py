@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adaptergen.facts import Facts
 from adaptergen.inspection.failures import named
-from adaptergen.inspection.limit import limited
+from adaptergen.inspection.limit import Job, limited
 from adaptergen.inspection.target import load_class, read_target
 
 
@@ -17,6 +17,7 @@ def inspect(text: str, branches: bool, trust_remote_code: bool, seconds: float) 
     # Imported before the fork, so that what is missing is told as such.
     from adaptergen.inspection.observe import of_class
 
+    # As text: the folder's own classes are not known here.
     def observed() -> str:
         import torch
         import transformers
@@ -25,4 +26,4 @@ def inspect(text: str, branches: bool, trust_remote_code: bool, seconds: float) 
         transformers.logging.set_verbosity_error()
         return of_class(load_class(target), target.base, branches).to_json()
 
-    return Facts.from_json(limited(observed, seconds, named(target.architecture)))
+    return Facts.from_json(limited(Job(named(target.architecture), observed), seconds))

@@ -22,6 +22,9 @@ _COUNT = re.compile(
     r"|conf_num_hidden_layers|num_global_layers)$"
 )
 
+#: The word for attention where that is the one for layers with a state, by release.
+_BESIDE = {"mamba": "attention", "linear_attention": "full_attention"}
+
 Row = tuple[Any, ...]
 
 
@@ -116,6 +119,8 @@ def _words(config_class: Any, fields: Mapping[str, Declared], full: Any) -> dict
     with open(path, encoding="utf-8") as file:
         text = file.read()
     words = [word for word in known if f'"{word}"' in text]
+    # A model may know by name only what is no attention, and needs a layer of attention.
+    words += [_BESIDE[word] for word in words if len(words) == 1 and word in _BESIDE]
     return {
         name: words
         for name, field in fields.items()

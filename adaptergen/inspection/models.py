@@ -19,10 +19,25 @@ MOST_PARAMETERS = 50_000_000
 
 @dataclass(frozen=True)
 class Tiny:
-    """A tiny model, float32 with random weights, and what its config was made with."""
+    """A tiny model, float32 with random weights, and what its config was made with.
+
+    `error` is what a run with a cache raises; one without a cache runs.
+    """
 
     model: Any
     settings: Settings
+    error: str = ""
+
+    @staticmethod
+    def of(model_class: Any, settings: Settings) -> Tiny:
+        """The tiny model with these settings; raises what keeps it from running."""
+        model = make(model_class, settings)
+        runs.plain(model)
+        try:
+            runs.with_cache(model)
+        except Exception as error:  # code of transformers may raise anything
+            return Tiny(model, settings, reason(error))
+        return Tiny(model, settings)
 
 
 def full_config(config_class: Any, base: Mapping[str, Any]) -> Any:
@@ -33,23 +48,27 @@ def full_config(config_class: Any, base: Mapping[str, Any]) -> Any:
 
 
 def tiny_model(model_class: Any, base: Mapping[str, Any]) -> Tiny:
-    """The tiny model that runs, of the first profile that does.
+    """The tiny model that runs, of the first profile that does, with a cache if any does so.
 
     Raises `Failed`: the config cannot be made, the model cannot, or its forward raises.
     """
     config_class = model_class.config_class
     full = full_config(config_class, base)
     first: BaseException | None = None
+    without_cache: Tiny | None = None
     for profile in profiles():
         try:
             settings = tiny_settings(config_class, full, profile, frozenset(base))
-            model = make(model_class, settings)
-            runs.plain(model)
-            return Tiny(model, settings)
+            tiny = Tiny.of(model_class, settings)
+            if not tiny.error:
+                return tiny
+            without_cache = without_cache or tiny
         except MemoryError:
             raise
         except Exception as error:  # code of transformers may raise anything
             first = first or error
+    if without_cache is not None:
+        return without_cache
     assert first is not None
     if isinstance(first, ImportError):
         guarded("hf-import", f"{named(model_class.__name__)} cannot be built", "", _raiser(first))
@@ -114,8 +133,7 @@ def with_words(tiny: Tiny, field: str, words: Iterable[str]) -> Tiny:
         if layers.counts(name):
             settings[name] = len(settings[field])
     try:
-        model = make(type(tiny.model), settings)
-        runs.plain(model)
+        longer = Tiny.of(type(tiny.model), settings)
     except Exception:  # the words do not go together
         return tiny
-    return Tiny(model, settings)
+    return tiny if longer.error and not tiny.error else longer

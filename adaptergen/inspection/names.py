@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
@@ -15,6 +17,13 @@ def qualified(cls: Any) -> str:
 def pattern(path: str) -> str:
     """The path with `*` for every number."""
     return re.sub(r"(^|\.)\d+(?=\.|$)", r"\1*", path)
+
+
+def imported_as(file: str) -> str:
+    """A file below the folder of packages that it was imported from, so that machines agree."""
+    folders = [entry for entry in sys.path if entry and file.startswith(entry.rstrip("/\\") + "/")]
+    longest = max(folders, key=len, default="")
+    return Path(file).relative_to(longest).as_posix() if longest else Path(file).name
 
 
 def function_name(frame: FrameType) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import transformers
 
-from adaptergen.facts import Branch, ConfigFacts, Facts, Vocabulary
+from adaptergen.facts import Branch, CacheFacts, ConfigFacts, Facts, Vocabulary
 from adaptergen.facts.model import Attention
 from adaptergen.inspection import branches, tree
 from adaptergen.inspection.caches import attention, cache_facts
@@ -48,7 +48,7 @@ def of_config(config_class: Any, words: Vocabulary | None = None) -> ConfigFacts
     return config_facts(config_class, full_config(config_class, {}), words)
 
 
-def of_model(model: Any, name: str, sizes: Sizes | None = None) -> Branch:
+def of_model(model: Any, name: str, sizes: Sizes | None = None, generates: bool = True) -> Branch:
     """See `adaptergen.inspection.observe_branch`."""
     placed = layout(model)
     sizes = sizes or Sizes(model.config)
@@ -65,7 +65,7 @@ def of_model(model: Any, name: str, sizes: Sizes | None = None) -> Branch:
         traces=traced.traces,
         functional=functional(placed, traced),
         unused=unused(placed, traced),
-        cache=cache_facts(placed, sizes),
+        cache=cache_facts(placed, sizes) if generates else CacheFacts(),
     )
 
 

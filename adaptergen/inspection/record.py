@@ -1,12 +1,9 @@
-"""What `inspect --json` writes; `adaptergen/data/inspect.schema.json` describes it."""
+"""What `inspect --json` writes; see `adaptergen.facts.record`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
-
-from pydantic.json_schema import GenerateJsonSchema
 
 from adaptergen.facts import Facts
 from adaptergen.problems import Problem
@@ -39,57 +36,3 @@ def failure_record(target: str, problems: Iterable[Problem]) -> dict[str, object
         "facts": None,
         "problems": [problem_entry(problem) for problem in problems],
     }
-
-
-class _Plain(GenerateJsonSchema):
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-
-def schema_text() -> str:
-    """The JSON Schema of the record, as committed; that of the facts is made from their models."""
-    made = Facts.model_json_schema(schema_generator=_Plain, ref_template="#/$defs/{model}")
-    definitions = made.pop("$defs")
-    text = {"type": "string"}
-    problem = {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["code", "message", "hint", "path", "line", "column"],
-        "properties": {
-            "code": text,
-            "message": text,
-            "hint": text,
-            "path": {"type": ["string", "null"]},
-            "line": {"type": ["integer", "null"]},
-            "column": {"type": ["integer", "null"]},
-        },
-    }
-    properties = {
-        "schema": {"const": SCHEMA},
-        "tool": {"const": "adaptergen"},
-        "versions": {
-            "description": "Versions at work; null for a package that is not installed.",
-            "type": "object",
-            "required": ["adaptergen", "python", *PACKAGES],
-            "additionalProperties": {"type": ["string", "null"]},
-        },
-        "target": {"description": "What was named on the command line.", **text},
-        "outcome": {"enum": ["fine", "failed"]},
-        "exit_code": {"enum": [0, 2]},
-        "facts": {
-            "description": "What was observed; a value that is a default is left out.",
-            "anyOf": [{"$ref": "#/$defs/Facts"}, {"type": "null"}],
-        },
-        "problems": {"type": "array", "items": problem},
-    }
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "adaptergen inspect --json",
-        "description": "What transformers does, as data.",
-        "type": "object",
-        "additionalProperties": False,
-        "required": list(properties),
-        "properties": properties,
-        "$defs": {**definitions, "Facts": made},
-    }
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

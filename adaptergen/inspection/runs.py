@@ -21,6 +21,14 @@ def plain(model: Any) -> Any:
     return forward(model, tokens(model), use_cache=False)
 
 
+def with_cache(model: Any) -> None:
+    """A prompt and a token after it, as far as the model keeps a cache; raises what it raises."""
+    ids = tokens(model)
+    name, cache = kept(forward(model, ids, use_cache=True))
+    if name:
+        forward(model, ids[:, -1:], use_cache=True, **{name: cache})
+
+
 def tokens(model: Any, number: int = POS) -> torch.Tensor:
     """Tokens, none of them special: [batch, pos], or [batch * codebooks, pos] for audio."""
     rows = BATCH * int(getattr(model, "num_codebooks", 1))

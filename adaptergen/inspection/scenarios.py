@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from adaptergen.facts import Call, Functional, Trace
@@ -14,6 +12,7 @@ from adaptergen.inspection import runs
 from adaptergen.inspection.calls import Calls, recording
 from adaptergen.inspection.dims import POS, Sizes
 from adaptergen.inspection.failures import reason
+from adaptergen.inspection.names import imported_as
 from adaptergen.inspection.places import Layout, Place
 from adaptergen.inspection.values import Run
 from adaptergen.inspection.watch import Use, watching
@@ -95,7 +94,7 @@ def functional(layout: Layout, traced: Traced) -> tuple[Functional, ...]:
             function=function,
             how=use.how,
             scenarios=tuple(s for s in SCENARIOS if s in scenarios),
-            file=_relative(use.file),
+            file=imported_as(use.file),
             line=use.line,
         )
         for (kind, name, function), (use, scenarios) in sorted(found.items(), key=lambda i: i[0])
@@ -125,10 +124,3 @@ def _outside(layout: Layout, calls: Calls) -> Iterable[Call]:
                 continue
             layers, path = True, f"{layout.path}.*"
         yield Call(path=path, takes=calls.takes[place], returns=calls.returns[place])
-
-
-def _relative(file: str) -> str:
-    """Below the folder of packages that it was imported from, so that machines agree."""
-    folders = [entry for entry in sys.path if entry and file.startswith(entry.rstrip("/\\") + "/")]
-    longest = max(folders, key=len, default="")
-    return Path(file).relative_to(longest).as_posix() if longest else Path(file).name

@@ -15,7 +15,7 @@ VOCAB = 120
 POSITIONS = 80
 
 #: How the width of the residual stream is called.
-WIDTH = re.compile(r"^(hidden_size|d_model|n_embd|emb_dim|dim_model)$")
+WIDTH = re.compile(r"^(hidden_size(_global)?|d_model|n_embd|emb_dim|dim_model)$")
 
 _KEEP = -1
 

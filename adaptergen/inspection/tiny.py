@@ -38,7 +38,7 @@ class Profile:
 
 def profiles() -> Iterator[Profile]:
     """The profiles to try, from the one that insists on nothing to those that do on two."""
-    names = ("plain", "complete", "computed", "wide", "twice")
+    names = ("plain", "complete", "wide", "computed", "twice")
     for number in range(3):
         for chosen in combinations(names, number):
             yield Profile(**dict.fromkeys(chosen, True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -25,6 +25,8 @@ class Run:
     pos: int
     past: int = 0
     kind: str = ""
+    _told: dict[tuple[Any, ...], Value] = field(default_factory=dict, init=False, compare=False)
+    """Tensors that were described: most of a run's are of a few shapes."""
 
     def inside(self, kind: str) -> Run:
         """The same run, as seen in layers of a kind."""
@@ -59,6 +61,12 @@ class Run:
         )
 
     def _tensor(self, tensor: torch.Tensor) -> Value:
+        key = (tensor.shape, tensor.dtype)
+        if key not in self._told:
+            self._told[key] = self._described(tensor)
+        return self._told[key]
+
+    def _described(self, tensor: torch.Tensor) -> Value:
         hidden = (self.batch, self.pos, self.sizes.width)
         return Value(
             type="tensor",

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from adaptergen.facts import Vocabulary
-from adaptergen.inspection import layers, runs
+from adaptergen.inspection import layers
 from adaptergen.inspection.fields import declared, read
-from adaptergen.inspection.models import Tiny, make
+from adaptergen.inspection.models import Tiny
 
 _LONGEST = 32
 
@@ -31,11 +31,12 @@ def vocabulary(tiny: Tiny) -> Vocabulary | None:
     for word in sorted((own | legacy) - words):
         changed = [*row[:-1], word]
         try:
-            model = make(model_class, {**tiny.settings, field: changed})
-            stored = read(model.config, field)
-            runs.plain(model)
+            other = Tiny.of(model_class, {**tiny.settings, field: changed})
         except Exception:  # the config or the model does not know the word
             continue
+        if other.error and not tiny.error:
+            continue
+        stored = read(other.model.config, field)
         if stored == changed:
             words.update({word} & own)
         elif isinstance(stored, (list, tuple)) and len(stored) == len(row):

@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any, Literal
 
 import torch
+from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
 from adaptergen.inspection.names import function_name
@@ -81,15 +82,13 @@ def watching(model: Any) -> Iterator[Watch]:
     """Watch all parameters and buffers of a model until the end of the block."""
     seen = Watch()
     modules = {id(module): module for module in model.modules()}
-    handles = [
-        module.register_forward_pre_hook(lambda m, _: seen.called.add(id(m)))
-        for module in modules.values()
-    ]
+    handle = register_module_forward_pre_hook(lambda module, _: seen.called.add(id(module)))
     original = torch.nn.Module.__getattr__
 
     def getattr_(self: Any, name: str) -> Any:
         value = original(self, name)
-        if isinstance(value, torch.Tensor) and id(self) in modules:
+        # What is called already needs no frame looked at: its uses do not count.
+        if isinstance(value, torch.Tensor) and id(self) in modules and id(self) not in seen.called:
             frame = _outer(sys._getframe(1))
             if frame is not None:
                 seen.uses.append(_use(id(self), name, frame, _of(frame) is self, "read"))
@@ -101,8 +100,7 @@ def watching(model: Any) -> Iterator[Watch]:
             yield seen
     finally:
         torch.nn.Module.__getattr__ = original
-        for handle in handles:
-            handle.remove()
+        handle.remove()
 
 
 class _Operations(TorchFunctionMode):  # type: ignore[misc]  # torch is not typed here
@@ -118,13 +116,18 @@ class _Operations(TorchFunctionMode):  # type: ignore[misc]  # torch is not type
                     self.owners.setdefault(id(tensor), []).append((key, name))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        for tensor in _tensors((*args, *(kwargs or {}).values())):
-            owners = self.owners.get(id(tensor))
-            if owners:
-                self._note(func, owners, sys._getframe(1))
-        return func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        # Every operation of torch passes here. Nothing else has the `id` of a tensor of a module.
+        for value in (*args, *kwargs.values()):
+            for one in value if type(value) in (list, tuple) else (value,):
+                owners = self.owners.get(id(one))
+                if owners:
+                    self._note(func, owners, sys._getframe(1))
+        return func(*args, **kwargs)
 
     def _note(self, func: Any, owners: list[tuple[int, str]], at: FrameType) -> None:
+        if self.seen.called.issuperset(module for module, _ in owners):
+            return
         objects = [self.modules[module] for module, _ in owners]
         frame = _outer(at)
         while frame is not None and _in_torch(frame):
@@ -174,11 +177,3 @@ def _of(frame: FrameType) -> Any:
 def _in_torch(frame: FrameType) -> bool:
     name = str(frame.f_globals.get("__name__", ""))
     return name.partition(".")[0] == "torch" or name == __name__
-
-
-def _tensors(values: Any) -> Iterator[Any]:
-    for value in values:
-        if isinstance(value, torch.Tensor):
-            yield value
-        elif isinstance(value, (list, tuple)):
-            yield from (item for item in value if isinstance(item, torch.Tensor))

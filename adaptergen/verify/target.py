@@ -8,11 +8,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from adaptergen.generate import plan as make_plan
-from adaptergen.generate import shown_as
+from adaptergen.generate import plan_and_source
 from adaptergen.plan import Plan
 from adaptergen.render.adapter import render_adapter
-from adaptergen.source import Source, read_source
+from adaptergen.source import Source
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ def load_target(path: Path, text: str | None = None) -> Target:
     What a build would write is run before it is formatted, which changes nothing that it does.
     `text` is the adapter's source where it is another.
     """
-    plan = make_plan(path)
-    return make_target(plan, read_source(path, shown_as(path)), text or render_adapter(plan))
+    plan, source = plan_and_source(path)
+    return make_target(plan, source, text or render_adapter(plan))
 
 
 def make_target(plan: Plan, source: Source, text: str) -> Target:

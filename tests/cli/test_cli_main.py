@@ -55,6 +55,7 @@ def test_help_of_each_command_has_examples(run: Any, command: str) -> None:
         ["schema", "--check", "--write"],
         ["schema", "block"],
         ["verify", "a.yaml", "--tier", "huge"],
+        ["inspect", "LlamaForCausalLM", "--time-limit", "nan"],
         ["catalog", "--tl-version", "../x"],
     ],
 )

@@ -11,14 +11,20 @@ import pytest
 from ruamel.yaml import YAML
 
 from adaptergen import resources
-from adaptergen.schemas import make_schema
+from adaptergen.cli.schema import NAMES
+from adaptergen.schemas import BY_HAND, MODELS, make_schema
 
 UPDATE = "stale: run `adaptergen schema --write`"
 SHAPES = sorted(resources.shapes().glob("*.yaml"))
 SPECS = sorted(resources.specs().glob("*.yaml"))
 
 
-@pytest.mark.parametrize("name", ["spec", "shape"])
+def test_there_is_one_for_each_name_and_no_other() -> None:
+    committed = {path.name.partition(".")[0] for path in resources.DATA.glob("*.schema.json")}
+    assert committed == set(NAMES) == {*MODELS, *BY_HAND}
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_committed_one_is_what_is_made(run: Any, name: str) -> None:
     result = run("schema", name)
     assert result.code == 0 and result.err == ""
@@ -41,7 +47,7 @@ def test_check_and_write(run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert run("schema", "--check").code == 1
     assert run("schema", "--write").code == 0
     assert run("schema", "--check").code == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"spec.schema.json", "shape.schema.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.schema.json" for name in MODELS}
 
 
 @pytest.mark.parametrize("path", [*SPECS, *SHAPES], ids=lambda path: path.stem)

@@ -11,9 +11,21 @@ from typing import Any
 import pytest
 
 from adaptergen import resources
+from adaptergen.cli import main
 
 sys.path.insert(0, str(Path(__file__).parent))
 from hybrid_support import HYBRID, TEXT, put
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command; its exit code, and what it says."""
+
+    def command(*arguments: str | Path) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return command
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +85,42 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert checked(Path("found.json").read_text("utf-8")) == content
 
 
-def test_a_bad_lock_is_told_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+BAD_LOCKS: dict[str, Callable[[str], str]] = {
+    "lock-edited": lambda text: text.replace("read_only", "live"),
+    "lock-syntax": lambda text: text[: len(text) // 2],
+    "lock-newer": lambda text: text.replace("adaptergen/lock/1", "adaptergen/lock/2"),
+    "lock-form": lambda text: text.replace("adaptergen/lock/1", "adaptergen/verify/1"),
+}
+
+
+def files() -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("code", BAD_LOCKS)
+def test_a_bad_lock_is_told_and_nothing_else(code: str, capsys: pytest.CaptureFixture[str]) -> None:
     lock = Path("specs/nemotron_h.lock.json")
-    lock.write_text(lock.read_text("utf-8").replace("read_only", "live"), "utf-8")
-    before = {path: path.read_bytes() for path in Path("specs").rglob("*.*")}
+    lock.write_text(BAD_LOCKS[code](lock.read_text("utf-8")), "utf-8")
+    before = files()
     assert main(["drift", "specs/nemotron_h.yaml", *FROM_TO, "--format", "json"]) == 2
     out, err = capsys.readouterr()
-    assert "specs/nemotron_h.lock.json:1:1: error[lock-edited]" in err and "hint" in err
+    assert "specs/nemotron_h.lock.json:" in err and f": error[{code}]" in err and "hint: " in err
     content = checked(out)
-    assert content["outcome"] == "failed" and content["problems"][0]["code"] == "lock-edited"
-    assert {path: path.read_bytes() for path in Path("specs").rglob("*.*")} == before
+    assert content["outcome"] == "failed" and content["problems"][0]["code"] == code
+    assert main(["build", "specs/nemotron_h.yaml", "--out", "out"]) == 2
+    assert f"error[{code}]" in capsys.readouterr().err
+    assert files() == before
+
+
+@pytest.mark.parametrize("arguments", [("--from", "5.12.1", "--to", "9.9.9"), ("--against", "5")])
+def test_a_release_that_the_lock_lacks(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files()
+    assert main(["drift", "specs/nemotron_h.yaml", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and f"error[lock-release]: the lock has no release `{arguments[-1]}`" in err
+    assert "5.12.1/4.3.0" in err and "hint: name one of these" in err and files() == before
 
 
 @pytest.mark.parametrize(

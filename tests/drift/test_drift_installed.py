@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from adaptergen.cli import main
 
 sys.path.insert(0, str(Path(__file__).parent))
 from changes import CHANGES
@@ -18,15 +17,6 @@ from hybrid_support import CLASS, TEXT, put
 pytestmark = pytest.mark.heavy
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def command(*arguments: str | Path) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return command
 
 
 @pytest.fixture
@@ -149,6 +139,35 @@ def test_a_package_that_is_missing(locked: Path, run: Run, monkeypatch: pytest.M
         code, out, err = run(command, locked)
         assert code == 2 and out == "" and "error[hf-import]" in err and "pip install" in err
     assert files(locked) == before
+
+
+def test_against_another_release_than_the_newest(run: Run, tmp_path: Path) -> None:
+    """The lock has what is installed: the same is found as between two releases of it."""
+    import json
+
+    import transformers
+
+    from adaptergen.lock.store import load_lock
+    from adaptergen.resources import specs
+
+    spec, installed = specs() / "nemotron_h.yaml", transformers.__version__
+    if load_lock(spec)[0].find(installed) is None:
+        pytest.skip(f"transformers {installed} is not locked")
+    seen = []
+    for between in (("--against", "5.12.1"), ("--from", "5.12.1", "--to", installed)):
+        code, out, err = run("drift", spec, *between, "--format", "json")
+        assert code == 1, err
+        (found,) = json.loads(out)["specs"]
+        seen.append([{**one, "source": None} for one in found["findings"]])
+        if between[0] == "--against":
+            for one in found["findings"]:
+                # The place in the source that is installed, of what stands in it.
+                is_there = one["hf"] and one["severity"] != "benign"
+                assert not is_there or re.fullmatch(
+                    r"(transformers|torch)/\S+\.py:\d+", one["source"]
+                )
+            assert any(one["source"] for one in found["findings"])
+    assert seen[0] == seen[1]
 
 
 def test_several_specs_at_once(locked: Path, run: Run) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from adaptergen.cli import main
 from adaptergen.spec.load import load_shape
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -20,15 +19,6 @@ pytestmark = pytest.mark.heavy
 
 Run = Callable[..., tuple[int, str, str]]
 NAMED = {change.name: change for change in EVERY}
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def command(*arguments: str | Path) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return command
 
 
 @pytest.fixture

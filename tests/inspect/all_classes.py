@@ -3,23 +3,21 @@
     python tests/inspect/all_classes.py            write the table in docs/inspect.md anew
     python tests/inspect/all_classes.py Bamba Xmod  print the rows of classes with these in the name
 
-Each class has a process of its own, so that one that hangs or crashes costs only its row.
+A class that hangs or crashes costs only its row.
 """
 
 from __future__ import annotations
 
-import gc
-import multiprocessing
 import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from adaptergen.facts import Facts
-from adaptergen.inspection.limit import limited
+from adaptergen.inspection.limit import Job, each_limited
 from adaptergen.inspection.target import Target, load_class
 from adaptergen.problems import Failed
 
@@ -28,7 +26,6 @@ START, END = "<!-- The table starts here. -->", "<!-- The table ends here. -->"
 
 #: Seconds for one class, and the least number of classes that have to run.
 LIMIT, LEAST = 60.0, 170
-WORKERS = 2
 
 
 def names() -> list[str]:
@@ -38,23 +35,24 @@ def names() -> list[str]:
     return sorted(set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()))
 
 
-def row(name: str) -> tuple[bool, str]:
-    """Whether a class runs, and its row of the table."""
-    try:
-        facts = Facts.from_json(limited(lambda: _observed(name), LIMIT, f"`{name}`"))
-    except Failed as failed:
-        (problem,) = failed.problems
+def rows(chosen: list[str]) -> list[tuple[bool, str]]:
+    """Whether each class runs, and its row of the table."""
+    jobs = [Job(f"`{name}`", partial(_observed, name)) for name in chosen]
+    return [_row(*pair) for pair in zip(chosen, each_limited(jobs, LIMIT), strict=True)]
+
+
+def _row(name: str, found: Facts | Failed) -> tuple[bool, str]:
+    if isinstance(found, Failed):
+        (problem,) = found.problems
         return False, f"| {name} | {problem.code} | {_cell(problem.message)} | | |"
-    return (
-        True,
-        f"| {name} | {_kinds(facts)} | {_functional(facts)} | {_cache(facts)} | {_not(facts)} |",
-    )
+    cells = (name, _kinds(found), _functional(found), _cache(found), _not(found))
+    return True, f"| {' | '.join(cells)} |"
 
 
-def _observed(name: str) -> str:
+def _observed(name: str) -> Facts:
     from adaptergen.inspection.observe import of_class
 
-    return of_class(load_class(Target(name)), {}, every=False).to_json()
+    return of_class(load_class(Target(name)), {}, every=False)
 
 
 def _kinds(facts: Facts) -> str:
@@ -80,12 +78,7 @@ def _cell(text: str) -> str:
     return short if len(short) < 160 else short[:157] + "..."
 
 
-def _rows(chosen: list[str]) -> Iterator[tuple[bool, str]]:
-    with multiprocessing.get_context("fork").Pool(WORKERS, _warm) as pool:
-        yield from pool.imap(row, chosen)
-
-
-def _warm() -> None:
+def warm() -> None:
     """Import once, and not in each process, what transformers imports when it is first used."""
     import torch
     import transformers
@@ -94,20 +87,22 @@ def _warm() -> None:
     transformers.logging.set_verbosity_error()
     warnings.simplefilter("ignore")
     _observed("LlamaForCausalLM")
-    # What is there stays there: no process needs a copy of it to count references anew.
-    gc.freeze()
 
 
-def table(rows: list[tuple[bool, str]]) -> str:
+def table(made: list[tuple[bool, str]]) -> str:
     """The table with its heading and the number of classes that run."""
-    good = sum(fine for fine, _ in rows)
     packages = ", ".join(f"{name} {version(name)}" for name in ("transformers", "torch"))
     return "\n".join((
-        f"{good} of {len(rows)} classes run ({packages}).", "",
+        f"{runs(made)} of {len(made)} classes run ({packages}).", "",
         "| Class | Kinds of layer | Used without a call | Cache | Not possible |",
         "| --- | --- | --- | --- | --- |",
-        *(text for _, text in rows),
+        *(text for _, text in made),
     ))  # fmt: skip
+
+
+def runs(made: list[tuple[bool, str]]) -> int:
+    """How many of the classes run."""
+    return sum(fine for fine, _ in made)
 
 
 def main(wanted: list[str]) -> int:
@@ -115,17 +110,17 @@ def main(wanted: list[str]) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     start = time.monotonic()
     chosen = [name for name in names() if not wanted or any(part in name for part in wanted)]
-    rows = list(_rows(chosen))
-    made = table(rows)
+    warm()
+    made = rows(chosen)
     seconds = time.monotonic() - start
-    print(f"{sum(fine for fine, _ in rows)} of {len(rows)} in {seconds:.0f} s")
+    print(f"{runs(made)} of {len(made)} in {seconds:.0f} s")
     if wanted:
-        print(made)
+        print(table(made))
         return 0
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    text = f"{before}{START}\n\n{made}\n\n{END}{rest.partition(END)[2]}"
+    text = f"{before}{START}\n\n{table(made)}\n\n{END}{rest.partition(END)[2]}"
     PAGE.write_text(text, encoding="utf-8", newline="\n")
-    return 0 if sum(fine for fine, _ in rows) >= LEAST else 1
+    return 0 if runs(made) >= LEAST else 1
 
 
 if __name__ == "__main__":

@@ -180,6 +180,18 @@ def test_words_that_the_default_lacks_have_a_layer() -> None:
     assert {use.module for use in branch.functional} == {"conv.conv"}
 
 
+def test_a_word_with_which_no_cache_works_is_no_kind() -> None:
+    branch = facts("Zamba2ForCausalLM").branch()
+    assert "full_attention" not in {kind.word for kind in branch.kinds}
+    assert not [trace.error for trace in branch.traces.values() if trace.error]
+    assert branch.cache.cls and not branch.cache.error
+
+
+def test_a_model_needs_a_layer_of_attention_beside_those_it_knows_by_name() -> None:
+    words = {kind.word for kind in facts("GraniteMoeHybridForCausalLM").branch().kinds}
+    assert words in ({"full_attention", "linear_attention"}, {"attention", "mamba"})
+
+
 def test_a_method_that_fires_no_hook() -> None:
     (use,) = facts("JetMoeForCausalLM").branch().functional
     assert (use.parameter, use.how) == ("self_attention.experts.bias", "method")

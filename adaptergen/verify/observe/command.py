@@ -5,16 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from adaptergen.drift.between import cannot_run, drift_between
 from adaptergen.drift.report import SpecDrift
-from adaptergen.generate import plan, project_path, shown_as
+from adaptergen.generate import plan_and_source, project_path, shown_as
+from adaptergen.inspection.limit import Job, each_limited
+from adaptergen.lock.entry import Entry
 from adaptergen.lock.paths import has_lock, lock_path
 from adaptergen.lock.store import Lock, find_release, load_lock, lock_text, read_lock, write_lock
 from adaptergen.plan import Plan
 from adaptergen.problems import Failed, every
-from adaptergen.source import Source, read_source
+from adaptergen.source import Source
 from adaptergen.verify.environment import require
 
 
@@ -33,12 +36,19 @@ class Known:
         """The spec by its path in the project."""
         return project_path(self.path)
 
+    @property
+    def before(self) -> tuple[str, Entry]:
+        """The release of the lock that counts, and what was observed of it."""
+        assert self.lock is not None
+        return self.old, self.lock.entries[self.old]
+
 
 def lock(paths: Sequence[Path], check: bool, seconds: float) -> int:
     """Observe each spec, then write all locks; none if one cannot be observed."""
     known = every(_with_any_lock, list(dict.fromkeys(paths)))
     require()
-    made = every(lambda spec: observe(spec, seconds), known)
+    observed = zip(known, observe(known, seconds), strict=True)
+    made = every(lambda pair: with_entry(*pair), observed)
     stale = False
     for spec, after in zip(known, made, strict=True):
         text = lock_text(after)
@@ -52,12 +62,24 @@ def lock(paths: Sequence[Path], check: bool, seconds: float) -> int:
     return int(stale and check)
 
 
-def observe(spec: Known, seconds: float) -> Lock:
-    """The lock of a spec with an entry for the installed releases. Raises `Failed`."""
-    from adaptergen.verify.observe.entry import release
-    from adaptergen.verify.observe.installed import not_usable, observed
+def observe(specs: Sequence[Known], seconds: float) -> list[Entry | Failed]:
+    """What is observed of each spec with the installed releases, or why nothing is."""
+    from adaptergen.verify.observe.installed import observed
 
-    entry = observed(spec.plan, spec.source, seconds)
+    jobs = [
+        Job(spec.plan.spec.architecture, partial(observed, spec.plan, spec.source))
+        for spec in specs
+    ]
+    return each_limited(jobs, seconds)
+
+
+def with_entry(spec: Known, entry: Entry | Failed) -> Lock:
+    """The lock of a spec with what was observed. Raises `Failed`."""
+    from adaptergen.verify.observe.entry import release
+    from adaptergen.verify.observe.installed import not_usable
+
+    if isinstance(entry, Failed):
+        raise entry
     if entry.error:
         raise not_usable(spec.plan, spec.source, entry)
     before = spec.lock.entries if spec.lock else {}
@@ -70,49 +92,40 @@ def drift_from_installed(
     """Each spec's lock against what is installed."""
     known = every(lambda path: with_lock(path, against), list(dict.fromkeys(paths)))
     require()
-    # Imported before there are several processes, so that it is done once.
+    # Here and not in each process, so that it is imported once.
     import adaptergen.verify.observe.installed  # noqa: F401
-    from adaptergen.verify.observe.parallel import in_parallel
 
-    found = in_parallel(lambda spec: _drift_or_failure(spec, seconds), known)
-    return every(_raised, found)
+    jobs = [Job(spec.plan.spec.architecture, partial(_drift, spec)) for spec in known]
+    found = each_limited(jobs, seconds)
+    return every(lambda pair: _told(*pair), zip(known, found, strict=True))
 
 
-def drift(spec: Known, seconds: float) -> SpecDrift:
-    """One spec's lock against what is installed."""
+def _drift(spec: Known) -> SpecDrift:
     from adaptergen.verify.observe.entry import release
-    from adaptergen.verify.observe.installed import BROKEN, observed
+    from adaptergen.verify.observe.installed import observed
     from adaptergen.verify.observe.locate import locate
 
-    assert spec.lock is not None
-    old = (spec.old, spec.lock.entries[spec.old])
-    try:
-        entry = observed(spec.plan, spec.source, seconds, old[1])
-    except Failed as error:
-        if {problem.code for problem in error.problems} - BROKEN:
-            raise
-        why = error.problems[0].message
-        return cannot_run(spec.plan, spec.source, spec.shown, old, release(), why)
-    found = drift_between(spec.plan, spec.source, spec.shown, old, (release(), entry))
+    new = (release(), observed(spec.plan, spec.source, spec.before[1]))
+    found = drift_between(spec.plan, spec.source, spec.shown, spec.before, new)
     findings = (replace(one, source=locate(one.hf) if one.hf else "") for one in found.findings)
     return replace(found, findings=tuple(findings))
 
 
-def _drift_or_failure(spec: Known, seconds: float) -> SpecDrift | Failed:
-    try:
-        return drift(spec, seconds)
-    except Failed as error:
-        return error
+def _told(spec: Known, found: SpecDrift | Failed) -> SpecDrift:
+    """A release that breaks the model is a finding; that something is missing here is none."""
+    from adaptergen.verify.observe.entry import release
+    from adaptergen.verify.observe.installed import BROKEN
 
-
-def _raised(found: SpecDrift | Failed) -> SpecDrift:
-    if isinstance(found, Failed):
+    if not isinstance(found, Failed):
+        return found
+    if {problem.code for problem in found.problems} - BROKEN:
         raise found
-    return found
+    why = found.problems[0].message
+    return cannot_run(spec.plan, spec.source, spec.shown, spec.before, release(), why)
 
 
 def _with_any_lock(path: Path) -> Known:
-    spec = Known(path, plan(path), read_source(path, shown_as(path)))
+    spec = Known(path, *plan_and_source(path))
     if not has_lock(path):
         return spec
     beside = lock_path(path)
@@ -121,7 +134,6 @@ def _with_any_lock(path: Path) -> Known:
 
 def with_lock(path: Path, against: str | None) -> Known:
     """The spec with its lock, and the release of it that is named, or the newest."""
-    made = plan(path)
+    plan, source = plan_and_source(path)
     found, shown = load_lock(path)
-    old = find_release(found, against or found.newest, shown)
-    return Known(path, made, read_source(path, shown_as(path)), found, old)
+    return Known(path, plan, source, found, find_release(found, against or found.newest, shown))

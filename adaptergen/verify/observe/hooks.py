@@ -75,18 +75,20 @@ def _decode_step(subject: Subject, tokens: Any, names: Callable[[str], bool]) ->
 def _reaching(subject: Subject, promised: Sequence[Promise]) -> set[str]:
     """Those whose edit changes the logits.
 
-    Rows of a batch do not see each other, so one run edits each hook in a row of its own.
+    Rows of a batch do not see each other, so one run edits each hook in a row of its own, and the
+    last row is as if nothing was edited.
     """
     in_rows = [p for p in promised if p.row.axes and "batch" in p.row.axes[0].names]
     alone = [promise for promise in promised if promise not in in_rows]
-    tokens = random_tokens(subject.hf_config.vocab_size, 1, 5).repeat(max(len(in_rows), 1), 1)
-    plain = subject.bridge(tokens)
-    hooks = [(p.name, _edit_row(row, len(in_rows))) for row, p in enumerate(in_rows)]
-    apart = (_run(subject, tokens, hooks) - plain).abs().amax(dim=(1, 2))
+    tokens = random_tokens(subject.hf_config.vocab_size, 1, 5).repeat(len(in_rows) + 1, 1)
+    hooks = [(p.name, _edit_row(row, len(tokens))) for row, p in enumerate(in_rows)]
+    logits = _run(subject, tokens, hooks)
+    plain = logits[-1:]
+    apart = (logits - plain).abs().amax(dim=(1, 2))
     reaching = {p.name for row, p in enumerate(in_rows) if not apart[row] <= APART}
     for promise in alone:
         logits = _run(subject, tokens[:1], [(promise.name, lambda t, hook: edited(t))])
-        if not (logits - plain[:1]).abs().max() <= APART:
+        if not (logits - plain).abs().max() <= APART:
             reaching.add(promise.name)
     return reaching
 

@@ -6,8 +6,9 @@ import inspect
 import sys
 from functools import lru_cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any
+
+from adaptergen.inspection.names import imported_as
 
 
 @lru_cache(maxsize=1024)
@@ -21,7 +22,7 @@ def locate(qualified: str) -> str:
         line = inspect.getsourcelines(found)[1]
     except (OSError, TypeError):
         return ""
-    return f"{_shown(file)}:{line}" if file else ""
+    return f"{imported_as(file)}:{line}" if file else ""
 
 
 def _find(qualified: str) -> Any:
@@ -40,9 +41,3 @@ def _find(qualified: str) -> Any:
                 found = getattr(found, part, None)
             return inspect.unwrap(found) if callable(found) else None
     return None
-
-
-def _shown(file: str) -> str:
-    """The path from the folder that the package lies in."""
-    parts = Path(file).parts
-    return "/".join(parts[parts.index("transformers") :]) if "transformers" in parts else parts[-1]

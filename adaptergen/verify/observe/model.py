@@ -45,7 +45,8 @@ class ObservedModel:
         )
         self._model = random_model(target, self.config)
         number_weights(self._model)
-        self.facts = observe_branch(self._model, name)
+        # Generation is told once, of the first.
+        self.facts = observe_branch(self._model, name, generates=not changes)
         errors = [trace.error for trace in self.facts.traces.values()]
         if all(errors):
             raise RuntimeError(f"no forward of the tiny model {name} runs: {errors[0]}")

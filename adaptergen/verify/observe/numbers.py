@@ -19,9 +19,15 @@ _MASK = 0xFFFFFFFF
 
 def number_weights(model: Any) -> None:
     """Fill the parameters of a model in place; matrices keep the scale of what they multiply."""
+    named = list(model.named_parameters())
+    counts = [parameter.numel() for _, parameter in named]
+    places = [
+        torch.arange(1, count + 1) + zlib.crc32(name.encode())
+        for (name, _), count in zip(named, counts, strict=True)
+    ]
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            spread = _spread(parameter.numel(), zlib.crc32(name.encode()))
+        spreads = _spread(torch.cat(places)).split(counts)
+        for (_, parameter), spread in zip(named, spreads, strict=True):
             if parameter.dim() > 1:
                 values = spread * (12 / parameter.shape[-1]) ** 0.5
             else:
@@ -29,9 +35,9 @@ def number_weights(model: Any) -> None:
             parameter.copy_(values.view(parameter.shape).to(parameter.dtype))
 
 
-def _spread(count: int, seed: int) -> torch.Tensor:
+def _spread(places: torch.Tensor) -> torch.Tensor:
     """Numbers between -0.5 and 0.5; integers that overflow are cut to 32 bits, as everywhere."""
-    hashed = (torch.arange(1, count + 1, dtype=torch.int64) + seed) * 2654435761 & _MASK
+    hashed = places * 2654435761 & _MASK
     for shift, factor in ((15, 2246822519), (13, 3266489917)):
         hashed = (hashed ^ (hashed >> shift)) * factor & _MASK
     return (hashed ^ (hashed >> 16)).double() / (_MASK + 1) - 0.5

@@ -16,7 +16,7 @@ from adaptergen.lock.store import lock_text, write_lock
 from adaptergen.output import build
 from adaptergen.problems import Failed
 from adaptergen.verify.environment import require
-from adaptergen.verify.observe.command import Known, observe, with_lock
+from adaptergen.verify.observe.command import Known, observe, with_entry, with_lock
 from adaptergen.verify.report import Report
 from adaptergen.verify.table import table
 
@@ -29,12 +29,12 @@ def update(path: Path, out: Path, write: bool, seconds: float) -> int:
     spec = with_lock(path, None)
     require()
     from adaptergen.verify.observe.entry import release
-    from adaptergen.verify.observe.installed import observed
 
-    assert spec.lock is not None
-    old, name = spec.lock.entries[spec.old], release()
-    new = observed(spec.plan, spec.source, seconds)
-    found = drift_between(spec.plan, spec.source, spec.shown, (spec.old, old), (name, new))
+    (new,) = observe([spec], seconds)
+    if isinstance(new, Failed):
+        raise new
+    old, name = spec.before[1], release()
+    found = drift_between(spec.plan, spec.source, spec.shown, spec.before, (name, new))
     sys.stdout.write(as_text(DriftReport((found,))))
     edits = derived_edits(spec.plan, spec.source, old, new, found.findings)
     proved = proved_edit(spec.source, spec.plan, name.partition("/")[0])
@@ -63,7 +63,7 @@ def _made_anew(path: Path, out: Path, seconds: float) -> bool:
     # They may just have been edited.
     load_shape.cache_clear()
     spec = with_lock(path, None)
-    lock = observe(spec, seconds)
+    lock = with_entry(spec, *observe([spec], seconds))
     problems = disagreements(spec.plan, lambda: spec.source, lock)
     if problems:
         raise Failed(problems)
