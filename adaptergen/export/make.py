@@ -51,7 +51,7 @@ class Export:
 
 def make_export(checkout: Checkout, specs: Sequence[Path], replacing: bool) -> Export:
     """Draft everything that the specs ask for; `Failed` with every problem found."""
-    every(lambda path: edit.check(checkout.now(path) or b"", path), checkout.edited[:-1])
+    every(lambda path: edit.check(checkout.now(path) or b"", path), checkout.edited)
     catalogue = replace(of_checkout(checkout.root), sites=checkout.sites)
     draft = Draft(checkout)
     adapters = every(lambda spec: _adapter(spec, draft, catalogue, replacing), specs)

@@ -19,7 +19,9 @@ from adaptergen.cli import main
 extract = import_module("adaptergen.catalogue.extract")
 PROJECT = Path(__file__).parents[2]
 NEMOTRON = PROJECT / "specs" / "nemotron_h.yaml"
+HELIUM = PROJECT / "specs" / "helium.yaml"
 MODELS = "transformer_lens/tools/model_registry/data/supported_models.json"
+GAPS = "transformer_lens/tools/model_registry/data/architecture_gaps.json"
 #: What these tests need of the whole.
 KEPT = (
     "transformer_lens", "tests/QUARANTINES.md", "tests/integration/model_bridge",

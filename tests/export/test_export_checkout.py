@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest_export import MODELS, NEMOTRON, PROJECT, Result, content, git
+from conftest_export import GAPS, HELIUM, MODELS, NEMOTRON, PROJECT, Result, content, git
 
 from adaptergen.output import fs
 from adaptergen.problems.checkout_codes import CHECKOUT_CODES
@@ -62,7 +62,6 @@ def test_a_new_architecture_is_entered_everywhere(upstream: Path, new_spec: Path
             "    # Heron", '    "kv_lora_rank",', '    "heron_width",', '    "qk_nope_head_dim",',
             '    "qk_rope_head_dim",', '    "v_head_dim",',
         ],
-        MODELS: made[MODELS][0],
         "tests/QUARANTINES.md": made["tests/QUARANTINES.md"][0],
     }  # fmt: skip
     rows = json.loads((upstream / MODELS).read_text(encoding="utf-8"))["models"]
@@ -72,8 +71,28 @@ def test_a_new_architecture_is_entered_everywhere(upstream: Path, new_spec: Path
         ("heron-org/Heron", 0), ("heron-org/DeepSeek-R1", 0),
     ]  # fmt: skip
     assert all(row["phase1_score"] is None for row in rows[len(old_rows) :])
+    assert all("total_" in line for line in made[MODELS][1])
     (row,) = made["tests/QUARANTINES.md"][0]
     assert row.startswith("| [`integration/model_bridge/test_heron_adapter.py`:")
+
+
+def test_lists_are_counted_anew(upstream: Path, run: Run) -> None:
+    before = {path: json.loads((upstream / path).read_bytes()) for path in (MODELS, GAPS)}
+    assert any(gap["architecture_id"] == "HeliumForCausalLM" for gap in before[GAPS]["gaps"])
+    assert run("export", HELIUM, "--into", upstream, "--no-check").code == 0
+    models, gaps = (json.loads((upstream / path).read_bytes()) for path in (MODELS, GAPS))
+    assert models["total_models"] == len(models["models"]) == len(before[MODELS]["models"]) + 1
+    architectures = {model["architecture_id"] for model in models["models"]}
+    assert models["total_architectures"] == len(architectures)
+    assert {**models, "models": 0} == {
+        **before[MODELS], "models": 0, "total_models": models["total_models"],
+        "total_architectures": models["total_architectures"],
+    }  # fmt: skip
+    assert gaps["gaps"] == [
+        gap for gap in before[GAPS]["gaps"] if gap["architecture_id"] != "HeliumForCausalLM"
+    ]
+    assert gaps["total_unsupported_architectures"] == len(gaps["gaps"])
+    assert gaps["total_unsupported_models"] == sum(gap["total_models"] for gap in gaps["gaps"])
 
 
 def test_entries_are_in_order_where_the_others_are(
