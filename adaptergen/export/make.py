@@ -9,6 +9,7 @@ from pathlib import Path
 
 from adaptergen import edit
 from adaptergen.catalogue import Catalogue
+from adaptergen.catalogue.abilities import ABILITIES
 from adaptergen.catalogue.checkout import of_checkout
 from adaptergen.export.checkout import Checkout
 from adaptergen.export.draft import Draft
@@ -73,7 +74,7 @@ def _adapter(spec: Path, draft: Draft, catalogue: Catalogue, replacing: bool) ->
     old = _old_module(draft, catalogue, made, contributed)
     if (there or old) and not replacing:
         raise Failed([_exists(spec, made, there or [old])])
-    gone = replaced(draft, made, contributed, catalogue) if there else None
+    gone = replaced(draft, spec, made, contributed, catalogue) if there else None
     for name, data in contributed.items():
         draft.put(name, data)
     registry = json.loads(files["registry.json"])
@@ -88,6 +89,11 @@ def _adapter(spec: Path, draft: Draft, catalogue: Catalogue, replacing: bool) ->
     model = made.spec.checkpoints[0].rpartition("/")[2]
     if not quarantine(draft, checkpoint_test, model, replacing):
         notes.append("this TransformerLens keeps no list of quarantined tests")
+    notes += [
+        f"TransformerLens {catalogue.tl_version} cannot {told}, so there is no test of it"
+        for name, (_, told) in ABILITIES.items()
+        if name not in catalogue.abilities
+    ]
     return Adapter(made, tuple(contributed), gone, tuple(notes))
 
 
