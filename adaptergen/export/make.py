@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adaptergen import edit
-from adaptergen.catalogue import Catalogue
+from adaptergen.catalogue import Catalogue, committed_versions, load
 from adaptergen.catalogue.abilities import ABILITIES
 from adaptergen.catalogue.checkout import of_checkout
 from adaptergen.export.checkout import Checkout
@@ -60,7 +60,7 @@ def make_export(checkout: Checkout, specs: Sequence[Path], replacing: bool) -> E
 
 
 def _adapter(spec: Path, draft: Draft, catalogue: Catalogue, replacing: bool) -> Adapter:
-    made = plan(spec, catalogue)
+    made = _planned(spec, catalogue)
     ours = _our_fields(draft, made.spec.title)
     if ours & set(catalogue.passthrough):
         # What an earlier export has added; the files are the same with and without it.
@@ -95,6 +95,26 @@ def _adapter(spec: Path, draft: Draft, catalogue: Catalogue, replacing: bool) ->
         if name not in catalogue.abilities
     ]
     return Adapter(made, tuple(contributed), gone, tuple(notes))
+
+
+def _planned(spec: Path, catalogue: Catalogue) -> Plan:
+    """The plan; what only other releases have is refused with the oldest that has all of it."""
+    try:
+        return plan(spec, catalogue)
+    except Failed as failed:
+        able = next((version for version in committed_versions() if _plans(spec, version)), None)
+        if able is None:
+            raise
+        hint = f"export into TransformerLens {able}, the oldest known to have all that is needed"
+        raise Failed(replace(problem, hint=hint) for problem in failed.problems) from failed
+
+
+def _plans(spec: Path, version: str) -> bool:
+    try:
+        plan(spec, load(version)[0])
+    except Failed:
+        return False
+    return True
 
 
 def _our_fields(draft: Draft, title: str) -> set[str]:
