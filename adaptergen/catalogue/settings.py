@@ -28,7 +28,11 @@ _ASKING = ("weight_processing", "model_bridge.transformer_bridge", "model_bridge
 
 def find_config_fields(library: Library, gaps: list[str]) -> Mapping[str, ConfigField]:
     """The declared fields of the bridge configuration, inherited ones included."""
-    cls = _class(library, f"{PACKAGE}.config.transformer_bridge_config", CONFIG, gaps)
+    # Before 3.3.0 the file had another name; the package exports the class in every release.
+    exported = library.module(f"{PACKAGE}.config")
+    moved = exported is not None and library.find(exported, CONFIG) is not None
+    place = f"{PACKAGE}.config" if moved else f"{PACKAGE}.config.transformer_bridge_config"
+    cls = _class(library, place, CONFIG, gaps)
     fields: dict[str, ConfigField] = {}
     for ancestor in reversed(library.mro(cls) if cls is not None else ()):
         for field in _fields(ancestor):

@@ -30,10 +30,14 @@ VERSIONS = (
 )  # fmt: skip
 #: The transformers that each of them locks, and the newest one here.
 LOCKED, NEWEST = "5.13.0", "5.23.0"
-#: Where every check is run, which takes minutes a spec; into the others nothing is written.
-CHECKED = ("3.6.0", "3.9.0", "4.0.0", "4.1.0", "4.2.0", "4.3.0")
-#: Tried with both transformers.
-ENDS = ("3.6.0", "4.3.0")
+#: Where every check is run, which takes minutes; of other releases only whether they take a spec.
+CHECKED = {
+    "helium": ("3.6.0", "3.9.0", "4.0.0", "4.1.0", "4.2.0", "4.3.0"),
+    "nemotron_h": ("4.0.0", "4.1.0", "4.2.0", "4.3.0"),
+    "deepseek_v3": ("4.0.0", "4.3.0"),
+}
+#: Tried with the newest transformers too.
+TWICE = {("helium", "3.6.0"), ("helium", "4.3.0"), ("nemotron_h", "4.3.0")}
 SPECS = ("helium", "nemotron_h", "deepseek_v2", "deepseek_v3")
 #: What upstream checks with; the last is what TransformerLens 3 imports and 4 does not.
 TOOLS = ("pycln==2.5.0", "nbval==0.11.0", "pytest-doctestplus==1.7.1", "better-abc")
@@ -109,12 +113,12 @@ def proof(spec: str, version: str, transformers: str) -> dict[str, Any]:
     return {"exit_code": code, "checks": checks, "second_export_changes_nothing": unchanged}
 
 
-def wanted(version: str, refused: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
-    """What to prove on a version: with its own transformers; at the ends with the newest too."""
-    for spec in SPECS:
-        if not refused[spec] and version in CHECKED:
+def wanted(version: str) -> Iterator[tuple[str, str]]:
+    """Specs and transformers to prove on a version."""
+    for spec, versions in CHECKED.items():
+        if version in versions:
             yield spec, LOCKED
-            if version in ENDS:
+            if (spec, version) in TWICE:
                 yield spec, NEWEST
 
 
@@ -143,15 +147,24 @@ def tables(data: dict[str, Any]) -> str:
         if taken:
             shown = "as a dry run: taken, nothing checked"
             lines.append(f"| `{spec}` | {', '.join(taken)} | - | {shown} | - | - |")
-    lines += ["", "| Spec | Refused by | Because |", "| --- | --- | --- |"]
+    lines += ["", "| Spec | TransformerLens | Why it is refused |", "| --- | --- | --- |"]
     for spec in SPECS:
-        refused = [(version, entry["refused"][spec]) for version, entry in data.items()]
-        for problems, group in groupby(refused, key=lambda row: row[1]):
-            if problems:
-                versions = ", ".join(version for version, _ in group)
-                told = "; ".join(reason(problem) for problem in problems)
-                lines.append(f"| `{spec}` | {versions} | {told} |")
+        lacking: dict[str, list[str]] = {}
+        for version, entry in data.items():
+            for told in dict.fromkeys(map(reason, entry["refused"][spec])):
+                lacking.setdefault(told, []).append(version)
+        spans: dict[str, list[str]] = {}
+        for told, versions in lacking.items():
+            spans.setdefault(span(versions), []).append(told)
+        lines += [f"| `{spec}` | {shown} | {'; '.join(told)} |" for shown, told in spans.items()]
     return "\n".join(lines) + "\n"
+
+
+def span(versions: list[str]) -> str:
+    """Releases that follow each other, by the first and the last."""
+    first, last = (VERSIONS.index(version) for version in (versions[0], versions[-1]))
+    whole = versions == list(VERSIONS[first : last + 1])
+    return f"{versions[0]} to {versions[-1]}" if whole and first < last else ", ".join(versions)
 
 
 def cells(made: dict[str, Any]) -> str:
@@ -164,9 +177,9 @@ def cells(made: dict[str, Any]) -> str:
 
 
 def reason(problem: str) -> str:
-    """A problem without the version, which the row has."""
-    place, _, message = problem.split(" ", 2)
-    return f"{re.sub(r'TransformerLens [0-9.]+', 'TransformerLens', message)} (`{place}`)"
+    """What a problem says, without the release, which the row has; the data has its place."""
+    message = problem.split(" ", 2)[2]
+    return re.sub(r"TransformerLens [0-9.]+", "TransformerLens", message)
 
 
 def write(data: dict[str, Any]) -> None:
@@ -180,14 +193,14 @@ def main() -> int:
     failed = False
     for version in sys.argv[1:] or VERSIONS:
         entry: dict[str, Any] = {"refused": refusals(version), "proved": {}}
-        for spec, transformers in wanted(version, entry["refused"]):
+        data[version] = entry
+        for spec, transformers in wanted(version):
             made = proof(spec, version, transformers)
             print(f"{version}, {spec}, transformers {transformers}: {json.dumps(made)}", flush=True)
             entry["proved"].setdefault(spec, {})[transformers] = made
             failed = failed or bool(made["exit_code"]) or not made["second_export_changes_nothing"]
-        data[version] = entry
         # Written after each: all of them take hours, and an interruption loses one.
-        write({version: data[version] for version in VERSIONS if version in data})
+        write({known: data[known] for known in VERSIONS if known in data})
     return failed
 
 
