@@ -7,7 +7,7 @@ SPEC := specs/nemotron_h.yaml
 LIGHT := 3.10 3.11 3.12
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test light fuzz mutants bench matrix inspect lint docs schema clean
+.PHONY: help demo test light fuzz mutants bench matrix prove inspect lint docs schema clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ matrix: .venv/.dev ## Measure and lock the adapters on every release of transfor
 	@$(BIN)/python tests/matrix/run.py
 	@$(BIN)/python tests/matrix/upstream.py
 	@$(BIN)/python tests/matrix/upstream_deepseek.py
+
+prove: .venv/.dev ## Export into every release of TransformerLens, and run its checks there.
+	@nice $(BIN)/python tests/matrix/prove.py
 
 inspect: .venv/.dev ## Observe every causal language model of transformers, and write the table.
 	@nice $(BIN)/python tests/inspect/all_classes.py

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from adaptergen.catalogue.errors import CatalogueError
 from adaptergen.catalogue.extract import extract
 from adaptergen.catalogue.model import Catalogue
-from adaptergen.catalogue.store import committed_versions, load, path_of, read
+from adaptergen.catalogue.store import committed_versions, nearest_first, path_of, read
 from adaptergen.catalogue.tree import locate, version_of
 from adaptergen.catalogue.unseen import unseen
 
@@ -19,12 +20,12 @@ DEVELOPMENT = "development"
 def of_checkout(path: Path) -> Catalogue:
     """What the TransformerLens at `path` offers, its files read as they are now.
 
-    What reading alone cannot settle is taken from the committed catalogue of its version, or the
-    nearest, for components whose source reads the same there.
+    What reading alone cannot settle is taken from a committed catalogue, for components whose
+    source reads the same there: the one of its version, or the nearest that has such a component.
     """
     package = locate(path)
     version = version_in(package)
-    return _observed(extract(package, version or DEVELOPMENT), load(version)[0])
+    return _observed(extract(package, version or DEVELOPMENT), nearest_first(version))
 
 
 def version_in(package: Path) -> str | None:
@@ -39,13 +40,19 @@ def with_observations(fresh: Catalogue) -> Catalogue:
     """What was observed before stays true of a component whose source reads the same."""
     if fresh.tl_version not in committed_versions():
         return fresh
-    return _observed(fresh, read(path_of(fresh.tl_version)))
+    return _observed(fresh, [read(path_of(fresh.tl_version))])
 
 
-def _observed(fresh: Catalogue, earlier: Catalogue) -> Catalogue:
-    known = earlier.components
+def _observed(fresh: Catalogue, earlier: Sequence[Catalogue]) -> Catalogue:
     kept = {
-        name: known[name] if name in known and unseen(known[name]) == component else component
+        name: next(
+            (
+                one.components[name]
+                for one in earlier
+                if name in one.components and unseen(one.components[name]) == component
+            ),
+            component,
+        )
         for name, component in fresh.components.items()
     }
     return replace(fresh, components=kept)

@@ -47,10 +47,15 @@ def encode(catalogue: Catalogue) -> Json:
         "adapters": dict(sorted(catalogue.adapters.items())),
         "adapter_attributes": dict(sorted(catalogue.adapter_attributes.items())),
         "config_fields": {
-            name: {"type": field.type, "default": field.default}
+            name: {
+                "type": field.type,
+                "default": field.default,
+                **({} if field.read else {"read": False}),
+            }
             for name, field in sorted(catalogue.config_fields.items())
         },
         "passthrough": list(catalogue.passthrough),
+        "abilities": list(catalogue.abilities),
     }
 
 
@@ -77,10 +82,11 @@ def decode(data: Json) -> Catalogue:
             adapters=data["adapters"],
             adapter_attributes=data["adapter_attributes"],
             config_fields={
-                name: ConfigField(name, entry["type"], entry["default"])
+                name: ConfigField(name, entry["type"], entry["default"], entry.get("read", True))
                 for name, entry in data["config_fields"].items()
             },
             passthrough=tuple(data["passthrough"]),
+            abilities=tuple(data["abilities"]),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise CatalogueError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from adaptergen.catalogue.abilities import find_abilities
 from adaptergen.catalogue.components import find_components
 from adaptergen.catalogue.library import Library
 from adaptergen.catalogue.model import Catalogue
@@ -31,6 +32,7 @@ def extract(tl_path: Path, version: str | None = None) -> Catalogue:
         components=found.components,
         sites=find_sites(library, gaps),
         adapters=find_adapters(library),
+        abilities=find_abilities(library),
         passthrough=find_passthrough(library, gaps),
         config_fields=find_config_fields(library, gaps),
         adapter_attributes=find_adapter_attributes(library, gaps),

@@ -91,6 +91,8 @@ class ConfigField:
     """Source text of the annotation; None where there is none."""
     default: str | None = None
     """Source text of the default; None means the field must be given."""
+    read: bool = True
+    """Whether anything that a bridge runs names it: where not, setting it changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,8 @@ class Catalogue:
     config_fields: Mapping[str, ConfigField] = field(default_factory=dict)
     adapter_attributes: Mapping[str, str] = field(default_factory=dict)
     """Class-level attribute of ``ArchitectureAdapter`` to source text of its default."""
+    abilities: tuple[str, ...] = ()
+    """What its core can do that other releases cannot; see `abilities`."""
     gaps: tuple[str, ...] = ()
     """What was looked for and not found, or found and not understood."""
 

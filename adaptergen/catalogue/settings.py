@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 
 from adaptergen.catalogue.installed import PACKAGE
 from adaptergen.catalogue.library import Class, Library, Module
@@ -15,19 +18,40 @@ from adaptergen.catalogue.sites import module_value
 CONFIG = "TransformerBridgeConfig"
 ADAPTER = "ArchitectureAdapter"
 PASSTHROUGH = "_HF_PASSTHROUGH_ATTRS"
+#: Folders that declare or set fields of the config, or hold the models from before bridges.
+_NO_BRIDGE = frozenset({"components", "config", "pretrained", "supported_architectures"})
+_OLDER = ("Hooked", "loading_from_pretrained")
+_WORD = re.compile(rb"[A-Za-z_]\w+")
 #: Modules that ask adapters for attributes which the base class does not declare.
 _ASKING = ("weight_processing", "model_bridge.transformer_bridge", "model_bridge.bridge_core")
 
 
 def find_config_fields(library: Library, gaps: list[str]) -> Mapping[str, ConfigField]:
     """The declared fields of the bridge configuration, inherited ones included."""
-    cls = _class(library, f"{PACKAGE}.config.transformer_bridge_config", CONFIG, gaps)
+    # Before 3.3.0 the file had another name; the package exports the class in every release.
+    exported = library.module(f"{PACKAGE}.config")
+    moved = exported is not None and library.find(exported, CONFIG) is not None
+    place = f"{PACKAGE}.config" if moved else f"{PACKAGE}.config.transformer_bridge_config"
+    cls = _class(library, place, CONFIG, gaps)
     fields: dict[str, ConfigField] = {}
     for ancestor in reversed(library.mro(cls) if cls is not None else ()):
         for field in _fields(ancestor):
             if field.type is not None or field.name not in fields:
                 fields[field.name] = field
-    return dict(sorted(fields.items()))
+    words = _words_of_bridges(library.package)
+    return {
+        name: replace(field, read=name.encode() in words) for name, field in sorted(fields.items())
+    }
+
+
+def _words_of_bridges(package: Path) -> set[bytes]:
+    """Every word in what a bridge may run: not what declares or sets fields, nor older models."""
+    words: set[bytes] = set()
+    for file in package.rglob("*.py"):
+        parts = file.relative_to(package).parts
+        if not _NO_BRIDGE.intersection(parts) and not parts[0].startswith(_OLDER):
+            words.update(_WORD.findall(file.read_bytes()))
+    return words
 
 
 def find_adapter_attributes(library: Library, gaps: list[str]) -> Mapping[str, str]:

@@ -53,6 +53,13 @@ def load(version: str | None = None) -> tuple[Catalogue, str | None]:
     return _read(used), warning
 
 
+def nearest_first(version: str | None) -> tuple[Catalogue, ...]:
+    """All committed catalogues: the one that `load` gives, then the others, newest first."""
+    nearest = load(version)[0]
+    others = [known for known in reversed(committed_versions()) if known != nearest.tl_version]
+    return (nearest, *(_read(known) for known in others))
+
+
 def path_of(version: str) -> Path:
     """Where the catalogue of that version is committed."""
     return _FOLDER / f"{PACKAGE}-{version}.json"

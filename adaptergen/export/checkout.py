@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from adaptergen.audit.gaps import GAPS
 from adaptergen.catalogue import CatalogueError, RegistrationSite, load
 from adaptergen.catalogue.checkout import version_in
 from adaptergen.catalogue.tree import locate
@@ -46,8 +47,9 @@ class Checkout:
 
     @property
     def edited(self) -> list[str]:
-        """The files with registries, which an export edits."""
-        return sorted({*(site.file for site in self.sites), PASSTHROUGH_FILE, MODELS_FILE})
+        """The files with registries and lists, which an export edits."""
+        files = {*(site.file for site in self.sites), PASSTHROUGH_FILE, MODELS_FILE, GAPS}
+        return sorted(files)
 
 
 def open_checkout(path: Path) -> Checkout:

@@ -100,7 +100,9 @@ def _types(root: Path, files: Sequence[str]) -> Check:
         lines = (line for line in output.splitlines() if ": error:" in line)
         return "\n".join(line for line in lines if line.startswith(tuple(f"{f}:" for f in files)))
 
-    with tempfile.TemporaryDirectory() as cache:
+    with tempfile.TemporaryDirectory() as scratch:
+        # Nothing is left in the checkout.
+        cache = os.environ.get("MYPY_CACHE_DIR", scratch)
         command = ("-m", "mypy", "--no-error-summary", "--cache-dir", cache, *files)
         return _run(root, "mypy", command, ("mypy",), ours)
 
@@ -112,7 +114,9 @@ def _run(
     missing = [package for package in needs if find_spec(package) is None]
     if missing:
         return Check(name, None, f"{', '.join(missing)} not installed")
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(root)}
+    # The checkout comes before a TransformerLens that is installed.
+    before = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(before)}
     env["PYTHONDONTWRITEBYTECODE"] = "1"
     try:
         ran = subprocess.run(

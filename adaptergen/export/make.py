@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adaptergen import edit
-from adaptergen.catalogue import Catalogue
+from adaptergen.catalogue import Catalogue, committed_versions, load
+from adaptergen.catalogue.abilities import ABILITIES
 from adaptergen.catalogue.checkout import of_checkout
 from adaptergen.export.checkout import Checkout
 from adaptergen.export.draft import Draft
@@ -51,7 +52,7 @@ class Export:
 
 def make_export(checkout: Checkout, specs: Sequence[Path], replacing: bool) -> Export:
     """Draft everything that the specs ask for; `Failed` with every problem found."""
-    every(lambda path: edit.check(checkout.now(path) or b"", path), checkout.edited[:-1])
+    every(lambda path: edit.check(checkout.now(path) or b"", path), checkout.edited)
     catalogue = replace(of_checkout(checkout.root), sites=checkout.sites)
     draft = Draft(checkout)
     adapters = every(lambda spec: _adapter(spec, draft, catalogue, replacing), specs)
@@ -59,7 +60,7 @@ def make_export(checkout: Checkout, specs: Sequence[Path], replacing: bool) -> E
 
 
 def _adapter(spec: Path, draft: Draft, catalogue: Catalogue, replacing: bool) -> Adapter:
-    made = plan(spec, catalogue)
+    made = _planned(spec, catalogue)
     ours = _our_fields(draft, made.spec.title)
     if ours & set(catalogue.passthrough):
         # What an earlier export has added; the files are the same with and without it.
@@ -73,7 +74,7 @@ def _adapter(spec: Path, draft: Draft, catalogue: Catalogue, replacing: bool) ->
     old = _old_module(draft, catalogue, made, contributed)
     if (there or old) and not replacing:
         raise Failed([_exists(spec, made, there or [old])])
-    gone = replaced(draft, made, contributed, catalogue) if there else None
+    gone = replaced(draft, spec, made, contributed, catalogue) if there else None
     for name, data in contributed.items():
         draft.put(name, data)
     registry = json.loads(files["registry.json"])
@@ -88,7 +89,32 @@ def _adapter(spec: Path, draft: Draft, catalogue: Catalogue, replacing: bool) ->
     model = made.spec.checkpoints[0].rpartition("/")[2]
     if not quarantine(draft, checkpoint_test, model, replacing):
         notes.append("this TransformerLens keeps no list of quarantined tests")
+    notes += [
+        f"TransformerLens {catalogue.tl_version} cannot {told}, so there is no test of it"
+        for name, (_, told) in ABILITIES.items()
+        if name not in catalogue.abilities
+    ]
     return Adapter(made, tuple(contributed), gone, tuple(notes))
+
+
+def _planned(spec: Path, catalogue: Catalogue) -> Plan:
+    """The plan; what only other releases have is refused with the oldest that has all of it."""
+    try:
+        return plan(spec, catalogue)
+    except Failed as failed:
+        able = next((version for version in committed_versions() if _plans(spec, version)), None)
+        if able is None:
+            raise
+        hint = f"export into TransformerLens {able}, the oldest known to have all that is needed"
+        raise Failed(replace(problem, hint=hint) for problem in failed.problems) from failed
+
+
+def _plans(spec: Path, version: str) -> bool:
+    try:
+        plan(spec, load(version)[0])
+    except Failed:
+        return False
+    return True
 
 
 def _our_fields(draft: Draft, title: str) -> set[str]:

@@ -116,20 +116,6 @@ def read_old(source: bytes, adapter: str, catalogue: Catalogue) -> OldAdapter:
     )
 
 
-def tests_in(source: bytes) -> list[str]:
-    """The tests of a file, each with its class."""
-    found = []
-    for node in ast.parse(source).body:
-        inner = node.body if isinstance(node, ast.ClassDef) else [node]
-        prefix = f"{node.name}::" if isinstance(node, ast.ClassDef) else ""
-        found += [
-            prefix + one.name
-            for one in inner
-            if isinstance(one, ast.FunctionDef) and one.name.startswith("test")
-        ]
-    return found
-
-
 def _settings(cls: ast.ClassDef) -> Iterator[tuple[str, str]]:
     for node in ast.walk(cls):
         match node:

@@ -7,7 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from adaptergen.edit import Entry, add, add_import, add_rows, add_table_row, replace
+from adaptergen.audit.gaps import GAPS, without
+from adaptergen.edit import (
+    Entry,
+    add,
+    add_import,
+    add_rows,
+    add_table_row,
+    replace,
+    set_number,
+)
 from adaptergen.export.draft import Draft
 from adaptergen.export.upstream import (
     DESCRIPTIONS,
@@ -50,12 +59,23 @@ def register(
     for name in fields:
         entry = Entry(PASSTHROUGH, "list", name, under=title, heading=True)
         attempt(PASSTHROUGH_FILE, partial(add, path=PASSTHROUGH_FILE, entry=entry))
-    rows = registry["supported_models"]["rows"]
-    keys = ("architecture_id", "model_id")
-    attempt(MODELS_FILE, lambda data: add_rows(data, MODELS_FILE, "models", keys, rows))
+    attempt(MODELS_FILE, partial(_with_models, rows=registry["supported_models"]["rows"]))
+    if draft.read(GAPS) is not None:
+        attempt(GAPS, partial(without, architecture=registry["architecture"]))
     if problems:
         raise Failed(problems)
     return kept
+
+
+def _with_models(data: bytes, rows: Sequence[Registry]) -> bytes:
+    """The list with the rows, and its totals counted anew, as upstream's tools do on writing it."""
+    made = add_rows(data, MODELS_FILE, "models", ("architecture_id", "model_id"), rows)
+    if made == data:
+        return data
+    models = json.loads(made)["models"]
+    architectures = len({one.get("architecture_id") for one in models if isinstance(one, dict)})
+    made = set_number(made, MODELS_FILE, "total_architectures", architectures)
+    return set_number(made, MODELS_FILE, "total_models", len(models))
 
 
 def quarantine(draft: Draft, test: str, model: str, replacing: bool) -> bool:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from adaptergen.catalogue import Catalogue
 from adaptergen.export.draft import Draft
-from adaptergen.export.old import OldAdapter, read_old, tests_in
+from adaptergen.export.observed import Observed, observe
+from adaptergen.export.old import OldAdapter, read_old
+from adaptergen.export.served import Tested, instead, tested, vocabulary
+from adaptergen.export.upstream import REGISTRY_TEST, REGISTRY_TEST_CLASS
 from adaptergen.plan import Plan
 from adaptergen.plan.model import HookRow
 from adaptergen.problems import Failed, Place, Problem, listing
@@ -33,6 +37,7 @@ class Replaced:
     files: tuple[str, ...]
     gone: tuple[Gone, ...]
     unread: tuple[str, ...]
+    """What the source does not tell: whether it was seen by running it, and if not, why."""
     users: tuple[str, ...] = ()
     """Files that stay and import from the module; they get the new one."""
 
@@ -41,14 +46,17 @@ class Replaced:
         """The report, one item a line."""
         shown = [f"replaced: {path}" for path in self.files]
         shown += [f"goes: {one.what} {one.name} -> {one.instead}" for one in self.gone]
-        shown += [f"not told by the old source: {what}" for what in self.unread]
+        shown += self.unread
         return [*shown, *(f"uses the new one from now on: {user}" for user in self.users)]
 
 
 def replaced(
-    draft: Draft, plan: Plan, files: Mapping[str, bytes], catalogue: Catalogue
+    draft: Draft, spec: Path, plan: Plan, files: Mapping[str, bytes], catalogue: Catalogue
 ) -> Replaced:
-    """Compare the old files with those that take their place; `Failed` if others need the old."""
+    """Compare the old files with those that take their place; `Failed` if others need the old.
+
+    What reading the old adapter does not tell is seen by running it, where that can be done.
+    """
     there = {path: draft.read(path) for path in files}
     olds = {path: data for path, data in there.items() if data is not None and data != files[path]}
     module = next(iter(files))
@@ -59,43 +67,64 @@ def replaced(
         old = read_old(olds[module], plan.adapter_class, catalogue)
         new = read_old(files[module], plan.adapter_class, catalogue)
         users = _users(draft, plan, old.names - new.names, files)
-        gone += _hooks(plan, old)
-        gone += _settings(plan, old, new, catalogue)
+        seen = observe(draft.checkout.root, spec, olds[module]) if old.unread else Observed()
+        gone += _hooks(plan, old, seen)
+        before, after = {**seen.settings, **old.settings}, {**seen.instead, **new.settings}
+        gone += _settings(plan, before, after, catalogue)
         gone += [
             Gone("member", name, "what the base class has" if name in catalogue.adapter_attributes
                  else _NOTHING)
             for name in sorted(old.members - new.members)
         ]  # fmt: skip
         gone += [Gone("name", name, _NOTHING) for name in sorted(old.names - new.names)]
-        unread = old.unread
-    for path, data in olds.items():
-        if path != module:
-            tests = tests_in(files[path])
-            gone += [
-                Gone("test", f"{path}::{name}", f"the {len(tests)} tests of the new file")
-                for name in tests_in(data)
-                if name not in tests
-            ]
+        how = f"not seen either, {seen.failed}" if seen.failed else "seen by running it"
+        unread = tuple(f"not told by the old source, {how}: {what}" for what in old.unread)
+    gone += _tests(draft, plan, {path: olds[path] for path in olds if path != module}, files,
+                   catalogue)  # fmt: skip
     return Replaced(tuple(olds), tuple(gone), unread, users)
 
 
-def _hooks(plan: Plan, old: OldAdapter) -> Iterator[Gone]:
+def _tests(
+    draft: Draft, plan: Plan, olds: Mapping[str, bytes], files: Mapping[str, bytes],
+    catalogue: Catalogue,
+) -> Iterator[Gone]:  # fmt: skip
+    known = vocabulary(plan, catalogue)
+    new = {
+        path: tested(data, known, followed=True)
+        for path, data in files.items()
+        if path.startswith("tests/")
+    }
+    registries = tested(draft.read(REGISTRY_TEST) or b"", known, followed=True)
+    staying = [one for one in registries if one.name.startswith(f"{REGISTRY_TEST_CLASS}::")]
+    for path, data in olds.items():
+        kept = {one.name for one in new[path]}
+        # Of the same file first: it runs in the same place.
+        others: list[Tested] = [*new[path], *(one for name, tests in new.items() if name != path
+                                              for one in tests), *staying]  # fmt: skip
+        for one in tested(data, known):
+            if one.name not in kept:
+                yield Gone("test", f"{path}::{one.name}", instead(one, others))
+
+
+def _hooks(plan: Plan, old: OldAdapter, seen: Observed) -> Iterator[Gone]:
     offered = _names(plan.model_hooks)
-    for name in sorted(old.model_hooks.keys() - offered):
+    for name in sorted((old.model_hooks.keys() - offered) | seen.model):
         yield Gone("hook", f"`{name}`", _moved(name, offered) or _NOTHING)
     kinds: dict[tuple[str, str], list[str]] = {}
     for layer in _layers(plan):
-        for name in sorted(old.layer_hooks.keys() - layer.offered):
+        missing = seen.layers.get(layer.kind, frozenset())
+        for name in sorted((old.layer_hooks.keys() - layer.offered) | missing):
             kinds.setdefault((name, _instead(name, layer, old)), []).append(layer.title)
-    for (name, instead), titles in kinds.items():
+    for (name, serves), titles in kinds.items():
         on = "layers" if len(titles) == len(plan.kinds) or not plan.kinds else ", ".join(titles)
-        yield Gone(f"hook on {on}", f"`{name}`", instead)
+        yield Gone(f"hook on {on}", f"`{name}`", serves)
 
 
 @dataclass(frozen=True)
 class _Layer:
     """What a layer of one kind offers; `told` is what the spec and its shapes say of the rest."""
 
+    kind: str
     title: str
     offered: frozenset[str]
     slot: str = ""
@@ -108,19 +137,20 @@ def _instead(name: str, layer: _Layer, old: OldAdapter) -> str:
         return layer.told[name]
     if "." in name and twin in layer.offered:
         return f"`{twin}`"
-    if old.layer_hooks[name]:
+    if old.layer_hooks.get(name):
         return "nothing; it was there only where Hugging Face has the module"
     return _moved(name, layer.offered) or _NOTHING
 
 
 def _layers(plan: Plan) -> Iterator[_Layer]:
     if not plan.kinds:
-        yield _Layer("layers", frozenset(_names(plan.layer_hooks)))
+        yield _Layer("layer", "layers", frozenset(_names(plan.layer_hooks)))
     for kind in plan.kinds:
         told = {name: f"nothing: {reason}" for name, reason in kind.absent}
         for old, new in kind.gone:
             told[old] = f"`{new}`" if new else "nothing: no module of this kind does that"
-        yield _Layer(f"{kind.name} layers", frozenset(_names(kind.hooks)), kind.slot, told)
+        offered = frozenset(_names(kind.hooks))
+        yield _Layer(kind.name, f"{kind.name} layers", offered, kind.slot, told)
 
 
 def _moved(name: str, offered: Iterable[str]) -> str:
@@ -134,20 +164,22 @@ def _names(rows: Iterable[HookRow]) -> set[str]:
     return {name for row in rows for name in (row.name, *row.aliases)}
 
 
-def _settings(plan: Plan, old: OldAdapter, new: OldAdapter, catalogue: Catalogue) -> Iterator[Gone]:
+def _settings(
+    plan: Plan, old: Mapping[str, str], new: Mapping[str, str], catalogue: Catalogue
+) -> Iterator[Gone]:
     config, kind = plan.spec.config, plan.spec.blocks.kind
     bound = {*config.from_hf, *config.derived, kind.listed_in if kind else ""}
-    for name, value in sorted(old.settings.items()):
+    for name, value in sorted(old.items()):
         if name in bound:
             yield Gone("config attribute", f"{name} = {value}", "that of the wrapped model")
             continue
         known = catalogue.config_fields.get(name)
-        if name not in new.settings:
+        if name not in new:
             default = known.default if known else None
             same = f"its default, {default}" if default is not None else "what Hugging Face says"
             yield Gone("config attribute", f"{name} = {value}", same if known else _NOTHING)
-        elif new.settings[name] != value:
-            yield Gone("config attribute", f"{name} = {value}", f"{name} = {new.settings[name]}")
+        elif new[name] != value:
+            yield Gone("config attribute", f"{name} = {value}", f"{name} = {new[name]}")
 
 
 def _users(

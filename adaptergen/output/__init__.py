@@ -8,7 +8,7 @@ is an `OutputError`, which `build` turns into a `Report`.
 
 from adaptergen.output.compare import Comparison, Entry, State, compare
 from adaptergen.output.errors import OutputError
-from adaptergen.output.publish import build, put, recorded
+from adaptergen.output.publish import PACKAGE, build, put, recorded
 from adaptergen.output.report import Outcome, Report
 from adaptergen.output.staging import Interruption
 from adaptergen.output.staging import look as interrupted
@@ -17,6 +17,7 @@ from adaptergen.output.tree import read as read_file
 from adaptergen.output.wanted import Wanted
 
 __all__ = [
+    "PACKAGE",
     "Comparison",
     "Entry",
     "Interruption",

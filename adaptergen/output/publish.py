@@ -13,6 +13,9 @@ from adaptergen.output.report import Outcome, Report
 from adaptergen.output.wanted import MANIFEST, Wanted, check_tree
 from adaptergen.output.writer import Recorder, TreeWriter, Writer
 
+#: In the `meta` of a package that people install: its name.
+PACKAGE = "plugin"
+
 
 def recorded(folder: Path) -> Mapping[str, object]:
     """The `meta` of what was written to `folder` before; empty if that was nothing of ours.
@@ -33,9 +36,22 @@ def build(
     """
     writer: Writer = TreeWriter(force) if write else Recorder(force)
     try:
+        for one in wanted:
+            _check_kind(out / one.name, one)
         return writer.take(compare(out, wanted))
     except OutputError as error:
         return Report(Outcome.FAILED, error=error)
+
+
+def _check_kind(folder: Path, wanted: Wanted) -> None:
+    """An installable package is never replaced by what a build writes: its author lives in it."""
+    package = recorded(folder).get(PACKAGE)
+    if package and PACKAGE not in wanted.meta:
+        raise OutputError(
+            f"the folder holds the package {package} that `export --plugin` made",
+            "build into another folder with --out",
+            folder,
+        )
 
 
 def put(root: Path, entries: Sequence[Entry]) -> None:

@@ -59,6 +59,7 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
         spec=spec,
         header=header,
         tl_version=catalogue.tl_version,
+        abilities=frozenset(catalogue.abilities),
         cfg_fields=frozenset(catalogue.config_fields)
         | {*spec.config.from_hf, *spec.config.derived}
         | ({spec.blocks.kind.listed_in} if spec.blocks.kind else set()),

@@ -75,6 +75,8 @@ class Plan:
     spec: Spec
     header: str
     tl_version: str
+    abilities: frozenset[str]
+    """What this TransformerLens can do that others cannot."""
     cfg_fields: frozenset[str]
     components: tuple[Node, ...]
     block: Node

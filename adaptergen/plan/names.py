@@ -40,6 +40,13 @@ def _flags(spec: Spec, top: Where, catalogue: Catalogue) -> Iterator[Problem]:
             message = f"the config of TransformerLens has no field {quote(name)}"
             hint = suggestion(name, catalogue.config_fields) or "delete it"
             yield top.at("config", "flags", name).problem("unknown-flag", message, hint, key=True)
+        elif not catalogue.config_fields[name].read:
+            version = catalogue.tl_version
+            message = (
+                f"no bridge of TransformerLens {version} reads {quote(name)}, so it has no effect"
+            )
+            hint = "take a TransformerLens whose bridges do; or delete it, if none does"
+            yield top.at("config", "flags", name).problem("unread-flag", message, hint, key=True)
     for name in spec.config.adapter:
         if name not in catalogue.adapter_attributes:
             message = f"adapters of TransformerLens have no attribute {quote(name)}"

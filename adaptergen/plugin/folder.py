@@ -10,13 +10,11 @@ from pathlib import Path
 
 from adaptergen import __version__
 from adaptergen.catalogue import load
-from adaptergen.output import Wanted, recorded
+from adaptergen.output import PACKAGE, Wanted, recorded
 from adaptergen.plan import Plan
 from adaptergen.plugin.files import plugin_files
 from adaptergen.plugin.names import clashes, plugin_name
 from adaptergen.problems import Failed, Place, Problem, quote
-
-_KIND = "plugin"
 
 
 def plugin_wanted(folder: Path, plans: Sequence[tuple[Path, Plan]], shown: Sequence[str]) -> Wanted:
@@ -38,7 +36,7 @@ def plugin_wanted(folder: Path, plans: Sequence[tuple[Path, Plan]], shown: Seque
         name=name.distribution,
         spec=", ".join(shown),
         files={path: text.encode() for path, text in files.items()},
-        meta={**versions, _KIND: name.package},
+        meta={**versions, PACKAGE: name.package},
     )
 
 
@@ -46,7 +44,7 @@ def _foreign(folder: Path, package: str) -> list[Problem]:
     """What speaks against a folder that is there already."""
     if not folder.is_dir() or not (held := sorted(os.listdir(folder))):
         return []
-    made = recorded(folder).get(_KIND)
+    made = recorded(folder).get(PACKAGE)
     if made == package:
         return []
     what = f"the package {quote(str(made))}" if made else f"{quote(held[0])}, which is no package"

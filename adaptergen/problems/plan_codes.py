@@ -65,6 +65,12 @@ CATALOGUE = {
         "A flag is set on the config as it stands, so the config must know it.",
         "`normalization_type: RMS`, not `normalisation_type: RMS`.",
     ),
+    "unread-flag": Code(
+        "Nothing in TransformerLens reads this field for a bridge",
+        "The config has the field, but only for models that came before bridges: an adapter that "
+        "sets it would be wrong without a word.",
+        "`rotary_adjacent_pairs: true`, only from TransformerLens 3.6.0 on.",
+    ),
     "unknown-attribute": Code(
         "Adapters of TransformerLens have no such attribute",
         "What stands under `adapter` is set on the adapter class, so TransformerLens must ask for "

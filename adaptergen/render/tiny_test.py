@@ -12,7 +12,6 @@ from adaptergen.render.environment import fill
 
 _IMPORTS = {
     *((name, "") for name in ("copy", "pytest", "torch", "transformers")),
-    ("accelerate", "cpu_offload"),
     ("packaging.specifiers", "SpecifierSet"),
     ("transformers", "DynamicCache"),
 }
@@ -33,10 +32,14 @@ def render_tiny_test(plan: Plan) -> str:
     final_norm = any(row.name == "ln_final.hook_normalized" for row in plan.model_hooks)
     functional = kind_of_class(plan, CONVOLUTION_CLASS)
     state_space = plan.state_space_kinds
+    imports = _IMPORTS | {("transformers", spec.architecture)}
+    if "offload" in plan.abilities:
+        imports = imports | {("accelerate", "cpu_offload")}
     return fill(
         "tiny_test.py.jinja",
         **common_values(plan),
-        imports=import_lines(_IMPORTS | {("transformers", spec.architecture)}),
+        imports=import_lines(imports),
+        abilities=plan.abilities,
         config=literal(spec.tiny.config),
         branches=_branches(plan),
         branch_releases=sorted(spec.tiny.releases.items()),

@@ -43,11 +43,17 @@ def random_model(target: Target, config: Any, dtype: str = "float32", device: st
             torch.set_default_dtype(before)
 
 
+def bridge_config(target: Target, model: Any, name: str) -> Any:
+    """The config that TransformerLens makes of a model's, before an adapter has a say."""
+    architecture = target.plan.spec.architecture
+    return _bridge_builder.build_bridge_config_from_hf(
+        model.config, architecture, name, model.dtype
+    )
+
+
 def wrap(target: Target, model: Any, name: str) -> Any:
     """The bridge around a model, with the target's adapter. The model is changed in place."""
-    architecture = target.plan.spec.architecture
-    cfg = _bridge_builder.build_bridge_config_from_hf(model.config, architecture, name, model.dtype)
-    adapter = target.adapter(cfg)
+    adapter = target.adapter(bridge_config(target, model, name))
     # Where weights are offloaded, the first parameter has no device to run on.
     adapter.cfg.device = str(model.device) if model.device.type != "meta" else "cpu"
     adapter.prepare_model(model)

@@ -52,6 +52,13 @@ def test_sites_settings_and_gaps(tree: Tree) -> None:
                         self.eps = eps
                         self.split = False
             """,
+            "transformer_lens/model_bridge/transformer_bridge.py": """
+                class TransformerBridge:
+                    def _pos_slice_dim(self):
+                        return self.cfg.d_model, self.cfg.eps
+            """,
+            # A model from before bridges.
+            "transformer_lens/components/mlp.py": "seed = config.seed",
         }
     )
     catalogue = extract(root, "9.9")
@@ -67,9 +74,10 @@ def test_sites_settings_and_gaps(tree: Tree) -> None:
     assert catalogue.config_fields == {
         "d_model": ConfigField("d_model", "int", None),
         "eps": ConfigField("eps", "float", "1e-06"),
-        "seed": ConfigField("seed", "int", "0"),
-        "split": ConfigField("split", None, "False"),
+        "seed": ConfigField("seed", "int", "0", read=False),
+        "split": ConfigField("split", None, "False", read=False),
     }
+    assert catalogue.abilities == ("pos_slice",)
     assert [gap.partition(": ")[2] for gap in catalogue.gaps] == [
         "no ArchitectureAdapter",
         "no CANONICAL_AUTHORS_BY_ARCH",

@@ -19,7 +19,14 @@ from adaptergen.cli import main
 extract = import_module("adaptergen.catalogue.extract")
 PROJECT = Path(__file__).parents[2]
 NEMOTRON = PROJECT / "specs" / "nemotron_h.yaml"
+HELIUM = PROJECT / "specs" / "helium.yaml"
 MODELS = "transformer_lens/tools/model_registry/data/supported_models.json"
+GAPS = "transformer_lens/tools/model_registry/data/architecture_gaps.json"
+ADAPTERS = "transformer_lens/model_bridge/supported_architectures"
+FACTORY = "transformer_lens/factories/architecture_adapter_factory.py"
+REGISTRY = "transformer_lens/tools/model_registry/__init__.py"
+REPORT = "transformer_lens/tools/model_registry/generate_report.py"
+BUILDER = "transformer_lens/model_bridge/sources/_bridge_builder.py"
 #: What these tests need of the whole.
 KEPT = (
     "transformer_lens", "tests/QUARANTINES.md", "tests/integration/model_bridge",
@@ -47,6 +54,18 @@ def content(root: Path) -> dict[str, bytes]:
         for path in root.rglob("*")
         if path.is_file() and ".git" not in path.relative_to(root).parts
     }
+
+
+def changed(root: Path, before: dict[str, bytes]) -> dict[str, tuple[list[str], list[str]]]:
+    """The files that differ: lines that are new, and lines that are gone."""
+    made = {}
+    for path, data in content(root).items():
+        old = before.get(path, b"").decode().split("\n")
+        new = data.decode().split("\n")
+        if old != new:
+            made[path] = ([line for line in new if line not in old],
+                          [line for line in old if line not in new])  # fmt: skip
+    return made
 
 
 def copy_of(version: str, folder: Path) -> Path:

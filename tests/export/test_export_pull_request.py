@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest_export import NEMOTRON, Result, content, git
+from conftest_export import HELIUM, NEMOTRON, Result, content, git
 
 from adaptergen import export
 from adaptergen.export import checks
+from adaptergen.export.upstream import REGISTRY_TEST, REGISTRY_TEST_CLASS
 
 Run = Callable[..., Result]
 RECORD = {
@@ -74,6 +75,21 @@ def test_the_checks_run_on_the_checkout(
     assert [command[0] for command in commands] == ["pycln", "black", "mypy", "pytest", "pytest"]
     assert commands[3][-1] == "TestRegistrySyncedWithFactory"
     assert "tests/integration/model_bridge/test_heron_tiny.py" in commands[4]
+
+
+@pytest.mark.heavy
+def test_upstreams_registries_and_the_unit_test_pass_there(upstream: Path) -> None:
+    done = export.run(upstream, [HELIUM], False, None)
+    (unit,) = (path for path in done.export.adapters[0].tests if path.startswith("tests/unit/"))
+    # In one process, since to import torch takes longer than both.
+    tests = (f"{REGISTRY_TEST}::{REGISTRY_TEST_CLASS}", unit)
+    ran = checks._run(upstream, "both", (*checks._pytest(), *tests), ("pytest", "jaxtyping"))
+    assert ran.passed, ran.told
+    assert int(ran.told.split()[0]) >= 4 + unit_tests(upstream / unit), ran.told
+
+
+def unit_tests(file: Path) -> int:
+    return file.read_text(encoding="utf-8").count("    def test_")
 
 
 def test_the_formatters_find_nothing(upstream: Path, new_spec: Path, run: Run) -> None:

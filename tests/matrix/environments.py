@@ -39,15 +39,27 @@ def overlay(release: str) -> Path:
     return folder
 
 
-def upstream() -> Path:
+def packages(name: str, *requirements: str) -> Path:
+    """A folder with packages and what they need, in the versions of `constraints.txt`."""
+    folder = _root() / name
+    if not folder.is_dir():
+        partial = folder.with_name(f"{name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        constraints = PROJECT / "constraints.txt"
+        _pip("install", "--constraint", constraints, "--target", partial, *requirements)
+        partial.rename(folder)
+    return folder
+
+
+def upstream(source: str = SOURCE) -> Path:
     """The source distribution of TransformerLens, tests included, unpacked on first use."""
-    folder = _root() / SOURCE.replace("==", "-")
+    folder = _root() / source.replace("==", "-")
     if not folder.is_dir():
         partial = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         options = ("--no-deps", "--no-binary", ":all:", "--no-build-isolation")
-        _pip("download", *options, "--dest", partial, SOURCE)
+        _pip("download", *options, "--dest", partial, source)
         (archive,) = partial.glob("*.tar.gz")
         shutil.unpack_archive(archive, partial)
         (unpacked,) = (path for path in partial.iterdir() if path.is_dir())

@@ -112,6 +112,19 @@ def test_a_folder_that_a_build_wrote(export: Any, project: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("extra", [[], ["--force"], ["--check"]])
+def test_a_build_does_not_replace_a_package(
+    export: Any, project: Path, capsys: pytest.CaptureFixture[str], extra: list[str]
+) -> None:
+    assert export("generated/helium").code == 0
+    before = tree(project)
+    assert main(["build", "specs/helium.yaml", *extra]) == 2
+    said = capsys.readouterr().err
+    assert tree(project) == before
+    assert "generated/helium: the folder holds the package helium that `export --plugin`" in said
+    assert "hint: build into another folder with --out" in said
+
+
 def test_a_folder_of_another_package(export: Any, project: Path) -> None:
     export()
     (project / "tl-helium").rename(project / "renamed")

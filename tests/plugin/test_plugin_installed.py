@@ -54,6 +54,15 @@ model.set_attn_implementation("eager")
 tokens = torch.arange(3, 12)[None]
 print(torch.equal(bridge(tokens), model(tokens).logits))
 """
+#: Boots the model from that folder without naming the package.
+DISCOVERED = """
+import sys
+from transformer_lens.factories.architecture_adapter_factory import ArchitectureAdapterFactory
+from transformer_lens.model_bridge import TransformerBridge
+
+ArchitectureAdapterFactory.discover_entry_points()
+print(type(TransformerBridge.boot_transformers(sys.argv[1], device="cpu").adapter).__module__)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +146,8 @@ def test_booted_from_a_folder(use, tmp_path: Path) -> None:
         "tl_both.helium",
         "True",
     ]
+    result = use(tmp_path, "-c", DISCOVERED, str(tmp_path / "model"))
+    assert (result.returncode, result.stdout) == (0, "tl_both.helium\n"), result.stderr[-3000:]
 
 
 def test_types(packages: Path) -> None:

@@ -1,0 +1,79 @@
+"""What an adapter that people wrote has and that of the spec has not, seen on its tiny model.
+
+    python -m adaptergen.verify.old_adapter SPEC < adapter.py
+
+It runs apart, where the TransformerLens that the adapter was written for is the one that is
+imported. Prints JSON: hooks and aliases of the model and of each kind of layer, and what either
+sets in its config where the other does not.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adaptergen.verify.models import bridge_config, hf_config, layer_kinds, random_model, wrap
+from adaptergen.verify.target import Target, load_target
+
+
+def gone(spec: Path, text: str) -> dict[str, Any]:
+    """What goes if the adapter of the spec takes the place of the one in `text`."""
+    old, new = offered(load_target(spec, text)), offered(load_target(spec))
+    # TransformerLens itself adds names and settings, whatever the adapter.
+    layers = {kind: sorted(names - new.layers[kind]) for kind, names in old.layers.items()}
+    differ = {name for name, told in old.settings.items() if new.settings.get(name) != told}
+    return {
+        "model": sorted(old.model - new.model),
+        "layers": layers,
+        "settings": {name: old.settings[name] for name in sorted(differ)},
+        "instead": {name: told for name, told in new.settings.items() if name in differ},
+    }
+
+
+@dataclass
+class Offered:
+    """Names of hooks and aliases, and what was set in cfg."""
+
+    model: set[str]
+    layers: dict[str, set[str]]
+    settings: dict[str, str]
+
+
+def offered(target: Target) -> Offered:
+    """What a bridge with the target's adapter has."""
+    model = random_model(target, hf_config(target, target.plan.spec.tiny.config))
+    kinds = layer_kinds(target, model)
+    before = _plain(bridge_config(target, model, "old"))
+    bridge = wrap(target, model, "old")
+    made = Offered(set(), {kind: set() for kind in kinds}, {})
+    for name in bridge.hook_dict:
+        if name.startswith("blocks."):
+            _, layer, hook = name.split(".", 2)
+            made.layers[kinds[int(layer)]].add(hook)
+        else:
+            made.model.add(name)
+    after = _plain(bridge.adapter.cfg)
+    made.settings = {name: told for name, told in after.items() if before.get(name) != told}
+    return made
+
+
+def _plain(cfg: Any) -> dict[str, str]:
+    kinds = (bool, float, int, list, str, type(None))
+    # Where the model lies is no choice of the adapter.
+    return {
+        name: repr(value)
+        for name, value in vars(cfg).items()
+        if isinstance(value, kinds) and name != "device"
+    }
+
+
+def main() -> None:
+    # Warnings and progress of what is imported are not the answer.
+    print(json.dumps(gone(Path(sys.argv[1]), sys.stdin.read())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""What an export refuses: with a code, file and line, and nothing written anywhere."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest_export import (
+    BUILDER,
+    FACTORY,
+    MODELS,
+    NEMOTRON,
+    REGISTRY,
+    REPORT,
+    Result,
+    content,
+    git,
+)
+
+from adaptergen.problems.checkout_codes import CHECKOUT_CODES
+
+Run = Callable[..., Result]
+
+
+def swap(root: Path, path: str, old: str, new: str) -> None:
+    """Change a file of a clone, which may share it with others, and commit."""
+    data = (root / path).read_text(encoding="utf-8")
+    assert data.count(old) == 1, f"{old!r} is not in {path} just once"
+    (root / path).write_text(data.replace(old, new), encoding="utf-8", newline="")
+    git(root, "commit", "--quiet", "--all", "--message=change")
+
+
+OTHER = "OptArchitectureAdapter"
+EDITED = {
+    "entry-differs": (FACTORY, "SUPPORTED_ARCHITECTURES = {\n",
+                      f"SUPPORTED_ARCHITECTURES = {{\n    'HeronForCausalLM': {OTHER},\n"),
+    "entry-twice": (REGISTRY, "HF_SUPPORTED_ARCHITECTURES: set[str] = {\n",
+                    "HF_SUPPORTED_ARCHITECTURES: set[str] = {\n" + '    "HeronForCausalLM",\n' * 2),
+    "container-missing": (REPORT, "ARCHITECTURE_DESCRIPTIONS: dict[str, str] = {",
+                          "DESCRIPTIONS: dict[str, str] = {"),
+    "container-twice": (BUILDER, "_HF_PASSTHROUGH_ATTRS = [\n",
+                        "_HF_PASSTHROUGH_ATTRS = []\n_HF_PASSTHROUGH_ATTRS = [\n"),
+    "conflict-markers": (REGISTRY, '"""Model Registry tools for TransformerLens.\n',
+                         '"""Model Registry tools for TransformerLens.\n<<<<<<< HEAD\n'),
+    "mixed-line-ends": (REGISTRY, '"""Model Registry tools for TransformerLens.\n',
+                        '"""Model Registry tools for TransformerLens.\r\n'),
+    "unreadable-source": (MODELS, '{\n  "generated_at"', '{{\n  "generated_at"'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", EDITED)
+def test_a_file_that_cannot_be_edited_stops_everything(
+    code: str, upstream: Path, new_spec: Path, run: Run
+) -> None:
+    path, old, new = EDITED[code]
+    swap(upstream, path, old, new)
+    before, branches = content(upstream), git(upstream, "branch", "--list")
+    done = run("export", new_spec, "--into", upstream, "--no-check", "--branch", "add-heron")
+    if code == "entry-differs":
+        # Who is registered under another class is an adapter that would be replaced.
+        assert "error[adapter-exists]" in done.err
+        done = run("export", NEMOTRON, "--into", upstream, "--no-check", "--branch", "x")
+    assert done.code == 2 and content(upstream) == before
+    assert git(upstream, "branch", "--list") == branches
+    if code != "entry-differs":
+        assert f"{path}:" in done.err and f"error[{code}]" in done.err
+
+
+def refused_state(name: str, upstream: Path, tmp_path: Path) -> list[str]:
+    """Bring a clone into a state that is refused; more arguments of the command."""
+    if name == "dirty-tree":
+        (upstream / "new.txt").write_text("x", encoding="utf-8")
+    elif name == "detached-head":
+        git(upstream, "switch", "--quiet", "--detach")
+    elif name == "protected-branch":
+        git(upstream, "switch", "--quiet", "dev")
+    elif name == "named dev":
+        return ["--branch", "dev"]
+    elif name == "named main":
+        return ["--branch", "main"]
+    elif name == "branch-exists":
+        git(upstream, "branch", "other")
+        return ["--branch", "other"]
+    elif name == "git-failed":
+        return ["--branch", "a..b"]
+    elif name == "no repository":
+        shutil.rmtree(upstream / ".git")
+        return ["--branch", "work"]
+    elif name == "not-transformer-lens":
+        shutil.rmtree(upstream / "transformer_lens")
+    elif name == "a package":
+        (upstream / "pyproject.toml").unlink()
+    return []
+
+
+REFUSED = {
+    "dirty-tree": "", "detached-head": "", "protected-branch": "", "branch-exists": "",
+    "git-failed": "", "not-transformer-lens": "", "named dev": "protected-branch",
+    "named main": "protected-branch", "no repository": "git-failed",
+    "a package": "not-transformer-lens",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_checkout_in_a_state_that_is_refused(
+    name: str, upstream: Path, new_spec: Path, run: Run, tmp_path: Path
+) -> None:
+    extra = refused_state(name, upstream, tmp_path)
+    before = content(upstream)
+    done = run("export", new_spec, "--into", upstream, "--no-check", *extra)
+    assert done.code == 2 and content(upstream) == before
+    assert f"error[{REFUSED[name] or name}]" in done.err and "hint: " in done.err
+
+
+def test_every_code_of_a_checkout_is_tried() -> None:
+    assert set(CHECKOUT_CODES) == {
+        *EDITED, *(code or name for name, code in REFUSED.items()), "adapter-exists",
+        "adapter-in-use",
+    }  # fmt: skip

@@ -1,0 +1,106 @@
+"""Other releases of TransformerLens than the newest: what their catalogues decide."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest_export import HELIUM, NEMOTRON, PROJECT, Result
+from upstream_source import source
+
+from adaptergen.catalogue import load
+from adaptergen.catalogue.abilities import ABILITIES
+from adaptergen.catalogue.checkout import of_checkout
+
+Run = Callable[..., Result]
+OLDEST = "3.6.0"
+LEFT_OUT = (
+    "test_left_padding", "test_weights_survive_a_round_trip", "test_offloaded_weights",
+    "test_a_slice_of_positions_is_one_of_positions",
+)  # fmt: skip
+
+
+def test_the_oldest_release_gets_no_test_of_what_it_cannot_do(run: Run) -> None:
+    done = run("export", HELIUM, "--into", source(OLDEST), "--dry-run")
+    assert done.code == 0, done.err
+    notes = [line for line in done.err.splitlines() if line.startswith("note: ")]
+    assert notes == [
+        f"note: TransformerLens {OLDEST} cannot {told}, so there is no test of it"
+        for _, told in ABILITIES.values()
+    ]
+    emitted = PROJECT / "generated/helium/tests/integration/model_bridge/test_helium_tiny.py"
+    for name in LEFT_OUT:
+        assert f"def {name}(" in emitted.read_text(encoding="utf-8")
+        assert f"def {name}(" not in done.out
+    assert "def test_logits(" in done.out and "cpu_offload" not in done.out
+
+
+def test_a_router_without_hooks_of_experts_is_refused(run: Run) -> None:
+    done = run("export", NEMOTRON, "--into", source(OLDEST), "--dry-run", "--replace")
+    assert (done.code, done.out) == (2, "")
+    for line, hook in ((12, "hook_expert_weights"), (16, "hook_expert_indices")):
+        problem = f"router.yaml:{line}:3: error[unknown-hook]: MoERouterBridge has no hook `{hook}`"
+        assert problem in done.err
+    assert done.err.count("hint: export into TransformerLens 4.0.0, the oldest known") == 2
+
+
+def test_a_flag_that_no_bridge_reads_is_refused(run: Run) -> None:
+    done = run("export", HELIUM, "--into", source("3.5.1"), "--dry-run")
+    assert (done.code, done.out) == (2, "")
+    assert "helium.yaml:21:5: error[unread-flag]: no bridge of TransformerLens 3.5.1" in done.err
+    assert "hint: export into TransformerLens 3.6.0, the oldest known" in done.err
+
+
+def test_what_was_observed_counts_where_the_source_reads_the_same() -> None:
+    name = "PositionEmbeddingsAttentionBridge"
+    fresh = of_checkout(source(OLDEST)).components[name]
+    assert fresh == load(OLDEST)[0].components[name] != load("4.3.0")[0].components[name]
+    assert fresh.hooks_source == "observed"
+
+
+@pytest.fixture(scope="module")
+def prove() -> Any:
+    folder = PROJECT / "tests" / "matrix"
+    sys.path.insert(0, str(folder))
+    try:
+        spec = importlib.util.spec_from_file_location("matrix_prove", folder / "prove.py")
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(folder))
+    return module
+
+
+def test_the_tables_are_made_of_what_was_proved(prove: Any) -> None:
+    data = json.loads(Path(prove.DATA).read_text(encoding="utf-8"))
+    assert tuple(data) == prove.VERSIONS, "run `make prove`"
+    page = prove.PAGE.read_text(encoding="utf-8")
+    shown = page.partition(prove.BEGIN)[2].partition(prove.END)[0]
+    assert shown.strip() == prove.tables(data).strip(), "stale: run `make prove`"
+
+
+def test_every_check_passed_wherever_a_spec_is_taken(prove: Any) -> None:
+    data = json.loads(Path(prove.DATA).read_text(encoding="utf-8"))
+    for version, entry in data.items():
+        proved = {(spec, hf) for spec, runs in entry["proved"].items() for hf in runs}
+        assert proved == set(prove.wanted(version)), f"run `make prove` ({version})"
+        for spec, runs in entry["proved"].items():
+            assert not entry["refused"][spec]
+            for made in runs.values():
+                words = {word for word, _ in made["checks"].values()}
+                assert (made["exit_code"], words) == (0, {"passed"}), (version, spec)
+                assert len(made["checks"]) == 7 and made["second_export_changes_nothing"]
+
+
+def test_what_is_refused_is_what_is_older_than_the_oldest(prove: Any) -> None:
+    data = json.loads(Path(prove.DATA).read_text(encoding="utf-8"))
+    for spec, versions in prove.CHECKED.items():
+        oldest = prove.VERSIONS.index(versions[0])
+        for number, version in enumerate(prove.VERSIONS):
+            assert bool(data[version]["refused"][spec]) == (number < oldest), (spec, version)
