@@ -9,7 +9,7 @@ from adaptergen.plan.model import HookRow, Plan
 from adaptergen.plan.table import layer_tables, shared_hooks
 from adaptergen.render.environment import fill
 
-_HEAD = "| Hook | Shape | Tensor | Promise | Other names |\n| --- | --- | --- | --- | --- |"
+_HEAD = "| Hook | Shape | Tensor | Contract | Other names |\n| --- | --- | --- | --- | --- |"
 _STATES = {
     "live": "live",
     "read_only": "read only",

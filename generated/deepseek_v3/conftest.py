@@ -13,6 +13,8 @@ PACKAGE = "transformer_lens.model_bridge.supported_architectures"
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: needs a checkpoint")
+    # Two of the test files have the same name.
+    config.option.importmode = "importlib"
     # Imported here, not above: what instruments transformer_lens has to be set up before.
     package = importlib.import_module(PACKAGE)
     factory = importlib.import_module("transformer_lens.factories.architecture_adapter_factory")

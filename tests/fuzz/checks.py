@@ -10,7 +10,7 @@ from mutated import MARK
 
 _CELL_END = re.compile(r"(?<!\\)\|")
 _HEADINGS = re.compile(
-    r"# Hooks of \w+|## The model|## Every layer|## Layers of kind `\w+`|## Names that go"
+    r"# Hooks of \w+|## The model|## Every layer|## Layers of kind `\w+`|## Removed names"
 )
 
 

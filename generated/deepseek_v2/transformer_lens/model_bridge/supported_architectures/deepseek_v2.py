@@ -1,7 +1,7 @@
 # Generated from specs/deepseek_v2.yaml by `adaptergen build specs/deepseek_v2.yaml`.
 """DeepSeek-V2 architecture adapter.
 
-Supports DeepseekV2ForCausalLM. A decoder with latent attention; the first layers are dense, the
+Supports DeepseekV2ForCausalLM. Decoder with latent attention; the first layers are dense, the
 others mixtures of experts.
 
 - ``dense``: gated MLP of a dense layer among sparse ones, bound as ``mlp``
@@ -39,7 +39,7 @@ from transformer_lens.model_bridge.generalized_components.base import (
 
 
 def _without_hooks(component: GeneralizedComponent, *names: str) -> GeneralizedComponent:
-    """Take hook points and aliases off a component that nothing in the HF forward would fire."""
+    """Remove hook points and aliases that the HF forward never fires."""
     for name in names:
         if component._hook_registry.pop(name, None) is not None:
             delattr(component, name)
@@ -50,7 +50,7 @@ def _without_hooks(component: GeneralizedComponent, *names: str) -> GeneralizedC
 
 
 def _over_tokens(component: GeneralizedComponent, *names: str) -> GeneralizedComponent:
-    """Mark hook points with batch and position in one first axis, so that slices are of that."""
+    """Mark hook points that join batch and position in their first axis, for ``pos_slice``."""
     for name in names:
         getattr(component, name).pos_dim = 0
     return component
@@ -68,7 +68,7 @@ class _LayerKind(NamedTuple):
 def _leave_out(
     component: GeneralizedComponent, conditional: dict[str, tuple[str, bool]], hf_config: Any
 ) -> None:
-    """Take off submodules that HF leaves out under its config, and hooks that need them."""
+    """Drop submodules that HF leaves out under its config, and hooks that need them."""
     for path, (field, is_set) in conditional.items():
         if (getattr(hf_config, field) is not None) != is_set:
             *parents, name = path.split(".")
@@ -108,12 +108,12 @@ class _DeepSeekV2BlockBridge(MLABlockBridge):
         """Bind the HF block, keeping what its layer has."""
         super().set_original_component(original_component)
         hf_block: Any = original_component
-        hf_config = next(m.config for m in hf_block.modules() if hasattr(m, "config"))
-        told = [kind for kind in self.kinds.values() if _has_submodule(hf_block, kind.holds)]
-        if len(told) != 1:
+        matching = [kind for kind in self.kinds.values() if _has_submodule(hf_block, kind.holds)]
+        if len(matching) != 1:
             known = {name: kind.holds for name, kind in self.kinds.items()}
-            raise ValueError(f"{self.name}: layer has not just one of {known}")
-        kind = told[0]
+            raise ValueError(f"{self.name}: expected exactly one of {known} in the layer")
+        kind = matching[0]
+        hf_config = next(m.config for m in hf_block.modules() if hasattr(m, "config"))
         component = kind.build(self.config)
         self.submodules[kind.slot] = component
         _leave_out(

@@ -1,8 +1,7 @@
 # Generated from specs/helium.yaml by `adaptergen build specs/helium.yaml`.
 """Helium architecture adapter.
 
-Supports HeliumForCausalLM. A decoder with rotary attention and gated MLPs, each behind an RMS
-norm.
+Supports HeliumForCausalLM. Decoder with rotary attention and gated MLPs, each behind an RMS norm.
 
 The rotation turns pairs of neighbours, not halves of a head. It is computed in float32 here, and
 by HF in the type of the weights, so logits in a coarser type differ by what that rounds.
@@ -27,7 +26,7 @@ from transformer_lens.model_bridge.generalized_components.base import (
 
 
 def _without_hooks(component: GeneralizedComponent, *names: str) -> GeneralizedComponent:
-    """Take hook points off a component that nothing in the HF forward would fire."""
+    """Remove hook points that the HF forward never fires."""
     for name in names:
         del component._hook_registry[name]
         delattr(component, name)

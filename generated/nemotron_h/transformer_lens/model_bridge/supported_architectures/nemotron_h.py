@@ -1,8 +1,8 @@
 # Generated from specs/nemotron_h.yaml by `adaptergen build specs/nemotron_h.yaml`.
 """Nemotron-H architecture adapter.
 
-Supports NemotronHForCausalLM. A layer has one pre-norm, one mixer and one residual, and is of one
-of four kinds.
+Supports NemotronHForCausalLM. Hybrid decoder of Mamba-2, attention, mixture-of-experts and MLP
+layers, one mixer each.
 
 - ``linear_attention``: Mamba-2, bound as ``mixer``
 - ``full_attention``: grouped-query attention, bound as ``attn``
@@ -47,7 +47,7 @@ from transformer_lens.model_bridge.generalized_components.base import (
 # Kinds of layer as older transformers releases name them.
 _FORMER_KINDS = {"mamba": "linear_attention", "attention": "full_attention"}
 
-# What of the HF config the dimensions on cfg are made from.
+# HF config fields that the dimensions on cfg are derived from.
 _HF_FIELDS = (
     "mamba_num_heads",
     "mamba_head_dim",
@@ -57,7 +57,7 @@ _HF_FIELDS = (
 
 
 def _without_hooks(component: GeneralizedComponent, *names: str) -> GeneralizedComponent:
-    """Take hook points and aliases off a component that nothing in the HF forward would fire."""
+    """Remove hook points and aliases that the HF forward never fires."""
     for name in names:
         if component._hook_registry.pop(name, None) is not None:
             delattr(component, name)
@@ -68,7 +68,7 @@ def _without_hooks(component: GeneralizedComponent, *names: str) -> GeneralizedC
 
 
 def _over_tokens(component: GeneralizedComponent, *names: str) -> GeneralizedComponent:
-    """Mark hook points with batch and position in one first axis, so that slices are of that."""
+    """Mark hook points that join batch and position in their first axis, for ``pos_slice``."""
     for name in names:
         getattr(component, name).pos_dim = 0
     return component
@@ -79,14 +79,14 @@ class _LayerKind(NamedTuple):
 
     slot: str
     build: Callable[[Any], GeneralizedComponent]
-    # What of the component depends on the HF config: on a field, and whether that is set.
+    # Paths of submodules that depend on an HF config field, and whether that has to be set.
     conditional: dict[str, tuple[str, bool]] = {}
 
 
 def _leave_out(
     component: GeneralizedComponent, conditional: dict[str, tuple[str, bool]], hf_config: Any
 ) -> None:
-    """Take off submodules that HF leaves out under its config."""
+    """Drop submodules that HF leaves out under its config."""
     for path, (field, is_set) in conditional.items():
         if (getattr(hf_config, field) is not None) != is_set:
             del component.submodules[path]
@@ -118,11 +118,11 @@ class _NemotronHBlockBridge(SSMBlockBridge):
         """Bind the HF block, keeping what its layer has."""
         super().set_original_component(original_component)
         hf_block: Any = original_component
-        hf_config = next(m.config for m in hf_block.modules() if hasattr(m, "config"))
         name = _FORMER_KINDS.get(hf_block.block_type, hf_block.block_type)
         if name not in self.kinds:
             raise ValueError(f"{self.name}: layer kind {name!r} is none of {sorted(self.kinds)}")
         kind = self.kinds[name]
+        hf_config = next(m.config for m in hf_block.modules() if hasattr(m, "config"))
         component = kind.build(self.config)
         _leave_out(component, kind.conditional, hf_config)
         self.submodules = {name: self.submodules[name] for name in self._shared}
@@ -187,6 +187,7 @@ class _FunctionalConvMixerBridge(SSM2MixerBridge):
         namespace = inspect.unwrap(type(original).forward).__globals__
 
         def hook_tokens(hook: HookPoint, states: torch.Tensor, end: int) -> torch.Tensor:
+            """Hook the last ``seq_len`` positions before ``end`` of ``[batch, conv_dim, positions]``."""
             if states.shape[-1] == seq_len:
                 return hook(states)
             tokens = states[..., end - seq_len : end]
@@ -196,6 +197,7 @@ class _FunctionalConvMixerBridge(SSM2MixerBridge):
             return torch.cat([states[..., : end - seq_len], hooked, states[..., end:]], dim=-1)
 
         def convolve(run: Any, states: Any, weight: Any, activation: Any = None) -> Any:
+            """Convolve ``[batch, conv_dim, positions]`` between the hooks; then activate."""
             end = states.shape[-1]
             out = hook_tokens(self.conv1d.hook_in, states.to(weight.dtype), end)
             out = hook_tokens(self.conv1d.hook_out, run(out), end)
@@ -339,6 +341,7 @@ class NemotronHArchitectureAdapter(ArchitectureAdapter):
         self.cfg.final_rms = True
         self.cfg.positional_embedding_type = "none"
         self.cfg.is_stateful = True
+        # On cfg already where TL passes these HF fields on; or else set when a model is wrapped.
         if hasattr(cfg, "layers_block_type"):
             self._set_kinds(cfg)
         if all(hasattr(cfg, name) for name in _HF_FIELDS):
