@@ -78,7 +78,7 @@ class Report:
             return f"{self.comparison.out}: {self.comparison.interruption.value}."
         if self.outcome is Outcome.REFUSED:
             return (
-                f"Nothing written ({self._counts()}): move the edit into the spec, "
+                f"Edited by hand, so nothing is written ({self._counts()}): move the edit into the spec, "
                 f"or overwrite it with `{self._command()} --force`."
             )
         if self.outcome is Outcome.STALE:
@@ -86,7 +86,9 @@ class Report:
         return f"{'Wrote' if self.outcome is Outcome.WRITTEN else 'Fine'}: {self._counts()}."
 
     def _counts(self) -> str:
-        counts = [(self.count(state), state.value) for state in State]
+        written = self.outcome is Outcome.WRITTEN
+        names = {State.EDITED: "edited by hand and overwritten"} if written else {}
+        counts = [(self.count(state), names.get(state, state.value)) for state in State]
         return ", ".join(f"{count} {name}" for count, name in counts if count) or "no files"
 
     def _command(self) -> str:
