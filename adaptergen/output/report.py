@@ -78,8 +78,8 @@ class Report:
             return f"{self.comparison.out}: {self.comparison.interruption.value}."
         if self.outcome is Outcome.REFUSED:
             return (
-                f"Edited by hand, so nothing is written ({self._counts()}): move the edit into the spec, "
-                f"or overwrite it with `{self._command()} --force`."
+                f"Edited by hand, so nothing is written ({self._counts()}): move the edit "
+                f"into the spec, or overwrite it with `{self._command()} --force`."
             )
         if self.outcome is Outcome.STALE:
             return f"Stale ({self._counts()}): run `{self._command()}`."
