@@ -32,7 +32,7 @@ PAYLOADS = (
     f"a // {MARK}()", f"a ** {MARK}()", f"({MARK}())", f"[{MARK}() for x in y]", f"not {MARK}()",
     f"\\\n{MARK}()", f"\\N{{BULLET}}{MARK}()", f"\\x27+{MARK}()+\\x27", f"'+{MARK}()+'",
     f"` {MARK} `", f"| {MARK} | {MARK} |", f"|\n| {MARK} |", f"--> {MARK} <!--", f"</{MARK}>",
-    f"# {MARK}\n", f"## {MARK}", f"- {MARK}", f"../{MARK}", f"/etc/{MARK}", f"..\\{MARK}",
+    f"# {MARK}\n", f"## {MARK}", f"- {MARK}()", f"../{MARK}", f"/etc/{MARK}", f"..\\{MARK}",
     f"{MARK}\x00", f"{MARK}\u202e()", f"{MARK}\u200b", f"\u2028{MARK}()", f"{MARK}\x1b[31m",
     f"{MARK}\ud800", f"{MARK}\x0c()", f"{MARK}\r()", f"\uff50{MARK}()", f"1; {MARK}()",
 )  # fmt: skip
@@ -121,7 +121,8 @@ TEXTS = st.one_of(
     st.sampled_from(NAMES),
     st.tuples(st.sampled_from(NAMES), st.sampled_from(PAYLOADS)).map("".join),
 )
-VALUES = st.one_of(TEXTS, st.sampled_from(ODD))
+# Copies: a later edit of a case may go into what an earlier one put there.
+VALUES = st.one_of(TEXTS, st.sampled_from(ODD).map(copy.deepcopy))
 
 
 #: Half of the cases are likely ones: what an author might write, which gets further than the rest.
@@ -209,7 +210,11 @@ def _likely_edit(draw: st.DrawFn, data: dict[str, Any]) -> None:
         del holder[key]
     elif how == "add" and isinstance(value, dict):
         word = draw(st.sampled_from(("when", "unless", "config", "formerly", "cache", "options")))
-        value[word] = draw(st.one_of(LIKELY, st.just(True), st.just(["x"]), st.just({"x": 1})))
+        value[word] = draw(
+            st.one_of(
+                LIKELY, st.just(True), st.builds(list, st.just("x")), st.builds(dict, x=st.just(1))
+            )
+        )
     elif how == "add" and isinstance(value, list):
         value.append(draw(st.sampled_from([*value, "x"])))
     elif how == "number" and isinstance(value, (int, bool)):
