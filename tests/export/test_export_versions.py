@@ -16,6 +16,8 @@ from upstream_source import source
 from adaptergen.catalogue import load
 from adaptergen.catalogue.abilities import ABILITIES
 from adaptergen.catalogue.checkout import of_checkout
+from adaptergen.generate import plan
+from adaptergen.problems import Failed
 
 Run = Callable[..., Result]
 OLDEST = "3.6.0"
@@ -54,6 +56,15 @@ def test_a_flag_that_no_bridge_reads_is_refused(run: Run) -> None:
     assert (done.code, done.out) == (2, "")
     assert "helium.yaml:21:5: error[unread-flag]: no bridge of TransformerLens 3.5.1" in done.err
     assert "hint: export into TransformerLens 3.6.0, the oldest known" in done.err
+
+
+def test_a_hook_that_is_another_name_there_is_refused() -> None:
+    with pytest.raises(Failed) as caught:
+        plan(PROJECT / "specs" / "deepseek_v3.yaml", load("4.0.0")[0])
+    (problem,) = caught.value.problems
+    message = "in MLAAttentionBridge `hook_result` is no hook of its own: it leads to `hook_out`"
+    assert (problem.code, problem.message) == ("unknown-hook", message)
+    assert problem.place is not None and problem.place.path.endswith("latent_attention.yaml")
 
 
 def test_what_was_observed_counts_where_the_source_reads_the_same() -> None:
@@ -100,7 +111,7 @@ def test_every_check_passed_wherever_a_spec_is_taken(prove: Any) -> None:
 
 def test_what_is_refused_is_what_is_older_than_the_oldest(prove: Any) -> None:
     data = json.loads(Path(prove.DATA).read_text(encoding="utf-8"))
-    for spec, first in (("helium", OLDEST), ("nemotron_h", "4.0.0"), ("deepseek_v3", "4.0.0")):
+    for spec, first in (("helium", OLDEST), ("nemotron_h", "4.0.0"), ("deepseek_v3", "4.2.0")):
         oldest = prove.VERSIONS.index(first)
         for number, version in enumerate(prove.VERSIONS):
             assert bool(data[version]["refused"][spec]) == (number < oldest), (spec, version)

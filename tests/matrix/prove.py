@@ -30,14 +30,14 @@ VERSIONS = (
 #: The transformers that each of them locks, and the newest one here.
 LOCKED, NEWEST = "5.13.0", "5.23.0"
 SPECS = ("helium", "nemotron_h", "deepseek_v2", "deepseek_v3")
-ALL = "helium nemotron_h deepseek_v3"
+MOST, ALL = "helium nemotron_h", "helium nemotron_h deepseek_v3"
 #: Where every check is run, which takes minutes: the specs of each call, and transformers. Of other
 #: releases only whether they take a spec.
 CHECKED = {
     "3.6.0": (("helium", LOCKED), ("helium", NEWEST)),
     "3.9.0": (("helium", LOCKED),),
-    "4.0.0": ((ALL, LOCKED),),
-    "4.1.0": ((ALL, LOCKED),),
+    "4.0.0": ((MOST, LOCKED),),
+    "4.1.0": ((MOST, LOCKED),),
     "4.2.0": ((ALL, LOCKED),),
     "4.3.0": (
         *(("helium", LOCKED), ("helium", NEWEST)),
