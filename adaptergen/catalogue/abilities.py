@@ -15,12 +15,13 @@ ABILITIES = {
     "left_padding": ("_accepts_derived_position_ids", "generate from prompts padded on the left"),
     "load_state_dict": ("_tl_key_to_actual_keys", "load all the weights that it gives out"),
     "offload": ("_update_offloaded_bias", "run with weights that accelerate offloads"),
-    "pos_slice": ("_pos_slice_dim", "cache a slice of positions of every hook"),
+    "pos_slice": ("mark_pos_dim", "cache a slice of positions of every hook"),
 }
 _MODULES = (
     "bridge",
     "bridge_core",
     "transformer_bridge",
+    "generalized_components.base",
     "generalized_components.unembedding",
 )
 

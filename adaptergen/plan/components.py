@@ -81,6 +81,16 @@ def hook_points(
                 misnamed.append(here.problem("unknown-hook", message, hint, key=True))
             meant |= set(get_close_matches(name[:100], offered, n=1))
             continue
+        if name in component.hook_aliases and not may_be_alias:
+            # The component inherits a hook of this name, which the alias hides.
+            target = component.hook_aliases[name][0]
+            message = (
+                f"in {component.name} {quote(name)} is no hook of its own: it leads to "
+                f"{quote(target)}"
+            )
+            hint = f"leave it out here, or describe {quote(target)}"
+            problems.append(here.problem("unknown-hook", message, hint, key=True))
+            continue
         problems += _description_problems(hook, here)
         if taken_off and contract is not None:
             hooks.pop(name, None)

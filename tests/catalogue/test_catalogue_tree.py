@@ -54,7 +54,7 @@ def test_sites_settings_and_gaps(tree: Tree) -> None:
             """,
             "transformer_lens/model_bridge/transformer_bridge.py": """
                 class TransformerBridge:
-                    def _pos_slice_dim(self):
+                    def mark_pos_dim(self):
                         return self.cfg.d_model, self.cfg.eps
             """,
             # A model from before bridges.
