@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from adaptergen.audit.gather import Audit
+from adaptergen.github import annotation
 from adaptergen.problems import CODES
 from adaptergen.record import opening, problem_entry
 
@@ -31,9 +32,8 @@ def as_github(found: Audit) -> Iterator[str]:
     """Annotations of a workflow run, one a finding."""
     for finding in found.findings:
         problem, place = finding.problem, finding.problem.place
-        where = f"file={_property(place.path)},line={place.line}," if place else ""
-        text = _data(f"{problem.message}; {problem.hint}")
-        yield f"::error {where}title={_property(problem.code)}::{text}"
+        where = (place.path, place.line) if place else ()
+        yield annotation("error", f"{problem.message}; {problem.hint}", problem.code, *where)
 
 
 def record(found: Audit) -> dict[str, object]:
@@ -52,11 +52,3 @@ def record(found: Audit) -> dict[str, object]:
             for finding in found.findings
         ],
     }
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")

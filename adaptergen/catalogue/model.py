@@ -72,11 +72,6 @@ class Component:
         return next((keyword for keyword in self.keywords if keyword.name == name), None)
 
     @property
-    def accepts_optional(self) -> bool:
-        """Whether the component may be declared absent on some layers."""
-        return self.keyword("optional") is not None
-
-    @property
     def accepts_config(self) -> bool:
         """Whether the component takes the bridge configuration."""
         return self.keyword("config") is not None

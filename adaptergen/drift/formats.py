@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from adaptergen.drift.finding import SEVERITIES, Finding
 from adaptergen.drift.report import Report, SpecDrift
+from adaptergen.github import annotation
 
 _LEVELS = {"breaking": "error", "silent": "warning", "benign": "notice"}
 
@@ -31,12 +32,11 @@ def as_github(report: Report) -> str:
     lines = []
     for result in report.results:
         for finding in result.findings:
-            place = f"file={_property(finding.file or result.spec)}"
-            place += f",line={finding.line}" if finding.line else ""
-            title = _property(f"{finding.severity}: {result.architecture}, {result.between}")
+            title = f"{finding.severity}: {result.architecture}, {result.between}"
             parts = [sentence(finding), finding.hf and f"HF: {finding.hf}", finding.mend]
             message = ". ".join(part for part in parts if part)
-            lines.append(f"::{_LEVELS[finding.severity]} {place},title={title}::{_data(message)}")
+            level, file = _LEVELS[finding.severity], finding.file or result.spec
+            lines.append(annotation(level, message, title, file, finding.line))
     return "".join(f"{line}\n" for line in [*lines, report.summary])
 
 
@@ -95,11 +95,3 @@ def _counted(result: SpecDrift) -> str:
 def _spec(finding: Finding) -> str:
     place = f"{finding.file}:{finding.line}" if finding.file else ""
     return ": ".join(part for part in (place, finding.mend) if part)
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")

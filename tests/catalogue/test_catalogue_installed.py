@@ -22,7 +22,7 @@ from adaptergen.catalogue import (
 from adaptergen.catalogue.extract import extract
 from adaptergen.catalogue.observe import instantiate, observe, observed_hooks, settle
 
-UPDATE = "stale: run `python -m adaptergen.catalogue`"
+UPDATE = "stale: run `adaptergen catalog --observe`"
 VERSION = "4.3.0"
 
 
