@@ -159,7 +159,7 @@ _NAMES = {
     ),
     "bad-path": Code(
         "This is not a dotted path",
-        "Identifiers joined by single dots: no index, no slash, no blank.",
+        "Identifiers joined by single dots: no index, no slash, no space.",
         "`model.layers`, not `model/layers` and not `model.layers[0]`.",
     ),
     "bad-hub-id": Code(
@@ -174,7 +174,7 @@ _NAMES = {
     ),
     "bad-text": Code(
         "This text cannot stand in docstrings, comments and Markdown",
-        'Refused: `"`, the backtick, `\\`, `<`, braces, tabs and line ends, and blanks at the '
+        'Refused: `"`, the backtick, `\\`, `<`, braces, tabs and line ends, and spaces at the '
         "ends. Apostrophes are fine.",
         "`text: the router's bias`, on one line.",
     ),

@@ -10,6 +10,11 @@ FILES = {
         "The name of a spec's file is the name of its module, so that one leads to the other.",
         "`specs/nemotron_h.yaml` has `module: nemotron_h`.",
     ),
+    "file-newer": Code(
+        "The file was written for a newer adaptergen",
+        "Its format is one that this adaptergen does not know.",
+        "`pip install --upgrade adaptergen`",
+    ),
     "module-twice": Code(
         "Two specs are for one module",
         "Both would be written to the same folder, so only one could stay.",

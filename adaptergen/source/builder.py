@@ -51,6 +51,11 @@ class Builder:
         text = self.lines[span.line - 1] if span.line <= len(self.lines) else None
         self.problems.append(Problem(code, message, hint, place, text))
 
+    def open_bracket(self) -> Span | None:
+        """The innermost bracket that is still open."""
+        top = self._open[-1] if self._open else None
+        return None if top is None or top.block else top.node.span
+
     def take(self, event: Any) -> None:
         """One event of the parser; `Stop` if the rest of the file cannot be judged."""
         if len(self.problems) >= MAX_PROBLEMS:

@@ -8,25 +8,28 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
-from adaptergen.problems import Failed, Problem
+from adaptergen.problems import Failed, Problem, quote
 from adaptergen.source.builder import Builder, Stop
 from adaptergen.source.tree import Node, Span
 
 _HINTS = (
-    ("\\t", "indent with blanks, not with tabs"),
-    ("mapping values", "put the text in quotes if it holds a colon and a blank"),
-    ("expected ':'", "a key needs a colon and a blank after it"),
-    ("quoted scalar", "close the quote"),
+    ("\\t", "indent with spaces, not with tabs"),
+    ("mapping values", "put the text in quotes if it holds a colon and a space"),
+    ("escape", "put the text in apostrophes: there a backslash is nothing special"),
     ("flow", "close the bracket, and put commas between the entries"),
     ("block", "line up this line with the ones before it"),
 )
 _OTHER_HINT = "look at brackets, quotes and indentation here and in the line above"
+_CLOSES = {"{": "}", "[": "]"}
 
 
-def parse(text: str, path: str, lines: Sequence[str]) -> tuple[Node, list[Problem]]:
+def parse(
+    text: str, path: str, lines: Sequence[str], start: str = "spec: 1"
+) -> tuple[Node, list[Problem]]:
     """The tree of a YAML text, and the problems of what it could do without.
 
-    `Failed`, with every problem found up to there, if reading ended before the text.
+    `start` is what a file of this sort starts with. `Failed`, with every problem found up to there,
+    if reading ended before the text.
     """
     builder = Builder(path, lines)
     ended = False
@@ -46,7 +49,8 @@ def parse(text: str, path: str, lines: Sequence[str]) -> tuple[Node, list[Proble
         builder.problem("yaml-syntax", f"not YAML: {type(error).__name__}", hint, last)
     root = builder.root
     if not builder.problems and (root is None or (root.value is None and not root.span.length)):
-        builder.problem("empty-file", "the file is empty", "start it with `spec: 1`", Span(1, 1, 0))
+        hint = f"start it with {quote(start)}"
+        builder.problem("empty-file", "the file is empty", hint, Span(1, 1, 0))
         ended = False
     if root is None or not ended:
         raise Failed(builder.problems)
@@ -54,8 +58,57 @@ def parse(text: str, path: str, lines: Sequence[str]) -> tuple[Node, list[Proble
 
 
 def _syntax(builder: Builder, error: Any, last: Span) -> None:
-    mark = error.problem_mark or error.context_mark
-    at = Span(mark.line + 1, mark.column + 1, 1) if mark else last
     what = " ".join(part for part in (error.problem, error.context) if part)[:200]
-    hint = next((hint for word, hint in _HINTS if word in what), _OTHER_HINT)
-    builder.problem("yaml-syntax", f"not YAML: {what}", hint, at)
+    begun = error.context_mark
+    if "a quoted scalar" in what and "found unexpected" in what:
+        _never_closed(builder, "this quote", "close the quote", _at(begun))
+    elif "a simple key" in what:
+        _no_colon(builder, _at(begun))
+    elif (bracket := _open_bracket(builder, error)) is not None:
+        sign = builder.lines[bracket.line - 1][bracket.column - 1]
+        _never_closed(builder, f"this `{sign}`", f"close it with `{_CLOSES[sign]}`", bracket)
+    else:
+        mark = error.problem_mark or begun
+        hint = next((hint for word, hint in _HINTS if word in what), _OTHER_HINT)
+        builder.problem("yaml-syntax", f"not YAML: {what}", hint, _at(mark) if mark else last)
+
+
+def _never_closed(builder: Builder, what: str, hint: str, span: Span) -> None:
+    builder.problem("yaml-syntax", f"{what} is never closed", hint, span)
+
+
+def _no_colon(builder: Builder, span: Span) -> None:
+    words = builder.lines[span.line - 1][span.column - 1 :].split()
+    key, colon, value = words[0].partition(":")
+    at = Span(span.line, span.column, len(key) + len(colon))
+    if colon:
+        message = f"a space is missing after {quote(f'{key}:')}"
+        hint = f"write {quote(f'{key}: {value}')}"
+    else:
+        message = f"a colon is missing after {quote(key)}"
+        value = " ".join(words[1:]) or "..."
+        hint = f"write {quote(f'{key}: {value}')}"
+    builder.problem("yaml-syntax", message, hint, at)
+
+
+def _open_bracket(builder: Builder, error: Any) -> Span | None:
+    """The bracket that is open at the end of the file, or where a line starts further out.
+
+    A line that stands further in belongs to what is in the bracket, and lacks a comma.
+    """
+    opened, mark = builder.open_bracket(), error.problem_mark
+    if opened is None or mark is None or "flow" not in (error.context or ""):
+        return None
+    line = builder.lines[mark.line] if mark.line < len(builder.lines) else ""
+    around = builder.lines[opened.line - 1]
+    further_out = mark.line >= opened.line and _indent(line) <= _indent(around)
+    ended = "<stream end>" in error.problem or "<document" in error.problem
+    return opened if further_out or ended else None
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def _at(mark: Any) -> Span:
+    return Span(mark.line + 1, mark.column + 1, 1)

@@ -75,14 +75,16 @@ class Source:
         return Problem(code, message, hint, place, self.lines[place.line - 1])
 
 
-def read_source(path: Path, shown_as: str, lenient: bool = False) -> Source:
+def read_source(path: Path, shown_as: str, lenient: bool = False, start: str = "spec: 1") -> Source:
     """Read a YAML file; `Failed` with every problem found. Problems name the file `shown_as`.
+
+    `start` is what a file of this sort starts with.
 
     If `lenient`, `Failed` only if it cannot be read to its end; else the source has the problems.
     """
     text = read_text(path, shown_as)
     lines = split_lines(text)
-    root, problems = parse(text, shown_as, lines)
+    root, problems = parse(text, shown_as, lines, start)
     if not problems:
         return Source(shown_as, lines, root)
     if not lenient:

@@ -109,6 +109,8 @@ def _finding(source: Source, model: type[BaseModel], detail: dict[str, Any]) -> 
         return _Finding(path, "unknown-key", message, suggestion(key, keys), True, meant=close)
     if kind in EXPECTED:
         return _Finding(path, "wrong-type", words=(EXPECTED[kind],), value=value)
+    if kind == "literal_error" and isinstance(value, str) and "'" not in context["expected"]:
+        return _Finding(path, "wrong-type", words=("a number",), value=value)
     if kind in ("literal_error", "enum", "union_tag_invalid"):
         if kind == "union_tag_invalid":
             path += (_tag_key(context),)

@@ -25,7 +25,7 @@ from adaptergen.spec.names import (
     Version,
 )
 from adaptergen.spec.shape import ShapeUse, Strict, Use
-from adaptergen.spec.values import Key, Releases, Setting
+from adaptergen.spec.values import FileVersion, Key, Releases, Setting
 
 Slot = Literal["mixer", "attn", "mlp"]
 SLOTS = frozenset(get_args(Slot))
@@ -125,7 +125,7 @@ class Tiny(Strict):
 class Spec(Strict):
     """A file in `specs/`; its name is the name of the module."""
 
-    version: Literal[1] = Field(alias="spec")
+    version: FileVersion = Field(alias="spec")
     architecture: ClassName = Field(description="HF class, as in `architectures` of a config.json")
     module: ModuleName
     name: ClassName = Field(description="what the names of the generated classes start with")

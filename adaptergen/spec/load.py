@@ -95,7 +95,7 @@ def load_shape(folder: Path, shown_folder: str, name: str) -> LoadedShape:
     """The shape of that name; it is read once."""
     path, shown_as = folder / f"{name}.yaml", f"{shown_folder}{name}.yaml"
     try:
-        mended = mend(read_source(path, shown_as, lenient=True), Shape)
+        mended = mend(read_source(path, shown_as, lenient=True, start="shape: 1"), Shape)
     except Failed as failed:
         return LoadedShape(None, None, failed.problems)
     return LoadedShape(mended.model, mended.source, mended.source.problems)

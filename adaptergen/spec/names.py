@@ -81,7 +81,7 @@ _TEXT_HINTS = {
     "<": "say it in words",
     "\n": "keep it on one line",
     "\r": "keep it on one line",
-    "\t": "use a blank",
+    "\t": "use a space",
 }
 
 
@@ -161,8 +161,8 @@ def check_text(text: str) -> str:
         message = f"the text has {len(text)} characters; {MAX_TEXT} are allowed"
         raise SpecValueError("text-too-long", message, "say it shorter")
     if text != text.strip() or not text:
-        message = "the text starts or ends with a blank" if text.strip() else "the text is empty"
-        raise SpecValueError("bad-text", message, "write one line without blanks around it")
+        message = "the text starts or ends with a space" if text.strip() else "the text is empty"
+        raise SpecValueError("bad-text", message, "write one line without spaces around it")
     hidden, refused = HIDDEN.search(text), _NOT_IN_TEXT.search(text)
     if hidden:
         message = f"the text has a hidden character: {character_name(hidden.group())}"

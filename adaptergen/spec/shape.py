@@ -19,9 +19,9 @@ from pydantic import (
     field_validator,
 )
 
-from adaptergen.problems import SpecValueError
+from adaptergen.problems import SpecValueError, quote
 from adaptergen.spec.names import AttributePath, ClassName, HookName, Identifier, ModuleName, Text
-from adaptergen.spec.values import Axis, Key, Releases, Setting
+from adaptergen.spec.values import Axis, FileVersion, Key, Releases, Setting
 
 WHEN = "field of the HF config; where it is None, HF leaves the module out"
 UNLESS = "field of the HF config; where it is not None, HF leaves the module out"
@@ -35,6 +35,17 @@ class Strict(BaseModel):
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, populate_by_name=True, defer_build=True
     )
+
+    @field_validator("*")
+    @classmethod
+    def _something_after_the_colon(cls, value: Any, info: ValidationInfo) -> Any:
+        """None stands for a key that is not there: one with nothing behind it is unfinished."""
+        field = cls.model_fields[str(info.field_name)]
+        if value is None and field.default is None and not field.validate_default:
+            message = f"{quote(field.alias or str(info.field_name))} has no value"
+            hint = "write it after the colon, or delete the key"
+            raise SpecValueError("wrong-type", message, hint)
+        return value
 
 
 class Parameter(Strict):
@@ -199,6 +210,6 @@ Use = Annotated[
 class Shape(Wrapping):
     """A file in `specs/shapes/`; its name is the name of the shape."""
 
-    version: Literal[1] = Field(alias="shape")
+    version: FileVersion = Field(alias="shape")
     title: Text
     parameters: dict[Key, Setting] = Field({}, description="names with defaults; null for none")

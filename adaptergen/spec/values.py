@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import AfterValidator, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
 
 from adaptergen.problems import SpecValueError, quote
 from adaptergen.spec.arithmetic import MAX_LENGTH, Expression, parse
@@ -17,6 +23,9 @@ from adaptergen.spec.names import MAX_NAME, check_identifier, check_text
 RESERVED_KEYS = frozenset({"in"})
 
 MAX_INTEGER = 2**53
+
+#: The version of specs and shapes.
+FORMAT = 1
 
 # The text goes into generated code as it stands, so it is no more than this.
 _RELEASES = re.compile(r"[<>=0-9., ]{1,80}")
@@ -47,6 +56,13 @@ def parse_dimension(value: object) -> Dimension:
     return Dimension(tuple(map(parse, re.split(r"\s+or\s+", str(value)))))
 
 
+def _check_version(value: object) -> object:
+    if type(value) is int and value > FORMAT:
+        message = f"this file is of version {value}, and this adaptergen reads {FORMAT}"
+        raise SpecValueError("file-newer", message, "update adaptergen")
+    return value
+
+
 def _check_key(text: str) -> str:
     return text if text in RESERVED_KEYS else check_identifier(text)
 
@@ -71,6 +87,9 @@ def _check_setting(value: bool | int | float | str | None) -> bool | int | float
         raise SpecValueError("bad-value", f"the number {value!r} is too large", "use a smaller one")
     return value
 
+
+#: The version of a file.
+FileVersion = Annotated[Literal[1], BeforeValidator(_check_version)]
 
 #: A key under which a submodule is bound.
 Key = Annotated[
