@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 
-def annotation(level: str, message: str, title: str, file: str = "", line: int | None = None) -> str:
+def annotation(
+    level: str, message: str, title: str, file: str = "", line: int | None = None
+) -> str:
     """A line of output; `level` is `error`, `warning` or `notice`."""
     place = {"file": file, "line": str(line or "")}
     properties = {**{key: value for key, value in place.items() if value}, "title": title}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adaptergen.inspection.config_file import read_config
 from adaptergen.inspection.failures import failed, guarded, named
 from adaptergen.problems import Place, suggestion
 from adaptergen.problems.model import Failed, Problem
@@ -97,7 +97,7 @@ def _of_folder(path: Path, trust_remote_code: bool) -> Target:
 
 def _fields(file: Path) -> dict[str, Any]:
     try:
-        fields = json.loads(file.read_text(encoding="utf-8"))
+        fields = read_config(file)
     except (OSError, ValueError) as error:
         what = error.strerror if isinstance(error, OSError) else str(error)
         hint = "name a class of transformers, a spec, or a folder with a config.json"

@@ -85,11 +85,15 @@ class Parity(Strict):
     """How far logits may be from HF's; without it they are equal.
 
     In float32, and in a type that rounds more coarsely by as many times more; where TransformerLens
-    and HF differ in nothing but the type that they round to, in the coarser types alone.
+    and HF differ in nothing but the type that they round to, in the coarser types alone. Rounding
+    is relative: what is allowed of logits up to 1 grows with the largest of larger ones.
     """
 
     within: float = Field(
-        0.0, ge=0, le=1e-3, description="largest difference in float32 in a plain run"
+        0.0,
+        ge=0,
+        le=1e-3,
+        description="largest difference in float32 in a plain run, of logits up to 1",
     )
     decode_within: float = Field(0.0, ge=0, le=1e-3, description="and in a decode step")
     coarser_within: float = Field(
@@ -102,11 +106,17 @@ class Parity(Strict):
         """Whether logits may differ in float32 too."""
         return self.within > 0 or self.decode_within > 0
 
-    def allowed(self, dtype: str, decode: bool = False) -> float:
-        """The largest difference of logits in a type of torch's, such as `bfloat16`."""
-        coarser = _COARSER.get(dtype, 1)
-        scaled = coarser * max(self.within, self.decode_within if decode else 0.0)
-        return max(scaled, self.coarser_within) if coarser > 1 else scaled
+    def scaled(self, dtype: str, decode: bool = False) -> float:
+        """What of `allowed` grows with the logits, for those up to 1."""
+        return _COARSER.get(dtype, 1) * max(self.within, self.decode_within if decode else 0.0)
+
+    def allowed(self, dtype: str, decode: bool = False, largest: float = 1.0) -> float:
+        """The largest difference of logits in a type of torch's, such as `bfloat16`.
+
+        `largest` is the largest absolute value of the logits.
+        """
+        scaled = self.scaled(dtype, decode) * max(1.0, largest)
+        return max(scaled, self.coarser_within) if dtype in _COARSER else scaled
 
 
 class Tiny(Strict):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from adaptergen import resources
+from adaptergen.inspection.config_file import read_config
 from adaptergen.problems import quote
 
 
@@ -55,7 +55,7 @@ def configs(architecture: str, others: list[Path]) -> list[Known]:
 
 def _read(path: Path, name: str) -> Known:
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = read_config(path)
     except (OSError, ValueError) as error:
         hint = "name the config.json of a checkpoint, or its folder"
         raise BadInput(f"{path} cannot be read: {error}", hint) from error

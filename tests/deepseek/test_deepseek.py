@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -141,19 +142,29 @@ def test_greedy_tokens_with_and_without_a_cache(case, length):
     assert torch.equal(prompt, expected)
 
 
-def test_booted_from_a_folder(case, tmp_path):
-    import torch
+def save(model, folder: Path) -> None:
+    """A checkpoint with a tokenizer, which knows the words of the prompt."""
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
-    from transformer_lens.model_bridge import TransformerBridge
+    from tokenizers.pre_tokenizers import Whitespace
     from transformers import PreTrainedTokenizerFast
 
     words = {"<pad>": 0, "<s>": 1, "</s>": 2} | {f"w{i}": i for i in range(3, 64)}
+    prompt = ("The", "capital", "of", "France", "is")
+    words |= {word: i for i, word in enumerate(prompt, start=3)}
     tokenizer = Tokenizer(WordLevel(words, unk_token="<pad>"))
+    tokenizer.pre_tokenizer = Whitespace()
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>"
-    ).save_pretrained(tmp_path)
-    case.hf.save_pretrained(tmp_path)
+    ).save_pretrained(folder)
+    model.save_pretrained(folder)
+
+
+def test_booted_from_a_folder(case, tmp_path):
+    import torch
+    from transformer_lens.model_bridge import TransformerBridge
+
+    save(case.hf, tmp_path)
     case.register.register()
     try:
         bridge = TransformerBridge.boot_transformers(str(tmp_path), device="cpu")
@@ -192,3 +203,48 @@ def test_emitted_tests_are_green(module):
         command, cwd=ROOT / "generated" / module, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stdout[-3000:]
+
+
+@pytest.fixture(scope="module")
+def large_logits(tmp_path_factory):
+    """A checkpoint of DeepSeek-V2 whose logits are as large as those of trained models."""
+    import torch
+    import transformers
+
+    spec = plan(ROOT / "specs" / "deepseek_v2.yaml").spec
+    torch.manual_seed(0)
+    hf_class = getattr(transformers, spec.architecture)
+    config = hf_class.config_class(**spec.tiny.config, attn_implementation="eager")
+    model = hf_class(config).eval()
+    with torch.no_grad():
+        model.lm_head.weight.mul_(300)
+        assert model(torch.arange(3, 8)[None]).logits.abs().max() > 20
+    folder = tmp_path_factory.mktemp("large_logits")
+    save(model, folder)
+    return folder
+
+
+def test_emitted_test_on_large_logits(large_logits):
+    command = [sys.executable, "-m", "pytest", "-q", "--import-mode=importlib"]
+    command += ["-p", "no:cacheprovider", "-k", "test_logits"]
+    command += ["tests/integration/model_bridge/test_deepseek_v2_adapter.py"]
+    result = subprocess.run(
+        command,
+        cwd=ROOT / "generated" / "deepseek_v2",
+        env={**os.environ, "DEEPSEEK_V2_CHECKPOINT": str(large_logits)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout[-3000:]
+
+
+def test_verify_on_large_logits(large_logits):
+    from adaptergen.verify.target import load_target
+    from adaptergen.verify.tiers.checkpoint import Placement, checkpoint
+
+    target = load_target(ROOT / "specs" / "deepseek_v2.yaml")
+    (sheet,) = checkpoint(target, Placement(str(large_logits), device="cpu"))
+    assert [finding for finding in sheet.findings if finding.check == "parity"] == []
+    # More than is allowed of logits up to 1, or this would say nothing.
+    plain = sheet.parity["plain"]
+    assert plain > target.plan.spec.parity.within

@@ -52,7 +52,7 @@ def test_a_new_architecture_is_entered_everywhere(upstream: Path, new_spec: Path
         ],
         REGISTRY: ['    "HeronForCausalLM",', '    "HeronForCausalLM": ["heron-org"],'],
         REPORT: [
-            '    "HeronForCausalLM": "Heron: A decoder with latent attention; the first layers are '
+            '    "HeronForCausalLM": "Heron: Decoder with latent attention; the first layers are '
             'dense, the others mixtures of experts",'
         ],
         BUILDER: [

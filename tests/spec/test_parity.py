@@ -22,3 +22,13 @@ def test_coarser_types_alone() -> None:
     assert not parity.in_float32
     assert parity.allowed("float32") == 0
     assert parity.allowed("bfloat16") == 0.125
+
+
+def test_what_is_allowed_grows_with_the_logits() -> None:
+    parity = Parity(within=1e-6, coarser_within=0.125, reason="a reason")
+    assert parity.allowed("float32", largest=0.1) == 1e-6
+    assert parity.allowed("float32", largest=20) == 20 * 1e-6
+    assert parity.allowed("bfloat16", largest=20) == 20 * 1e-6 * 2**16
+    only_coarser = Parity(coarser_within=0.125, reason="a reason")
+    assert only_coarser.allowed("float32", largest=20) == 0
+    assert only_coarser.allowed("bfloat16", largest=20) == 0.125

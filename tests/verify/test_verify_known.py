@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from verify_support import SPEC
+from verify_support import SPEC, Result
 
+from adaptergen.cli import main
 from adaptergen.generate import plan
 from adaptergen.verify.known import BadInput, configs
 
@@ -48,3 +51,26 @@ def test_what_cannot_be_used(tmp_path: Path, text: str | None, message: str) -> 
 def test_an_architecture_without_any() -> None:
     with pytest.raises(BadInput, match="no configuration of Unheard"):
         configs("Unheard", [])
+
+
+def test_numbers_that_json_does_not_have(tmp_path: Path) -> None:
+    tagged = {"limit": [0.0, {"__float__": "Infinity"}], "odd": {"__float__": "7"}}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"architectures": ["Other"], **tagged}))
+    (known,) = configs("Other", [path])
+    assert known.fields["limit"] == [0.0, float("inf")]
+    assert known.fields["odd"] == {"__float__": "7"}
+
+
+@pytest.mark.heavy
+def test_a_folder_that_transformers_saved(
+    tmp_path: Path, saved_config: Callable[..., Any], run: Callable[..., Result]
+) -> None:
+    saved_config("float32").config.save_pretrained(tmp_path)
+    fields = json.loads((tmp_path / "config.json").read_text())
+    # As newer releases write it.
+    fields |= {"architectures": [ARCHITECTURE], "time_step_limit": [0.0, {"__float__": "Infinity"}]}
+    (tmp_path / "config.json").write_text(json.dumps(fields))
+    result = run(SPEC, "--tier", "full", "--config", tmp_path)
+    assert result.code == 0, result.out + result.err
+    assert main(["inspect", str(tmp_path)]) == 0

@@ -15,11 +15,11 @@ def check_decode(subject: Subject, reference: Reference) -> None:
     logits, cache = bridge.run_with_cache(tokens[:, -1:], past_key_values=state, use_cache=True)
     apart = difference(logits, reference.step_logits)
     subject.sheet.parity["decode_step"] = apart
-    if not apart <= subject.allowed_in_decode:
-        within = f"<= {subject.allowed_in_decode:g}"
+    within = subject.allowed(reference.step_logits, decode=True)
+    if not apart <= within:
         mend = "check what the cache holds after a prompt"
         what = "logits of a decode step differ from HF's"
-        subject.find(Finding("decode", what, within, f"{apart:g}", mend))
+        subject.find(Finding("decode", what, f"<= {within:g}", f"{apart:g}", mend))
     for promise in subject.promised:
         fires = promise.name in cache.cache_dict
         if fires != promise.fires_in_decode and promise.name in bridge.hook_dict:

@@ -20,10 +20,9 @@ def check_parity(subject: Subject, reference: Reference) -> Any:
         "run_with_cache": (logits, reference.logits),
         "run_with_cache_uncached": (uncached, reference.uncached_logits),
     }
-    apart = {name: difference(*pair) for name, pair in runs.items()}
-    subject.sheet.parity.update(apart)
-    within = subject.allowed
-    for run, value in apart.items():
+    for run, (actual, expected) in runs.items():
+        value, within = difference(actual, expected), subject.allowed(expected)
+        subject.sheet.parity[run] = value
         if not value <= within:
             subject.find(_finding(subject, reference, cache, run, value, within))
     return cache
@@ -38,7 +37,8 @@ def _finding(
     for promise in subject.promised:
         if promise.layer is not None and promise.row.name == "hook_out":
             after = cache.cache_dict.get(promise.name)
-            if after is not None and difference(after, reference.residuals[promise.layer]) > within:
+            expected = reference.residuals[promise.layer]
+            if after is not None and difference(after, expected) > subject.allowed(expected):
                 what += f", first after layer {promise.layer}"
                 node = subject.node(promise.kind)
                 spot = Spot.of(node, promise.layer, promise.kind, promise.row.name)

@@ -146,7 +146,7 @@ def _check_offloaded(target: Target, model: Any, reference: Reference, sheet: Sh
     """Weights that accelerate loads for each call of a module."""
     bridge = wrap(target, cpu_offload(model, execution_device="cpu"), sheet.model)
     tokens = reference.work.tokens
-    within = allowed(target, model.dtype)
+    within = allowed(target, model.dtype, reference.logits)
     # Hooks that are attached may lead through other code.
     runs = {"offloaded": bridge, "offloaded_run_with_cache": lambda t: bridge.run_with_cache(t)[0]}
     for name, run in runs.items():
