@@ -80,8 +80,9 @@ def _classes(
     for number, name in enumerate(plan.spec.config.from_hf):
         if entry.model.fields and name not in _known_fields(entry):
             message, hint = _no_field(entry, name)
-            loc = ("config", "from_hf", number)
-            found.add(("field", name), release, _at(source, loc, "lock-field", message, hint))
+            field_at = ("config", "from_hf", number)
+            make = _at(source, field_at, "lock-field", message, hint)
+            found.add(("field", name), release, make)
     layers, path = entry.model.layers, _path_of_layers(plan)
     if layers and path and path != layers:
         message, loc = f"HF has its layers at {quote(layers)}", ("blocks", "path")
