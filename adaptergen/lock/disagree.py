@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from adaptergen.lock.declared import (
     contract_state,
@@ -14,6 +15,7 @@ from adaptergen.lock.declared import (
     observed_state,
 )
 from adaptergen.lock.entry import OUTSIDE, Entry, Hook, Module
+from adaptergen.lock.fields import Tell, fields_named
 from adaptergen.lock.store import Lock
 from adaptergen.plan import Plan
 from adaptergen.plan.model import HookRow
@@ -60,6 +62,7 @@ def disagreements(plan: Plan, source: Callable[[], Source], lock: Lock) -> list[
             _modules(nodes_of(plan, kind), kind, entry, release, found)
             if not entry.error:
                 _hooks(hook_rows_of(plan, kind), kind, entry, release, found)
+    _fields(plan, source, lock, found)
     _never_functional(plan, lock, found)
     return found.problems()
 
@@ -71,13 +74,48 @@ def _classes(
     if plan.spec.architecture != architecture:
         message = f"the lock is of {quote(architecture)}"
         hint = "delete the lock, and run `adaptergen lock`"
+        if get_close_matches(plan.spec.architecture, [architecture], cutoff=0.85):
+            hint = f"did you mean {quote(architecture)}? If not, {hint}"
         found.add(("class",), release, _at(source, ("architecture",), "lock-class", message, hint))
     for number, name in enumerate(plan.spec.config.from_hf):
-        if entry.model.fields and name not in entry.model.fields and name not in entry.config:
-            message = f"the config of {architecture} has no field {quote(name)}"
-            hint = suggestion(name, entry.model.fields)
-            loc = ("config", "from_hf", number)
-            found.add(("field", name), release, _at(source, loc, "lock-field", message, hint))
+        if entry.model.fields and name not in _known_fields(entry):
+            message, hint = _no_field(entry, name)
+            field_at = ("config", "from_hf", number)
+            make = _at(source, field_at, "lock-field", message, hint)
+            found.add(("field", name), release, make)
+    layers, path = entry.model.layers, _path_of_layers(plan)
+    if layers and path and path != layers:
+        message, loc = f"HF has its layers at {quote(layers)}", ("blocks", "path")
+        make = _at(source, loc, "lock-path", message, f"did you mean {quote(layers)}?")
+        found.add(("layers", layers), release, make)
+
+
+def _path_of_layers(plan: Plan) -> str:
+    path = plan.spec.blocks.path
+    return path if isinstance(path, str) else ""
+
+
+def _fields(plan: Plan, source: Callable[[], Source], lock: Lock, found: _Found) -> None:
+    """Fields that no release has: one that some lack may be named for the others."""
+    known = {name for entry in lock.entries.values() for name in _known_fields(entry)}
+    for number, (name, tell) in enumerate(fields_named(plan, source)):
+        for release, entry in lock.entries.items():
+            if entry.model.fields and name not in known:
+                make = _field(tell, *_no_field(entry, name))
+                found.add(("named", str(number)), release.partition("/")[0], make)
+
+
+def _known_fields(entry: Entry) -> set[str]:
+    return {*entry.model.fields, *entry.config}
+
+
+def _no_field(entry: Entry, name: str) -> tuple[str, str]:
+    message = f"the config of {entry.model.cls.rpartition('.')[2]} has no field {quote(name)}"
+    return message, suggestion(name, _known_fields(entry))
+
+
+def _field(tell: Tell, message: str, hint: str) -> Make:
+    return lambda shown: tell("lock-field", f"{message} ({shown})", hint)
 
 
 def _kinds(
@@ -104,12 +142,14 @@ def _modules(
         if module is None and not _inside_missing(path, nodes, known):
             message = f"HF has no module {quote(path)} here"
             hint = suggestion(path, [name for name in known if name])
-            found.add(("path", *key), release, _in(node.where, "lock-path", message, hint))
+            place = _written(node.where, "path")
+            found.add(("path", *key), release, _in(place, "lock-path", message, hint))
         elif module and _is_dead(module, node, release):
             users = listing(".".join(name.split(".")[-2:]) for name in module.used_by)
             message = f"HF never calls {quote(path)}, whose weight {users} uses: hooks are dead"
             hint = "add `functional:` here with the functions that use the weight"
-            found.add(("use", *key), release, _in(node.where, "lock-functional", message, hint))
+            make = _in(node.where, "lock-functional", message, hint, key=True)
+            found.add(("use", *key), release, make)
 
 
 def _everything(entry: Entry, kind: str) -> dict[str, Module]:
@@ -148,7 +188,9 @@ def _never_functional(plan: Plan, lock: Lock, found: _Found) -> None:
             modules = [module for module in seen if module is not None and module.cls]
             if node.functional and modules and all(m.called and not m.used_by for m in modules):
                 message = f"HF calls {quote(path)}, and no function was seen to use its weight"
-                make = _in(node.where.at("functional"), "lock-functional", message, "delete it")
+                make = _in(
+                    node.where.at("functional"), "lock-functional", message, "delete it", key=True
+                )
                 found.add(("called", node.file, str(node.line)), _releases(lock), make)
 
 
@@ -192,8 +234,15 @@ def _at(source: Callable[[], Source], loc: Loc, code: str, message: str, hint: s
     return lambda shown: source().problem(code, f"{message} ({shown})", hint, loc)
 
 
-def _in(where: Where, code: str, message: str, hint: str) -> Make:
-    return lambda shown: where.problem(code, f"{message} ({shown})", hint, key=True)
+def _in(where: Where, code: str, message: str, hint: str, key: bool = False) -> Make:
+    return lambda shown: where.problem(code, f"{message} ({shown})", hint, key=key)
+
+
+def _written(where: Where, key: str) -> Where:
+    """Where the value of a key is written: here, or where a parameter gets it."""
+    value = where.source.value((*where.loc, key))
+    name = str(value.get("parameter")) if isinstance(value, dict) else ""
+    return where.arguments[name].where if name in where.arguments else where.at(key)
 
 
 def _row(row: HookRow, code: str, message: str, hint: str) -> Make:

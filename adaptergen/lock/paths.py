@@ -11,7 +11,7 @@ SUFFIX = ".lock.json"
 
 def lock_path(spec: Path) -> Path:
     """The lock of the spec in this file."""
-    return spec.with_name(spec.stem + SUFFIX)
+    return spec.parent / (spec.stem + SUFFIX)
 
 
 def has_lock(spec: Path) -> bool:

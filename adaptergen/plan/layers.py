@@ -38,14 +38,17 @@ def _told_apart(blocks: Blocks, here: Where) -> Iterator[Problem]:
 
 
 def _names(blocks: Blocks, here: Where) -> Iterator[Problem]:
-    names = list(blocks.kinds)
+    seen = set(blocks.kinds)
     for name, kind in blocks.kinds.items():
         place = here.at("kinds", name, "formerly")
-        names += [former for i, former in enumerate(kind.formerly) if place.known(i)]
-    for name in dict.fromkeys(names):
-        if names.count(name) > 1:
-            message = f"two kinds of layer are called {quote(name)}"
-            yield here.at("kinds").problem("kind-twice", message, "delete one of the two names")
+        for index, former in enumerate(kind.formerly):
+            if not place.known(index):
+                continue
+            if former in seen:
+                message = f"two kinds of layer are called {quote(former)}"
+                hint = "delete one of the two names"
+                yield place.at(index).problem("kind-twice", message, hint)
+            seen.add(former)
 
 
 def _slots(blocks: Blocks, here: Where) -> Iterator[Problem]:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from adaptergen.catalogue import Catalogue
+from adaptergen.catalogue import Catalogue, ConfigField
 from adaptergen.plan.taken import BUILDERS, CONFIG_METHODS, TEST_IMPORTS
-from adaptergen.plan.where import Where
+from adaptergen.plan.where import Setting, Where
 from adaptergen.problems import Problem, quote, suggestion
+from adaptergen.source.words import describe, type_hint
 from adaptergen.spec.architecture import Spec
 from adaptergen.spec.load import LoadedSpec
 
 _OTHER = "choose another name"
 #: Keywords of the tiny model that the tests pass themselves.
 _TINY_OWN = "attn_implementation"
+#: Annotation of a field -> the types that a flag may have for it, and how they are called.
+_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "bool": ((bool,), "true or false"),
+    "float": ((int, float), "a number"),
+    "int": ((int,), "a whole number"),
+    "str": ((str,), "text"),
+}
 
 
 def name_problems(loaded: LoadedSpec, catalogue: Catalogue) -> list[Problem]:
@@ -35,7 +43,7 @@ def name_problems(loaded: LoadedSpec, catalogue: Catalogue) -> list[Problem]:
 
 
 def _flags(spec: Spec, top: Where, catalogue: Catalogue) -> Iterator[Problem]:
-    for name in spec.config.flags:
+    for name, value in spec.config.flags.items():
         if name not in catalogue.config_fields:
             message = f"the config of TransformerLens has no field {quote(name)}"
             hint = suggestion(name, catalogue.config_fields) or "delete it"
@@ -47,12 +55,29 @@ def _flags(spec: Spec, top: Where, catalogue: Catalogue) -> Iterator[Problem]:
             )
             hint = "take a TransformerLens whose bridges do; or delete it, if none does"
             yield top.at("config", "flags", name).problem("unread-flag", message, hint, key=True)
+        else:
+            yield from _flag_type(catalogue.config_fields[name], value, top)
     for name in spec.config.adapter:
         if name not in catalogue.adapter_attributes:
             message = f"adapters of TransformerLens have no attribute {quote(name)}"
             hint = suggestion(name, catalogue.adapter_attributes) or "delete it"
             place = top.at("config", "adapter", name)
             yield place.problem("unknown-attribute", message, hint, key=True)
+
+
+def _flag_type(field: ConfigField, value: Setting, top: Where) -> Iterator[Problem]:
+    """A value of another type than the field has, if it is one of those that a flag can have."""
+    place = top.at("config", "flags", field.name)
+    annotation = (field.type or "").replace("Optional[", "None | ").replace("]", "")
+    types = set(annotation.split(" | "))
+    optional = "None" in types or field.default == "None"
+    wanted = [_TYPES[name][1] for name in sorted(types - {"None"}) if name in _TYPES]
+    fits = any(type(value) in _TYPES[name][0] for name in types if name in _TYPES)
+    # Of a list or a torch.dtype nothing is known here.
+    known = types <= {*_TYPES, "None"}
+    if known and not fits and not (value is None and optional) and place.known():
+        message = f"{quote(field.name)} must be {' or '.join(wanted)}, but is {describe(value)}"
+        yield place.problem("wrong-type", message, type_hint(wanted, value))
 
 
 def _config_names(spec: Spec, top: Where, catalogue: Catalogue) -> Iterator[Problem]:

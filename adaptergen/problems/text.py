@@ -53,7 +53,7 @@ def listing(words: Iterable[str], last: str = "and") -> str:
     return f"{', '.join(quoted[:-1])} {last} {quoted[-1]}"
 
 
-def suggestion(word: str, known: Iterable[str], shown: int = 12) -> str:
+def suggestion(word: str, known: Iterable[str], shown: int = 20) -> str:
     """A hint for a word that is not known: the nearest one, or the list to choose from."""
     names = sorted(set(known))
     # A key may be as long as the file; nothing we know is, and difflib is quadratic.

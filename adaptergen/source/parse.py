@@ -64,8 +64,13 @@ def _syntax(builder: Builder, error: Any, last: Span) -> None:
         _never_closed(builder, "this quote", "close the quote", _at(begun))
     elif "a simple key" in what:
         _no_colon(builder, _at(begun))
-    elif (bracket := _open_bracket(builder, error)) is not None:
-        sign = builder.lines[bracket.line - 1][bracket.column - 1]
+    elif (
+        (
+            bracket := _open_bracket(builder, error)
+            # It starts with its anchor or tag, if it has one: that is a problem of its own.
+        )
+        and (sign := builder.lines[bracket.line - 1][bracket.column - 1 :][:1]) in _CLOSES
+    ):
         _never_closed(builder, f"this `{sign}`", f"close it with `{_CLOSES[sign]}`", bracket)
     else:
         mark = error.problem_mark or begun

@@ -48,6 +48,13 @@ class Source:
         span = (node.key if key else None) or node.span
         return Place(self.path, span.line, span.column, span.length)
 
+    def value(self, loc: Loc) -> Any:
+        """What stands at `loc`; None if nothing does."""
+        node: Node | None = self.root
+        for part in loc:
+            node = node.children.get(part) if node else None
+        return node.value if node else None
+
     def known(self, loc: Loc) -> bool:
         """Whether it can be judged what stands at `loc`, or that nothing does.
 

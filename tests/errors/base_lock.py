@@ -14,6 +14,10 @@ from adaptergen.lock.store import Lock, lock_path, lock_text, write_lock
 from adaptergen.plan import Plan
 
 SPEC = Path(__file__).parent / "base" / "specs" / "small.yaml"
+FIELDS = (
+    *("conv_kernel", "hidden_size", "hybrid_override_pattern", "layers_block_type"),
+    *("moe_latent_size", "n_groups", "ssm_state_size", "vocab_size"),
+)
 WORDS = {"linear_attention": {"5.12.1": "mamba"}}
 
 
@@ -40,7 +44,8 @@ def entry(made: Plan, release: str) -> Entry:
         model=Model(
             cls=f"transformers.{made.spec.architecture}",
             config="transformers.NemotronHConfig",
-            fields=("conv_kernel", "n_groups", "ssm_state_size"),
+            layers="model.layers",
+            fields=FIELDS,
         ),
         config={name: Field(type="int") for name in made.spec.config.from_hf},
         kinds={

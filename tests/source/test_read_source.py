@@ -173,10 +173,10 @@ def test_hidden_characters_by_escape(tmp_path: Path, escape: str) -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("a: [1\n", (2, 1)),
+        ("a: [1\n", (1, 4)),
         ("a:\n\tb: 1\n", (2, 1)),
         ("a: b: c\n", (1, 5)),
-        ('a: "b\n', (2, 1)),
+        ('a: "b\n', (1, 4)),
         ("a: 1\n  b: 2\n", (2, 4)),
         ("a: @b\n", (1, 4)),
         ("!foo!bar x", (1, 1)),

@@ -1,0 +1,75 @@
+"""The fields of the HF config that a spec or a shape names, and where."""
+
+from __future__ import annotations
+
+import linecache
+import re
+from collections.abc import Callable, Iterator
+
+from adaptergen.plan import Plan
+from adaptergen.plan.node import HookPoint, Node
+from adaptergen.plan.where import Where
+from adaptergen.problems import Place, Problem
+from adaptergen.source import Source
+
+#: Makes a problem at a place out of a code, a message and a hint.
+Tell = Callable[[str, str, str], Problem]
+
+#: Lines in which a hook is described, at most.
+_LINES = 8
+
+
+def fields_named(plan: Plan, source: Callable[[], Source]) -> Iterator[tuple[str, Tell]]:
+    """Names of fields, apart from those that are carried over; axes by what cfg does not have."""
+    told, tiny = plan.spec.blocks.kind, plan.spec.tiny
+    if told:
+        yield told.listed_in, _in_spec(source, ("blocks", "kind", "listed_in"), False)
+    for name in tiny.config:
+        yield name, _in_spec(source, ("tiny", "config", name), True)
+    for branch, changes in tiny.branches.items():
+        for name in changes:
+            yield name, _in_spec(source, ("tiny", "branches", branch, name), True)
+    for top in plan.nodes:
+        for _, node in top.walk():
+            yield from _of_node(node, plan)
+
+
+def _of_node(node: Node, plan: Plan) -> Iterator[tuple[str, Tell]]:
+    if node.condition:
+        key = "when" if node.condition.is_set else "unless"
+        yield node.condition.field, node.where.at(key).problem
+    for hook in node.hooks:
+        names = [name for axis in hook.axes for name in axis.names]
+        for name in dict.fromkeys([*names, *([hook.when] if hook.when else [])]):
+            if name not in plan.cfg_fields and name not in ("batch", "pos"):
+                yield name, _of_hook(node, hook, name)
+
+
+def _in_spec(source: Callable[[], Source], loc: tuple[str | int, ...], key: bool) -> Tell:
+    return lambda code, message, hint: source().problem(code, message, hint, loc, key)
+
+
+def _of_hook(node: Node, hook: HookPoint, name: str) -> Tell:
+    """Where the hook is described, or else where a parameter of its shape is filled in."""
+
+    def tell(code: str, message: str, hint: str) -> Problem:
+        word = re.compile(rf"\b{re.escape(name)}\b")
+        linecache.checkcache(hook.file)
+        for line in range(hook.line, hook.line + _LINES):
+            text = linecache.getline(hook.file, line).rstrip("\n")
+            found = word.search(text)
+            if found:
+                place = Place(hook.file, line, found.start() + 1, len(name))
+                return Problem(code, message, hint, place, text)
+        return _argument(node.where, word).problem(code, message, hint)
+
+    return tell
+
+
+def _argument(where: Where, word: re.Pattern[str]) -> Where:
+    passed = where.source.value((*where.loc, "with"))
+    for key, value in passed.items() if isinstance(passed, dict) else ():
+        if word.search(str(value)):
+            return where.at("with", key)
+    around = [given.where for given in where.arguments.values() if word.search(str(given.value))]
+    return around[0] if around else where
