@@ -70,7 +70,7 @@ def test_a_condition(run: Run, project: Project, tmp_path: Path) -> None:
     (found,) = findings(run, project, tmp_path)
     assert "has no attribute 'moe_latent_sise'" in found["what"]
     assert found["mend"] == "did you mean `moe_latent_size`?"
-    assert "when: moe_latent_sise" in found["text"]
+    assert "moe_latent_sise" in found["text"]
 
 
 def test_fields_of_the_tiny_model(run: Run, project: Project, tmp_path: Path) -> None:
