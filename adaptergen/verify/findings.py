@@ -54,6 +54,14 @@ class Finding:
     at: Spot = Spot()
 
 
+class Disagreement(Exception):
+    """What a spec says of HF's model is not so, and nothing can be done without it."""
+
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+        super().__init__(f"{finding.what}; {finding.mend}")
+
+
 @dataclass
 class HookCounts:
     """Names of the hooks of one kind of layer, each once however many layers have it."""

@@ -10,6 +10,8 @@ import transformers
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources import _bridge_builder
 
+from adaptergen.problems import quote, suggestion
+from adaptergen.verify.findings import Disagreement, Finding, Spot
 from adaptergen.verify.target import Target
 
 
@@ -63,7 +65,8 @@ def wrap(target: Target, model: Any, name: str) -> Any:
 def layer_kinds(target: Target, model: Any) -> list[str]:
     """The kind of each layer of a model that is not wrapped, as HF's blocks tell it.
 
-    A layer that the spec has no kind for is told as HF tells it.
+    A layer that the spec has no kind for is told as HF tells it. Raises `Disagreement` if HF's
+    blocks do not tell it as the spec says.
     """
     blocks = list(model.get_submodule(target.plan.block.path))
     told = target.plan.spec.blocks.kind
@@ -72,8 +75,20 @@ def layer_kinds(target: Target, model: Any) -> list[str]:
     if told is None:
         return [_held(target, block) for block in blocks]
     former = {old: kind.name for kind in target.plan.kinds for old in kind.formerly}
-    names = [str(getattr(block, told.attribute)) for block in blocks]
+    names = [_told(target, block, told.attribute) for block in blocks]
     return [former.get(name, name) for name in names]
+
+
+def _told(target: Target, block: Any, attribute: str) -> str:
+    """What a block says that it is. Raises `Disagreement`."""
+    if not hasattr(block, attribute):
+        what = f"{quote(type(block).__name__)} has no attribute {quote(attribute)}"
+        known = [name for name in vars(block) if not name.startswith("_")]
+        mend = suggestion(attribute, known) or "look the attribute up in transformers"
+        line = target.line("blocks", "kind", "attribute")
+        at = Spot(file=target.source.path, line=line)
+        raise Disagreement(Finding("kinds", what, attribute, "nothing", mend, at))
+    return str(getattr(block, attribute))
 
 
 def _held(target: Target, block: Any) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from adaptergen.verify.checks.dimensions import check_dimensions
+from adaptergen.verify.checks.flags import check_flags
 from adaptergen.verify.checks.generation import check_generation
 from adaptergen.verify.checks.hooks import check_fired, check_offered
 from adaptergen.verify.checks.parity import check_parity
@@ -71,6 +72,7 @@ def _measure(target: Target, model: Any, placement: Placement, sheet: Sheet) -> 
         dimensions=lambda: check_dimensions(
             target, subject.bridge.cfg, subject.hf_config, kinds, sheet
         ),
+        flags=lambda: check_flags(subject),
         offered_hooks=lambda: check_offered(subject),
         parity=lambda: check_fired(subject, check_parity(subject, reference), *tokens.shape),
         generation=lambda: check_generation(subject, reference),

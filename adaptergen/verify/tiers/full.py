@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from adaptergen.verify.checks.dimensions import check_dimensions
+from adaptergen.verify.checks.flags import check_flags
 from adaptergen.verify.checks.hooks import check_offered
 from adaptergen.verify.checks.weights import check_weight_shapes, collect_weights
 from adaptergen.verify.findings import Sheet
@@ -22,7 +23,7 @@ def full(target: Target, known: Sequence[Known]) -> list[Sheet]:
     sheets = []
     for one in known:
         sheet = Sheet(one.name)
-        with timed(sheet), torch.no_grad(), guarded(sheet, "full tier"):
+        with timed(sheet), torch.no_grad(), guarded(sheet, "full tier", target):
             _measure(target, one, sheet)
         sheets.append(sheet)
         # A bridge and its model refer to each other.
@@ -43,6 +44,7 @@ def _measure(target: Target, known: Known, sheet: Sheet) -> None:
     run_checks(
         sheet,
         dimensions=lambda: check_dimensions(target, cfg, config, kinds, sheet),
+        flags=lambda: check_flags(subject),
         weights=lambda: check_weight_shapes(subject, weights),
         offered_hooks=lambda: check_offered(subject),
     )

@@ -11,10 +11,13 @@ from typing import Any
 import torch
 
 from adaptergen.verify.checks.paths import check_layer_paths, check_paths
-from adaptergen.verify.findings import Finding, Sheet
+from adaptergen.verify.findings import Disagreement, Finding, Sheet, Spot
+from adaptergen.verify.missing import missing_field
 from adaptergen.verify.models import layer_kinds, wrap
 from adaptergen.verify.subject import Subject, make_subject
 from adaptergen.verify.target import Target
+
+NOWHERE = Spot()
 
 
 @contextmanager
@@ -39,15 +42,28 @@ def one_thread() -> Iterator[None]:
 
 
 @contextmanager
-def guarded(sheet: Sheet, check: str) -> Iterator[None]:
-    """What a check cannot get through is a finding: an adapter may raise anything."""
+def guarded(
+    sheet: Sheet, check: str, target: Target | None = None, at: Spot = NOWHERE
+) -> Iterator[None]:
+    """What a check cannot get through is a finding: an adapter may raise anything.
+
+    It stands at `at`, or where the spec of the target names a field that HF's config lacks.
+    """
     try:
         yield
+    except Disagreement as error:
+        sheet.findings.append(error.finding)
     except Exception as error:
         text = " ".join(str(error).split())[:300]
-        mend = "mend what the other findings name, or run the generated tests for a traceback"
-        measured = f"{type(error).__name__}: {text}"
-        sheet.findings.append(Finding(check, f"{check} raises", "runs", measured, mend))
+        mend = "look at what this message names"
+        if sheet.findings:
+            mend = "mend what the other findings name"
+        mend += ", or run the generated tests for a traceback"
+        what, measured = f"{check} raises {type(error).__name__}: {text}", type(error).__name__
+        field = missing_field(target, error) if target else None
+        if field:
+            at, mend = field
+        sheet.findings.append(Finding(check, what, "runs", measured, mend, at))
 
 
 def look_at(target: Target, model: Any, sheet: Sheet) -> list[str] | None:
@@ -57,7 +73,11 @@ def look_at(target: Target, model: Any, sheet: Sheet) -> list[str] | None:
     check_paths(target, model, sheet)
     if sheet.findings:
         return None
-    kinds = layer_kinds(target, model)
+    kinds: list[str] = []
+    with guarded(sheet, "kinds", target):
+        kinds = layer_kinds(target, model)
+    if sheet.findings:
+        return None
     check_layer_paths(target, model, kinds, sheet)
     return None if sheet.findings else kinds
 
@@ -65,7 +85,7 @@ def look_at(target: Target, model: Any, sheet: Sheet) -> list[str] | None:
 def wrap_model(target: Target, model: Any, kinds: list[str], sheet: Sheet) -> Subject | None:
     """The subject of a model that was looked at; None if it cannot be wrapped."""
     subject: Subject | None = None
-    with guarded(sheet, "wrapping"):
+    with guarded(sheet, "wrapping", target):
         subject = make_subject(target, wrap(target, model, sheet.model), kinds, sheet)
     return subject
 

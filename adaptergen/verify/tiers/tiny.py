@@ -18,24 +18,33 @@ from adaptergen.verify.checks.convolution import check_convolution
 from adaptergen.verify.checks.decode import check_decode
 from adaptergen.verify.checks.dimensions import check_dimensions, check_early_dimensions
 from adaptergen.verify.checks.edits import check_edits
+from adaptergen.verify.checks.flags import check_flags
 from adaptergen.verify.checks.generation import check_generation
 from adaptergen.verify.checks.hooks import check_fired, check_offered
 from adaptergen.verify.checks.on_request import check_on_request
 from adaptergen.verify.checks.parity import check_parity
 from adaptergen.verify.checks.residuals import check_residuals
 from adaptergen.verify.checks.state_space import check_state_space
+from adaptergen.verify.checks.tiny_fields import check_tiny_fields
 from adaptergen.verify.checks.weights import (
     check_round_trip,
     check_weight_shapes,
     collect_weights,
 )
-from adaptergen.verify.findings import Finding, Sheet
+from adaptergen.verify.findings import Finding, Sheet, Spot
 from adaptergen.verify.models import hf_config, random_model, wrap
 from adaptergen.verify.promises import Promise, holds
 from adaptergen.verify.reference import Reference, Work, random_tokens, take_reference
 from adaptergen.verify.subject import Subject, allowed, difference
 from adaptergen.verify.target import Target
-from adaptergen.verify.tiers.steps import look_at, one_thread, run_checks, timed, wrap_model
+from adaptergen.verify.tiers.steps import (
+    guarded,
+    look_at,
+    one_thread,
+    run_checks,
+    timed,
+    wrap_model,
+)
 
 BATCH, POS, NEW_TOKENS = 2, 9, 16
 #: Shorter than the window of a causal convolution, as long, and longer.
@@ -50,6 +59,11 @@ def tiny(target: Target) -> list[Sheet]:
         for name, changes in {"default": {}, **spec.tiny.branches}.items()
         if holds(spec.tiny.releases.get(name), transformers.__version__)
     }
+    sheet = Sheet("default")
+    check_tiny_fields(target, sheet)
+    if sheet.findings:
+        # What a model without these fields is would only mislead.
+        return [sheet]
     sheets = []
     for number, (name, changes) in enumerate(branches.items()):
         sheet = Sheet(name)
@@ -60,8 +74,14 @@ def tiny(target: Target) -> list[Sheet]:
 
 
 def _measure(target: Target, sheet: Sheet, changes: Mapping[str, Any], first: bool) -> None:
-    config = hf_config(target, {**target.plan.spec.tiny.config, **changes})
-    model = random_model(target, config)
+    loc = ("tiny", "branches", sheet.model) if changes else ("tiny", "config")
+    at = Spot(file=target.source.path, line=target.line(*loc))
+    model: Any = None
+    with guarded(sheet, "tiny model", at=at):
+        config = hf_config(target, {**target.plan.spec.tiny.config, **changes})
+        model = random_model(target, config)
+    if model is None:
+        return
     kinds = look_at(target, model, sheet)
     if kinds is None:
         return
@@ -120,6 +140,7 @@ def _check(
         ),
         early_dimensions=lambda: _check_early(target, config, kinds, subject.sheet),
         weights=lambda: check_weight_shapes(subject, weights),
+        flags=lambda: check_flags(subject),
         offered_hooks=lambda: check_offered(subject),
         parity=recorded,
         decode=lambda: check_decode(subject, reference),

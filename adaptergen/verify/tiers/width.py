@@ -11,6 +11,7 @@ import torch
 from adaptergen.verify.checks.decode import check_decode
 from adaptergen.verify.checks.dimensions import check_dimensions
 from adaptergen.verify.checks.edits import check_edits
+from adaptergen.verify.checks.flags import check_flags
 from adaptergen.verify.checks.generation import check_generation
 from adaptergen.verify.checks.hooks import check_fired, check_offered
 from adaptergen.verify.checks.parity import check_parity
@@ -33,7 +34,7 @@ def width(target: Target, known: Sequence[Known]) -> list[Sheet]:
     sheets = []
     for one in known:
         sheet = Sheet(one.name)
-        with timed(sheet), torch.no_grad(), guarded(sheet, "width tier"):
+        with timed(sheet), torch.no_grad(), guarded(sheet, "width tier", target):
             _measure(target, one, sheet)
         sheets.append(sheet)
         # A bridge and its model refer to each other.
@@ -68,6 +69,7 @@ def _check(subject: Subject, reference: Reference, weights: Sequence[Weight]) ->
         dimensions=lambda: check_dimensions(
             subject.target, cfg, config, list(subject.kinds), subject.sheet
         ),
+        flags=lambda: check_flags(subject),
         weights=lambda: check_weight_shapes(subject, weights),
         offered_hooks=lambda: check_offered(subject),
         parity=recorded,
