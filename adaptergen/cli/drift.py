@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,10 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare, and print."""
     from adaptergen import record
+    from adaptergen.cli.build import COLLECTED_AFTER
     from adaptergen.cli.terminal import say
     from adaptergen.drift.record import drift_record, failure_record
     from adaptergen.problems import Failed
 
+    # As in a build; and what is imported lives to the end.
+    gc.set_threshold(COLLECTED_AFTER)
     targets = [args.json] if args.json else []
     if args.format == "json":
         targets.append("-")

@@ -27,11 +27,12 @@ def observe_class(
 def observe_branch(model: Any, name: str = "default", generates: bool = True) -> Branch:
     """The facts of a model that is given, as small as it may be; it is run, and not changed.
 
-    Where it is not let generate, its cache stays unknown.
+    What a module takes and returns is told of the first scenario that calls it; where the model is
+    not let generate, its cache stays unknown.
     """
     from adaptergen.inspection.observe import of_model
 
-    return of_model(model, name, generates=generates)
+    return of_model(model, name, generates)
 
 
 def observe_config(config_class: Any) -> ConfigFacts:

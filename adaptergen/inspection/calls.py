@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from adaptergen.facts import Call, Value
@@ -16,41 +17,43 @@ from adaptergen.inspection.values import Run
 
 @dataclass
 class Calls:
-    """What was called, by place: what went in and what came out."""
+    """What was called: the places as their calls begin, and the calls as they end."""
 
     order: list[Place] = field(default_factory=list)
-    takes: dict[Place, dict[str, Value]] = field(default_factory=dict)
-    returns: dict[Place, Value] = field(default_factory=dict)
+    made: dict[Place, Call] = field(default_factory=dict)
 
     def of(self, kind: str) -> tuple[Call, ...]:
         """The calls inside layers of one kind; outside of all for an empty name."""
-        places = [place for place in self.order if place.kind == kind and place in self.returns]
         return tuple(
-            Call(path=place.path, takes=self.takes[place], returns=self.returns[place])
-            for place in places
+            self.made[place] for place in self.order if place.kind == kind and place in self.made
         )
 
 
 @contextmanager
-def recording(places: dict[Any, Place], run: Run) -> Iterator[Calls]:
-    """Record the first call at each place until the end of the block."""
+def recording(
+    places: dict[Any, Place], run: Run, known: Mapping[Place, Call] = MappingProxyType({})
+) -> Iterator[Calls]:
+    """Record the first call at each place until the end of the block; `known` ones as they are."""
     calls = Calls()
     runs = {place.kind: run.inside(place.kind) for place in places.values()}
+    takes: dict[Place, dict[str, Value]] = {}
 
     def before(module: Any, args: Any, kwargs: Any) -> None:
         place = places[module]
-        if place not in calls.takes:
-            calls.order.append(place)
-            calls.takes[place] = {
-                name: runs[place.kind].describe(value)
-                for name, value in _bound(module, args, kwargs).items()
-                if value is not None
-            }
+        if place in takes:
+            return
+        calls.order.append(place)
+        passed = {} if place in known else _bound(module, args, kwargs)
+        describe = runs[place.kind].describe
+        takes[place] = {name: describe(v) for name, v in passed.items() if v is not None}
 
     def after(module: Any, args: Any, kwargs: Any, output: Any) -> None:
         place = places[module]
-        if place not in calls.returns:
-            calls.returns[place] = runs[place.kind].describe(output)
+        if place in known:
+            calls.made[place] = known[place]
+        elif place not in calls.made:
+            returns = runs[place.kind].describe(output)
+            calls.made[place] = Call(path=place.path, takes=takes[place], returns=returns)
 
     handles = []
     for module in places:

@@ -91,10 +91,10 @@ def _is_kwargs(node: ast.expr) -> bool:
 def _sets(config_class: Any, name: str) -> str:
     """The field that an older name sets; empty where no value that was tried sets one."""
     try:
-        before = config_class()
+        plain = config_class()
     except Exception:  # a config may raise anything
         return ""
-    now = read(before, name)
+    now, before = read(plain, name), {n: read(plain, n) for n in declared(config_class)}
     # A property may tell the value in the older form.
     own = (now[::-1], now * 2) if isinstance(now, (str, list)) and now else ()
     for value in (*own, *_TRIED):
@@ -102,7 +102,7 @@ def _sets(config_class: Any, name: str) -> str:
             after = config_class(**{name: value})
         except Exception:  # the value is not of the type that is wanted
             continue
-        changed = [n for n in declared(config_class) if read(after, n) != read(before, n)]
+        changed = next((n for n in before if read(after, n) != before[n]), "")
         if changed:
-            return changed[0]
+            return changed
     return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -14,6 +15,7 @@ def qualified(cls: Any) -> str:
     return f"{cls.__module__}.{cls.__qualname__}".replace("<locals>.", "")
 
 
+@lru_cache(maxsize=4096)
 def pattern(path: str) -> str:
     """The path with `*` for every number."""
     return re.sub(r"(^|\.)\d+(?=\.|$)", r"\1*", path)

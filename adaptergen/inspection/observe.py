@@ -48,13 +48,16 @@ def of_config(config_class: Any, words: Vocabulary | None = None) -> ConfigFacts
     return config_facts(config_class, full_config(config_class, {}), words)
 
 
-def of_model(model: Any, name: str, sizes: Sizes | None = None, generates: bool = True) -> Branch:
+def of_model(model: Any, name: str, generates: bool) -> Branch:
     """See `adaptergen.inspection.observe_branch`."""
+    return _observed(model, name, Sizes(model.config), generates, brief=True)
+
+
+def _observed(model: Any, name: str, sizes: Sizes, generates: bool, brief: bool) -> Branch:
     placed = layout(model)
-    sizes = sizes or Sizes(model.config)
     # Names of sizes are learned from the parameters, so the modules come before the runs.
     kinds, outside = tree.kinds(placed, sizes), tree.outside(placed, sizes)
-    traced = trace(placed, sizes)
+    traced = trace(placed, sizes, brief)
     return Branch(
         name=name,
         settings={},
@@ -71,7 +74,7 @@ def of_model(model: Any, name: str, sizes: Sizes | None = None, generates: bool 
 
 def _of_tiny(name: str, tiny: Tiny, changes: Mapping[str, Any] | None = None) -> Branch:
     sizes = Sizes(tiny.model.config, depends(tiny))
-    found = of_model(tiny.model, name, sizes)
+    found = _observed(tiny.model, name, sizes, generates=True, brief=False)
     told = {"settings": json_value(tiny.settings), "differs": json_value(changes or {})}
     return found.model_copy(update=told)
 

@@ -27,8 +27,11 @@ class Traced:
     touched: set[int] = field(default_factory=set)
 
 
-def trace(layout: Layout, sizes: Sizes) -> Traced:
-    """Run every scenario once. One that raises is told as such, and stops no other."""
+def trace(layout: Layout, sizes: Sizes, brief: bool = False) -> Traced:
+    """Run every scenario once. One that raises is told as such, and stops no other.
+
+    If `brief`, what a module takes and returns is that of the first scenario that calls it.
+    """
     model = layout.model
     ids = runs.tokens(model)
     rows = len(ids)
@@ -57,21 +60,25 @@ def trace(layout: Layout, sizes: Sizes) -> Traced:
         "padded": (padded, whole),
     }
     first = layout.places(first_only=True)
-    for scenario in SCENARIOS:
-        function, run = functions[scenario]
-        try:
-            with watching(model) as seen, recording(first, run) as calls:
-                output = function()
-        except Exception as error:  # code of transformers may raise anything
-            traced.traces[scenario] = Trace(error=reason(error))
-            continue
-        traced.uses[scenario] = seen.functional()
-        traced.touched |= seen.touched
-        traced.traces[scenario] = Trace(
-            returns=run.describe(output),
-            outside=tuple(_outside(layout, calls)),
-            inside={kind.name: calls.of(kind.name) for kind in layout.kinds},
-        )
+    known: dict[Place, Call] = {}
+    with watching(model) as seen:
+        for scenario in SCENARIOS:
+            function, run = functions[scenario]
+            seen.clear()
+            try:
+                with recording(first, run, known) as calls:
+                    output = function()
+            except Exception as error:  # code of transformers may raise anything
+                traced.traces[scenario] = Trace(error=reason(error))
+                continue
+            known |= calls.made if brief else {}
+            traced.uses[scenario] = seen.functional()
+            traced.touched |= seen.touched
+            traced.traces[scenario] = Trace(
+                returns=run.describe(output),
+                outside=tuple(_outside(layout, calls)),
+                inside={kind.name: calls.of(kind.name) for kind in layout.kinds},
+            )
     return traced
 
 
@@ -116,11 +123,11 @@ def unused(layout: Layout, traced: Traced) -> tuple[str, ...]:
 def _outside(layout: Layout, calls: Calls) -> Iterable[Call]:
     layers = False
     for place in calls.order:
-        if place not in calls.returns:
+        if place not in calls.made:
             continue
         path = place.path
         if place.kind:
             if layers or path:
                 continue
             layers, path = True, f"{layout.path}.*"
-        yield Call(path=path, takes=calls.takes[place], returns=calls.returns[place])
+        yield calls.made[place].model_copy(update={"path": path})

@@ -57,6 +57,12 @@ class Watch:
     told: Counter[tuple[int, str, str]] = field(default_factory=Counter)
     """How often a function only asked a parameter for its type, its shape and the like."""
 
+    def clear(self) -> None:
+        """Begin another run."""
+        self.called.clear()
+        self.uses.clear()
+        self.told.clear()
+
     def functional(self) -> list[Use]:
         """Uses of what belongs to modules that were not called; each function once, sorted."""
         reads = Counter((u.module, u.parameter, u.function) for u in self.uses if _is_read(u))

@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
@@ -84,6 +85,7 @@ class Expression:
         return self.render()
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Expression:
     """The expression a text stands for; `SpecValueError` if it is anything but arithmetic."""
     if len(text) > MAX_LENGTH:

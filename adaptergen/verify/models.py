@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -35,8 +36,10 @@ def config_of_file(target: Target, fields: Mapping[str, Any]) -> Any:
 def random_model(target: Target, config: Any, dtype: str = "float32", device: str = "cpu") -> Any:
     """A model with random weights, the same each time; on `meta` without any."""
     before = torch.get_default_dtype()
+    # Told of what is made elsewhere only: being told costs each operation.
+    elsewhere = nullcontext() if device == "cpu" else torch.device(device)
     # So that the caller's random numbers stay what they were.
-    with torch.random.fork_rng(devices=[]), torch.device(device):
+    with torch.random.fork_rng(devices=[]), elsewhere:
         torch.manual_seed(0)
         torch.set_default_dtype(getattr(torch, dtype))
         try:

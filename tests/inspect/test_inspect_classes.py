@@ -203,6 +203,26 @@ def test_a_projection_that_is_only_passed_on() -> None:
     assert {use.module for use in uses} == {"mixer.conv1d", "mixer.dt_proj"}
 
 
+def test_a_model_that_is_given_makes_the_same_calls() -> None:
+    import transformers
+
+    from adaptergen.inspection import observe_branch
+    from adaptergen.inspection.models import tiny_model
+
+    model = tiny_model(transformers.MambaForCausalLM, {}).model
+    given, whole = observe_branch(model, generates=False), facts("MambaForCausalLM").branch()
+    assert given.functional == whole.functional and not given.cache.cls and whole.cache.cls
+    for scenario, trace in whole.traces.items():
+        (kind,) = trace.inside
+        other = given.traces[scenario]
+        assert [c.path for c in other.outside] == [c.path for c in trace.outside]
+        assert [c.path for c in other.inside[kind]] == [c.path for c in trace.inside[kind]]
+    # Described where they are called first, and not once more.
+    mixer = [call(given, name, kind, "mixer").returns.shape for name in given.traces]
+    assert mixer == [("batch", "pos", "hidden_size")] * 4
+    assert call(whole, "decode", kind, "mixer").returns.shape == ("batch", "1", "hidden_size")
+
+
 def test_a_config_that_refuses_to_tell_a_field() -> None:
     found = facts("Gemma4ForCausalLM")
     assert {kind.word for kind in found.branch().kinds} == {"full_attention", "sliding_attention"}

@@ -30,7 +30,7 @@ def observe_hooks(subject: Subject, wanted: Callable[[Promise], bool]) -> tuple[
     with _quiet():
         fired = subject.bridge.run_with_cache(tokens, names_filter=names)[1].cache_dict
         step = _decode_step(subject, tokens, names)
-    reaching = _reaching(subject, [p for p in first if p.name in fired])
+    reaching = _reaching(subject, [p for p in first if p.name in fired], fired)
     hooks: Hooks = {}
     for promise in first:
         state = "silent"
@@ -72,25 +72,39 @@ def _decode_step(subject: Subject, tokens: Any, names: Callable[[str], bool]) ->
     return run[1].cache_dict
 
 
-def _reaching(subject: Subject, promised: Sequence[Promise]) -> set[str]:
-    """Those whose edit changes the logits.
+def _reaching(subject: Subject, promised: Sequence[Promise], fired: Any) -> set[str]:
+    """Those whose edit changes the logits."""
+    tokens = random_tokens(subject.hf_config.vocab_size, 1, 3)
+    in_rows = [p for p in promised if p.row.axes and "batch" in p.row.axes[0].names]
+    others = [p for p in promised if p not in in_rows]
+    for_all = [p for p in others if len(fired[p.name]) == 1]
+    alone = [p for p in others if p not in for_all]
+    try:
+        plain, reaching = _edited_in_rows(subject, tokens, [*in_rows, *for_all])
+    except Exception:  # what is the same for all rows may not be given for each
+        plain, reaching = _edited_in_rows(subject, tokens, in_rows)
+        alone = others
+    for promise in alone:
+        logits = _run(subject, tokens, [(promise.name, lambda t, hook: edited(t))])
+        if not (logits - plain).abs().max() <= APART:
+            reaching.add(promise.name)
+    return reaching
+
+
+def _edited_in_rows(
+    subject: Subject, tokens: Any, promised: Sequence[Promise]
+) -> tuple[Any, set[str]]:
+    """Logits without an edit, and those hooks whose edit changes them.
 
     Rows of a batch do not see each other, so one run edits each hook in a row of its own, and the
     last row is as if nothing was edited.
     """
-    in_rows = [p for p in promised if p.row.axes and "batch" in p.row.axes[0].names]
-    alone = [promise for promise in promised if promise not in in_rows]
-    tokens = random_tokens(subject.hf_config.vocab_size, 1, 5).repeat(len(in_rows) + 1, 1)
-    hooks = [(p.name, _edit_row(row, len(tokens))) for row, p in enumerate(in_rows)]
-    logits = _run(subject, tokens, hooks)
+    rows = len(promised) + 1
+    hooks = [(p.name, _edit_row(row, rows)) for row, p in enumerate(promised)]
+    logits = _run(subject, tokens.repeat(rows, 1), hooks)
     plain = logits[-1:]
     apart = (logits - plain).abs().amax(dim=(1, 2))
-    reaching = {p.name for row, p in enumerate(in_rows) if not apart[row] <= APART}
-    for promise in alone:
-        logits = _run(subject, tokens[:1], [(promise.name, lambda t, hook: edited(t))])
-        if not (logits - plain).abs().max() <= APART:
-            reaching.add(promise.name)
-    return reaching
+    return plain, {p.name for row, p in enumerate(promised) if not apart[row] <= APART}
 
 
 def _run(subject: Subject, tokens: Any, hooks: list[tuple[str, Callable[..., Any]]]) -> Any:
@@ -111,6 +125,8 @@ def _quiet() -> Iterator[None]:
 
 def _edit_row(row: int, rows: int) -> Callable[..., Any]:
     def edit(activation: Any, hook: Any) -> Any:
+        if len(activation) == 1:
+            activation = activation.expand(rows, *activation.shape[1:])
         # Tokens of all rows may lie in one axis.
         changed = activation.clone().unflatten(0, (rows, -1))
         changed[row] = edited(changed[row])
