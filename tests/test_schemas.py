@@ -68,7 +68,7 @@ MISTAKES: dict[str, tuple[str, Path, str, str, Path_]] = {
     "unknown choice of a class": (
         "unknown-choice", SPEC, "cache: DynamicCache", "cache: StaticCache", ("cache",),
     ),
-    "unknown version": ("unknown-choice", SPEC, "spec: 1", "spec: 2", ("spec",)),
+    "unknown version": ("file-newer", SPEC, "spec: 1", "spec: 2", ("spec",)),
     "missing key": ("missing-key", SPEC, "architecture: NemotronHForCausalLM\n", "", ()),
     "missing key of a kind": (
         "missing-key", SPEC, "      formerly: [mamba]\n      slot: mixer\n",
