@@ -110,7 +110,7 @@ class _DeepSeekV3BlockBridge(MLABlockBridge):
         matching = [kind for kind in self.kinds.values() if _has_submodule(hf_block, kind.holds)]
         if len(matching) != 1:
             known = {name: kind.holds for name, kind in self.kinds.items()}
-            raise ValueError(f"{self.name}: expected exactly one of {known} in the layer")
+            raise ValueError(f"{self.name}: expected a layer with exactly one of {known}")
         kind = matching[0]
         hf_config = next(m.config for m in hf_block.modules() if hasattr(m, "config"))
         component = kind.build(self.config)
