@@ -51,7 +51,7 @@ class HybridConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
 
 
-class HybridNorm(nn.Module):
+class HybridRMSNorm(nn.Module):
     def __init__(self, size, eps=1e-6):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(size))
@@ -62,7 +62,7 @@ class HybridNorm(nn.Module):
         return self.weight * (hidden_states * torch.rsqrt(variance + self.variance_epsilon))
 
 
-class HybridGatedNorm(HybridNorm):
+class HybridGatedNorm(HybridRMSNorm):
     def forward(self, hidden_states, gate=None):
         return super().forward(hidden_states * F.silu(gate))
 
@@ -187,7 +187,7 @@ class HybridBlock(nn.Module):
         super().__init__()
         self.config = config
         self.block_type = config.layers_block_type[layer_idx]
-        self.norm = HybridNorm(config.hidden_size)
+        self.norm = HybridRMSNorm(config.hidden_size)
         self.mixer = MIXERS[self.block_type](config, layer_idx)
 
     def forward(self, hidden_states, past_key_values=None, masks=None, **kwargs):
@@ -223,7 +223,7 @@ class HybridModel(HybridPreTrainedModel):
         self.layers = nn.ModuleList(
             [HybridBlock(config, index) for index in range(config.num_hidden_layers)]
         )
-        self.norm_f = HybridNorm(config.hidden_size)
+        self.norm_f = HybridRMSNorm(config.hidden_size)
         self.post_init()
 
     def get_input_embeddings(self):
