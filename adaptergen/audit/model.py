@@ -71,6 +71,7 @@ def entries(tree: ast.Module, container: str) -> list[tuple[str, ast.expr | None
         if isinstance(value, ast.Dict):
             pairs = zip(value.keys, value.values, strict=True)
         else:
+            # Pairs as above, of another type of iterator.
             pairs = ((item, None) for item in getattr(value, "elts", []))  # type: ignore[assignment]
         found = [
             (key.value, item, key.lineno)

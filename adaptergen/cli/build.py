@@ -31,7 +31,7 @@ observed of transformers; without one, a build says that it is unproved.
 EXAMPLES = """\
 examples:
   adaptergen build specs/nemotron_h.yaml           write generated/nemotron_h/
-  adaptergen build specs/*.yaml --out /tmp/out     write several specs elsewhere
+  adaptergen build specs/*.yaml --out ../out       write several specs elsewhere
   adaptergen build specs/*.yaml --check            for CI: exit code 1 if anything is stale
   adaptergen build specs/*.yaml --diff | less      what a build would change; writes nothing
   adaptergen build specs/*.yaml --check --json -   the same for programs
