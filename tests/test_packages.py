@@ -53,10 +53,11 @@ def run(home: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProcess[s
 
 
 def tree(folder: Path) -> dict[str, bytes]:
+    """The files below a folder, without what Python keeps of those that were imported."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and path.parent.name != "__pycache__"
     }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import re
+import unicodedata
+from functools import lru_cache
 
 from mutated import MARK
 
@@ -27,11 +29,15 @@ def check_files(files: dict[str, str]) -> None:
             check_page(text)
 
 
+@lru_cache(maxsize=1000)
 def check_python(text: str) -> None:
     """It compiles, and the mark is in no name of it."""
-    tree = ast.parse(text)
-    compile(tree, "<generated>", "exec", dont_inherit=True)
-    for node in ast.walk(tree):
+    compile(text, "<generated>", "exec", dont_inherit=True)
+    # A name is read in this form. Few texts have the mark, and to walk them all takes long.
+    plain = unicodedata.normalize("NFKC", text)
+    if not any(name in plain for name in (MARK, "__import__")):
+        return
+    for node in ast.walk(ast.parse(text)):
         for _, value in ast.iter_fields(node):
             if isinstance(node, ast.Constant):
                 continue

@@ -205,22 +205,31 @@ def test_killed_while_undoing(out: Path, trees: tuple[Snapshot, Snapshot], back:
             break
 
 
+def killed_after(seconds: float, out: Path) -> bool:
+    """Kill a build so long after it began; whether it still ran."""
+    begun, begins = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(begins, b".")
+        build(out, NEW)
+        os._exit(0)
+    os.read(begun, 1)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    os.close(begun)
+    os.close(begins)
+    return os.WIFSIGNALED(status)
+
+
 def test_killed_at_two_hundred_random_moments(out: Path, trees: tuple[Snapshot, Snapshot]) -> None:
-    fresh(out)
-    start = time.perf_counter()
-    in_child(lambda: build(out, NEW))
-    length = time.perf_counter() - start
+    # How long a build takes depends on what else the machine does, so each kill corrects it.
+    length = 0.02
     chance = random.Random(17)
     interrupted = 0
     for number in range(200):
         fresh(out)
-        child = os.fork()
-        if child == 0:
-            build(out, NEW)
-            os._exit(0)
-        time.sleep(chance.uniform(0, length * 1.1))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        length *= 1.05 if killed_after(chance.uniform(0, length), out) else 0.85
         interrupted += reported(out, trees)
         if number % 2:
             settled(out, trees)
