@@ -58,7 +58,6 @@ matrix: .venv/.dev ## Measure and lock the adapters on every release of transfor
 	@$(BIN)/python tests/matrix/locks.py
 	@$(BIN)/python tests/matrix/run.py
 	@$(BIN)/python tests/matrix/upstream.py
-	@$(BIN)/python tests/matrix/upstream_deepseek.py
 
 prove: .venv/.dev ## Export into every release of TransformerLens, and run its checks there.
 	@nice $(BIN)/python tests/matrix/prove.py

@@ -159,6 +159,29 @@ def test_a_payload_in_every_text(unformatted: None) -> None:
     print(f"{tried} texts with a payload")
 
 
+def test_every_part_left_out_or_empty(unformatted: None) -> None:
+    """Each part of the spec and its shapes in turn: what text is made of it may be no text."""
+    made = 0
+    for name in ("", *used_shapes()):
+        for position in range(len(list(places(originals()[name])))):
+            for change in ("left out", "empty"):
+                data = copy.deepcopy(originals()[name])
+                holder, key = list(places(data))[position]
+                if change == "empty" and isinstance(holder[key], (dict, list)):
+                    holder[key] = type(holder[key])()
+                elif change == "left out":
+                    del holder[key]
+                else:
+                    continue
+                case = Case(originals()[""], name, data) if name else Case(data, "", None)
+                try:
+                    check(loaded_from_data(case))
+                    made += 1
+                except Failed as failed:
+                    check_problems(failed)
+    assert made > 50
+
+
 def test_mutated_files(unformatted: None, folder: Path) -> None:
     @many(EXAMPLES // READ)
     @given(cases())
