@@ -70,7 +70,9 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         targets.append("-")
     try:
-        if bool(args.old) != bool(args.new) or (args.old and args.against):
+        pair = args.old is not None, args.new is not None
+        # An empty text is a release too, which no lock has: it may be a variable that is not set.
+        if any(pair) and (not all(pair) or args.against is not None):
             say("--from and --to go together, and --against without them")
             return 2
         report = _report(args)
@@ -91,7 +93,7 @@ def _report(args: argparse.Namespace) -> Report:
     from adaptergen.drift.report import Report
 
     specs: Sequence[Path] = list(dict.fromkeys(args.specs))
-    if args.old:
+    if args.old is not None:
         from adaptergen.problems import every
 
         return Report(tuple(every(lambda path: between_entries(path, args.old, args.new), specs)))
@@ -107,7 +109,7 @@ def between_entries(path: Path, old: str, new: str) -> SpecDrift:
     from adaptergen.lock.store import find_release, load_lock
 
     made, source = plan_and_source(path)
-    lock, shown = load_lock(path)
+    lock, shown = load_lock(path, made.spec.architecture)
     names = [find_release(lock, wanted, shown) for wanted in (old, new)]
     one, other = ((name, lock.entries[name]) for name in names)
     return drift_between(made, source, project_path(path), one, other)

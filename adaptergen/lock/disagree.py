@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from adaptergen.lock.declared import (
@@ -16,36 +15,15 @@ from adaptergen.lock.declared import (
 )
 from adaptergen.lock.entry import OUTSIDE, Entry, Hook, Module
 from adaptergen.lock.fields import Tell, fields_named
+from adaptergen.lock.found import Found, Make, at, everything, within
 from adaptergen.lock.store import Lock
+from adaptergen.lock.unmapped import unmapped
 from adaptergen.plan import Plan
 from adaptergen.plan.model import HookRow
 from adaptergen.plan.node import Node
 from adaptergen.plan.where import Where
-from adaptergen.problems import Loc, Place, Problem, listing, quote, suggestion
+from adaptergen.problems import Place, Problem, listing, quote, suggestion
 from adaptergen.source import Source
-
-#: Makes the problem out of the releases that show it.
-Make = Callable[[str], Problem]
-
-
-@dataclass
-class _Found:
-    """Problems, each with the releases of transformers that show it."""
-
-    makers: dict[tuple[str, ...], Make] = field(default_factory=dict)
-    releases: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
-
-    def add(self, key: tuple[str, ...], release: str, make: Make) -> None:
-        self.makers.setdefault(key, make)
-        shown = self.releases.setdefault(key, [])
-        if release not in shown:
-            shown.append(release)
-
-    def problems(self) -> list[Problem]:
-        return [
-            make(f"transformers {', '.join(self.releases[key])}")
-            for key, make in self.makers.items()
-        ]
 
 
 def disagreements(plan: Plan, source: Callable[[], Source], lock: Lock) -> list[Problem]:
@@ -53,10 +31,15 @@ def disagreements(plan: Plan, source: Callable[[], Source], lock: Lock) -> list[
 
     `source` reads the spec's file, which is needed only for a place in it.
     """
-    found = _Found()
+    found = Found()
+    if plan.spec.architecture != lock.architecture:
+        # What else differs is another model's.
+        for name in lock.releases:
+            _class(plan, source, lock.entries[name], name.partition("/")[0], found)
+        return found.problems()
     for name in lock.releases:
         entry, release = lock.entries[name], name.partition("/")[0]
-        _classes(plan, source, entry, release, found)
+        _model(plan, source, entry, release, found)
         _kinds(plan, source, entry, release, found)
         for kind in (OUTSIDE, *(kind for kind in entry.modules if kind != OUTSIDE)):
             _modules(nodes_of(plan, kind), kind, entry, release, found)
@@ -64,30 +47,49 @@ def disagreements(plan: Plan, source: Callable[[], Source], lock: Lock) -> list[
                 _hooks(hook_rows_of(plan, kind), kind, entry, release, found)
     _fields(plan, source, lock, found)
     _never_functional(plan, lock, found)
+    if not {key[0] for key in found.makers} & {"path", "layers", "kind"}:
+        # What lies at a path that is written wrong would be told twice.
+        unmapped(plan, source, lock, found)
     return found.problems()
 
 
-def _classes(
-    plan: Plan, source: Callable[[], Source], entry: Entry, release: str, found: _Found
+def _class(
+    plan: Plan, source: Callable[[], Source], entry: Entry, release: str, found: Found
 ) -> None:
     architecture = entry.model.cls.rpartition(".")[2]
-    if plan.spec.architecture != architecture:
-        message = f"the lock is of {quote(architecture)}"
-        hint = "delete the lock, and run `adaptergen lock`"
-        if get_close_matches(plan.spec.architecture, [architecture], cutoff=0.85):
-            hint = f"did you mean {quote(architecture)}? If not, {hint}"
-        found.add(("class",), release, _at(source, ("architecture",), "lock-class", message, hint))
+    message = f"the lock is of {quote(architecture)}"
+    hint = "delete the lock, and run `adaptergen lock`"
+    if get_close_matches(plan.spec.architecture, [architecture], cutoff=0.85):
+        hint = f"did you mean {quote(architecture)}? If not, {hint}"
+    found.add(("class",), release, at(source, ("architecture",), "lock-class", message, hint))
+
+
+def _model(
+    plan: Plan, source: Callable[[], Source], entry: Entry, release: str, found: Found
+) -> None:
     for number, name in enumerate(plan.spec.config.from_hf):
         if entry.model.fields and name not in _known_fields(entry):
             message, hint = _no_field(entry, name)
             field_at = ("config", "from_hf", number)
-            make = _at(source, field_at, "lock-field", message, hint)
+            make = at(source, field_at, "lock-field", message, hint)
             found.add(("field", name), release, make)
     layers, path = entry.model.layers, _path_of_layers(plan)
     if layers and path and path != layers:
         message, loc = f"HF has its layers at {quote(layers)}", ("blocks", "path")
-        make = _at(source, loc, "lock-path", message, f"did you mean {quote(layers)}?")
+        make = at(source, loc, "lock-path", message, f"did you mean {quote(layers)}?")
         found.add(("layers", layers), release, make)
+    states = sorted({name for kind in entry.kinds.values() for name in kind.states} - _ATTENTION)
+    if bool(states) != bool(plan.spec.cache) and any(k.cache for k in entry.kinds.values()):
+        cls = entry.model.cache.rpartition(".")[2]
+        kept = listing(states) if states else "nothing but keys and values"
+        message = f"the cache of HF, {quote(cls)}, keeps {kept}"
+        hint = f"add `cache: {cls}`" if states else "delete it"
+        make = at(source, ("cache",), "lock-cache", message, hint, key=True)
+        found.add(("cache",), release, make)
+
+
+#: What a cache keeps of attention, for which a spec names no cache.
+_ATTENTION = frozenset({"keys", "values"})
 
 
 def _path_of_layers(plan: Plan) -> str:
@@ -95,7 +97,7 @@ def _path_of_layers(plan: Plan) -> str:
     return path if isinstance(path, str) else ""
 
 
-def _fields(plan: Plan, source: Callable[[], Source], lock: Lock, found: _Found) -> None:
+def _fields(plan: Plan, source: Callable[[], Source], lock: Lock, found: Found) -> None:
     """Fields that no release has: one that some lack may be named for the others."""
     known = {name for entry in lock.entries.values() for name in _known_fields(entry)}
     for number, (name, tell) in enumerate(fields_named(plan, source)):
@@ -119,23 +121,37 @@ def _field(tell: Tell, message: str, hint: str) -> Make:
 
 
 def _kinds(
-    plan: Plan, source: Callable[[], Source], entry: Entry, release: str, found: _Found
+    plan: Plan, source: Callable[[], Source], entry: Entry, release: str, found: Found
 ) -> None:
     if plan.spec.blocks.kind is None:
         return
     words = {word: kind.name for kind in plan.kinds for word in (kind.name, *kind.formerly)}
-    for kind in entry.kinds.values():
+    for name, kind in entry.kinds.items():
+        _held(plan, source, name, entry, release, found)
         if kind.word and kind.word not in words:
             message = f"HF calls layers {quote(kind.word)}, and no kind has that name"
             hint = f"name a kind {quote(kind.word)}, or put it into `formerly` of one"
             loc = ("blocks", "kinds")
-            found.add(("kind", kind.word), release, _at(source, loc, "lock-kind", message, hint))
+            found.add(("kind", kind.word), release, at(source, loc, "lock-kind", message, hint))
+
+
+def _held(
+    plan: Plan, source: Callable[[], Source], name: str, entry: Entry, release: str, found: Found
+) -> None:
+    """The module by which the spec tells layers of a kind, which they have to have."""
+    held = next((kind.holds for kind in plan.kinds if kind.name == name), None)
+    known = everything(entry, name)
+    if held and known and held not in known:
+        message = f"HF has no module {quote(held)} in these layers"
+        loc, hint = ("blocks", "kinds", name, "holds"), suggestion(held, known)
+        make = at(source, loc, "lock-path", message, hint)
+        found.add(("path", name, "holds"), release, make)
 
 
 def _modules(
-    nodes: Mapping[str, Node], kind: str, entry: Entry, release: str, found: _Found
+    nodes: Mapping[str, Node], kind: str, entry: Entry, release: str, found: Found
 ) -> None:
-    known = _everything(entry, kind)
+    known = everything(entry, kind)
     for path, node in nodes.items():
         module = known.get(path)
         key = (node.file, str(node.line), path)
@@ -143,23 +159,13 @@ def _modules(
             message = f"HF has no module {quote(path)} here"
             hint = suggestion(path, [name for name in known if name])
             place = _written(node.where, "path")
-            found.add(("path", *key), release, _in(place, "lock-path", message, hint))
+            found.add(("path", *key), release, within(place, "lock-path", message, hint))
         elif module and _is_dead(module, node, release):
             users = listing(".".join(name.split(".")[-2:]) for name in module.used_by)
             message = f"HF never calls {quote(path)}, whose weight {users} uses: hooks are dead"
             hint = "add `functional:` here with the functions that use the weight"
-            make = _in(node.where, "lock-functional", message, hint, key=True)
+            make = within(node.where, "lock-functional", message, hint, key=True)
             found.add(("use", *key), release, make)
-
-
-def _everything(entry: Entry, kind: str) -> dict[str, Module]:
-    """Modules of a kind, whichever tiny model has them; one that is there before an empty place."""
-    known = dict(entry.modules.get(kind, {}))
-    for branch in entry.branches.values():
-        for path, module in branch.modules.get(kind, {}).items():
-            if path not in known or not known[path].cls:
-                known[path] = module
-    return known
 
 
 def _inside_missing(path: str, nodes: Mapping[str, Node], known: Mapping[str, Module]) -> bool:
@@ -179,16 +185,16 @@ def _is_dead(module: Module, node: Node, release: str) -> bool:
     return any(contract_state(hook.contract, release) != "silent" for hook in node.hooks)
 
 
-def _never_functional(plan: Plan, lock: Lock, found: _Found) -> None:
+def _never_functional(plan: Plan, lock: Lock, found: Found) -> None:
     """What is declared as used in functions, and is called in every release."""
     kinds = {kind for entry in lock.entries.values() for kind in entry.modules}
     for kind in sorted(kinds):
         for path, node in nodes_of(plan, kind).items():
-            seen = [_everything(e, kind).get(path) for e in lock.entries.values()]
+            seen = [everything(e, kind).get(path) for e in lock.entries.values()]
             modules = [module for module in seen if module is not None and module.cls]
             if node.functional and modules and all(m.called and not m.used_by for m in modules):
                 message = f"HF calls {quote(path)}, and no function was seen to use its weight"
-                make = _in(
+                make = within(
                     node.where.at("functional"), "lock-functional", message, "delete it", key=True
                 )
                 found.add(("called", node.file, str(node.line)), _releases(lock), make)
@@ -199,7 +205,7 @@ def _releases(lock: Lock) -> str:
 
 
 def _hooks(
-    rows: Mapping[str, HookRow], kind: str, entry: Entry, release: str, found: _Found
+    rows: Mapping[str, HookRow], kind: str, entry: Entry, release: str, found: Found
 ) -> None:
     for name, row in rows.items():
         hook = _observed(entry, kind, name)
@@ -228,14 +234,6 @@ def _observed(entry: Entry, kind: str, name: str) -> Hook | None:
     branches = (branch.hooks.get(kind, {}).get(name) for branch in entry.branches.values())
     found = (entry.hooks.get(kind, {}).get(name), *branches)
     return next((hook for hook in found if hook is not None), None)
-
-
-def _at(source: Callable[[], Source], loc: Loc, code: str, message: str, hint: str) -> Make:
-    return lambda shown: source().problem(code, f"{message} ({shown})", hint, loc)
-
-
-def _in(where: Where, code: str, message: str, hint: str, key: bool = False) -> Make:
-    return lambda shown: where.problem(code, f"{message} ({shown})", hint, key=key)
 
 
 def _written(where: Where, key: str) -> Where:

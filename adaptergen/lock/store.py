@@ -144,14 +144,23 @@ def find_release(lock: Lock, wanted: str, shown_as: str) -> str:
     return found
 
 
-def load_lock(spec: Path) -> tuple[Lock, str]:
-    """The lock beside a spec, and its path as it is shown. Raises `Failed`, also where none is."""
+def load_lock(spec: Path, architecture: str) -> tuple[Lock, str]:
+    """The lock beside a spec, and its path as it is shown.
+
+    Raises `Failed`, also where none is, and where it is of another class than the spec.
+    """
     path = lock_path(spec)
     if not has_lock(spec):
         message = "the spec has no lock beside it"
         hint = f"run `adaptergen lock {spec.as_posix()}`"
         raise _failed(spec.as_posix(), "lock-missing", message, hint)
-    return read_lock(path, path.as_posix()), path.as_posix()
+    shown = path.as_posix()
+    lock = read_lock(path, shown)
+    if lock.architecture != architecture:
+        message = f"the lock is of {quote(lock.architecture)}, and the spec of {architecture}"
+        hint = f"delete the lock, and run `adaptergen lock {spec.as_posix()}`"
+        raise _failed(shown, "lock-class", message, hint)
+    return lock, shown
 
 
 def write_lock(path: Path, text: str) -> None:

@@ -38,7 +38,10 @@ def derived_problems(spec: Spec, top: Where) -> Iterator[Problem]:
         if place.known() and listed and here.known(ANY):
             for used in unknown:
                 message = f"{quote(used)} is neither in from_hf nor derived above"
-                hint = suggestion(used, known) or "add it to from_hf"
+                # Either name may be the one that is written wrong.
+                near = suggestion(used, known)
+                near += " If not," if near.endswith("?") else ", or" if near else ""
+                hint = f"{near} add {quote(used)} to from_hf".strip()
                 yield place.problem("unknown-name", message, hint)
         known.append(name)
         if place.known() and all(used in values for used in expression.names):

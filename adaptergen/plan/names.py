@@ -162,6 +162,11 @@ def _tiny(spec: Spec, top: Where) -> Iterator[Problem]:
             message = f"the tests pass {quote(_TINY_OWN)} themselves"
             problem = place.at(_TINY_OWN).problem("name-taken", message, "delete it", key=True)
             yield problem
+    for name in tiny.releases:
+        if name not in tiny.branches and here.whole("branches") and here.known("releases", name):
+            message = f"{quote(name)} is not a branch of the tiny model"
+            hint = suggestion(name, tiny.branches) or "delete it"
+            yield here.at("releases", name).problem("unknown-choice", message, hint, key=True)
     if "default" in tiny.branches:
         message = "the model without changes is the branch `default`"
         yield here.at("branches", "default").problem("name-taken", message, _OTHER, key=True)

@@ -55,6 +55,18 @@ LOCK_CODES = {
         "The lock lists the modules of a layer, and none lies at this path.",
         "`path: q_proj`, as in the source of transformers",
     ),
+    "lock-unmapped": Code(
+        "Nothing is bound to a module",
+        "Transformers runs a module with weights to which the spec binds no component. The logits "
+        "would be right, and its hooks would be missing without a word.",
+        "`norm: {shape: rms_norm, path: norm}`",
+    ),
+    "lock-cache": Code(
+        "The cache is another one",
+        "`cache` says that generation keeps more than the keys and values of attention, or is left "
+        "out, and the opposite was observed.",
+        "`cache: DynamicCache`",
+    ),
     "lock-functional": Code(
         "A weight is used without its module, or the other way round",
         "The spec calls a module that transformers never calls, since a function uses its weight: "

@@ -147,11 +147,11 @@ def test_against_another_release_than_the_newest(run: Run, tmp_path: Path) -> No
 
     import transformers
 
-    from adaptergen.lock.store import load_lock
+    from adaptergen.lock.store import lock_path, read_lock
     from adaptergen.resources import specs
 
     spec, installed = specs() / "nemotron_h.yaml", transformers.__version__
-    if load_lock(spec)[0].find(installed) is None:
+    if read_lock(lock_path(spec), spec.name).find(installed) is None:
         pytest.skip(f"transformers {installed} is not locked")
     seen = []
     for between in (("--against", "5.12.1"), ("--from", "5.12.1", "--to", installed)):

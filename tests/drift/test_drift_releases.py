@@ -12,7 +12,7 @@ import pytest
 
 from adaptergen.cli.drift import between_entries
 from adaptergen.drift.report import SpecDrift
-from adaptergen.lock.store import load_lock
+from adaptergen.lock.store import lock_path, read_lock
 from adaptergen.resources import specs
 
 PAGE = Path(__file__).parents[2] / "docs" / "drift.md"
@@ -52,7 +52,7 @@ def test_every_release_that_the_spec_is_proved_on_is_locked(spec: Path) -> None:
     from adaptergen.generate import plan
 
     proved = plan(spec).spec.proved_on
-    locked = [release.split("/") for release in load_lock(spec)[0].releases]
+    locked = [release.split("/") for release in read_lock(lock_path(spec), spec.name).releases]
     assert [release for release, _ in locked] == list(proved.transformers) == list(RELEASES)
     assert {tl for _, tl in locked} == set(proved.transformer_lens)
 

@@ -26,7 +26,7 @@ def entry(made: Plan, release: str) -> Entry:
     kinds = {name: number for number, name in enumerate(made.spec.tiny.kinds)}
     modules = {
         kind: {
-            path: Module(cls="torch.nn.Linear", component=name)
+            path: Module(cls="torch.nn.Linear", component=name, parameters={"weight": "[1]"})
             for path, name in component_names(made, kind).items()
         }
         for kind in (OUTSIDE, *kinds)
@@ -44,12 +44,15 @@ def entry(made: Plan, release: str) -> Entry:
         model=Model(
             cls=f"transformers.{made.spec.architecture}",
             config="transformers.NemotronHConfig",
+            cache="transformers.DynamicCache",
             layers="model.layers",
             fields=FIELDS,
         ),
         config={name: Field(type="int") for name in made.spec.config.from_hf},
         kinds={
-            name: Kind(word=WORDS.get(name, {}).get(release, name), layers=(layer,))
+            name: Kind(
+                word=WORDS.get(name, {}).get(release, name), layers=(layer,), cache="x.DynamicLayer"
+            )
             for name, layer in kinds.items()
         },
         modules=modules,

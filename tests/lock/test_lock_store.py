@@ -135,7 +135,7 @@ def test_too_deep(path: Path) -> None:
 
 def test_missing(tmp_path: Path) -> None:
     with pytest.raises(Failed) as caught:
-        load_lock(tmp_path / "x.yaml")
+        load_lock(tmp_path / "x.yaml", "MambaForCausalLM")
     assert caught.value.problems[0].code == "lock-missing"
 
 

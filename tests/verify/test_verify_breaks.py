@@ -224,3 +224,39 @@ def test_whole_configurations_show_a_wrong_formula(
         ("weights", "mixer.conv1d.hook_in"),
         ("weights", "mixer.in_proj.hook_out"),
     }
+
+
+def test_another_shape_is_blamed_where_it_is_used(
+    project: Project, run: Callable[..., Result], tmp_path: Path
+) -> None:
+    project.change(SPEC, "blocks", "kinds", "full_attention", "slot", to="mixer")
+    file = tmp_path / "found.json"
+    assert run(project.spec, "--json", file).code == 1
+    mends = [f["mend"] for f in read(file)["failures"] if f["hook"] == "mixer.q.hook_out"]
+    assert mends and all("use another shape or slot" in mend for mend in mends)
+    for mend in mends:
+        line = int(mend.partition("nemotron_h.yaml:")[2].split(" ")[0])
+        assert "full_attention:" in project.line(SPEC, line)
+
+
+def test_a_condition_that_was_left_out(
+    project: Project, run: Callable[..., Result], tmp_path: Path
+) -> None:
+    project.change(SPEC, "blocks", "kinds", "moe", "add", "latent_in", "when", to=None)
+    file = tmp_path / "found.json"
+    assert run(project.spec, "--json", file).code == 1
+    mends = [f["mend"] for f in read(file)["failures"] if f["hook"] == "mlp.latent_in.hook_out"]
+    assert mends and all("add `when:`" in mend for mend in mends)
+
+
+def test_kinds_of_the_tiny_model(
+    project: Project, run: Callable[..., Result], tmp_path: Path
+) -> None:
+    """The emitted tests rest on them, layer by layer."""
+    kinds = ["linear_attention", "full_attention", "moe", "mlp"]
+    project.change(SPEC, "tiny", "kinds", to=kinds)
+    file = tmp_path / "found.json"
+    assert run(project.spec, "--json", file).code == 1
+    failure, *_ = read(file)["failures"]
+    assert (failure["check"], failure["expected"]) == ("kinds", ", ".join(kinds))
+    assert "kinds:" in project.line(SPEC, failure["spec_line"])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from adaptergen.plan.node import Node
 from adaptergen.verify.findings import MODEL, Finding, Spot
+from adaptergen.verify.owner import mend_of_shape, owner
 from adaptergen.verify.promises import by_name
 from adaptergen.verify.subject import Subject
 
@@ -19,7 +19,7 @@ def check_offered(subject: Subject) -> None:
     for name in sorted(there - promised.keys()):
         layer, kind, hook = split(subject, name)
         subject.sheet.of_kind(kind).undeclared.add(hook)
-        owner = _owner(subject, kind, hook)
+        around = owner(subject, kind, hook)
         subject.find(
             Finding(
                 "hooks",
@@ -27,7 +27,7 @@ def check_offered(subject: Subject) -> None:
                 "not offered",
                 "offered",
                 "describe it under hooks, or take it off with `contract: {is: absent, ...}`",
-                Spot.of(owner, layer, kind, hook),
+                Spot.of(around, layer, kind, hook),
             )
         )
     for name in sorted(promised.keys() - there):
@@ -60,7 +60,9 @@ def check_fired(subject: Subject, cache: Any, batch: int, pos: int) -> None:
         if measured != expected:
             axes = ", ".join(map(str, promise.row.axes))
             what = f"the hook {hook} has not the shape [{axes}]"
-            mend = "mend the shape here, or the arithmetic of a derived value in it"
+            mend = mend_of_shape(
+                subject, promise.kind, promise.row.name, promise.row.file, None in expected
+            )
             subject.find(promise.finding("shapes", what, f"{expected}", f"{measured}", mend))
 
 
@@ -99,16 +101,6 @@ def _check_aliases(subject: Subject, targets: dict[str, str]) -> None:
                 wanted or "nothing",
                 found or "nothing",
                 "mend aliases of the shape",
-                Spot.of(row or _owner(subject, kind, hook), layer, kind, hook),
+                Spot.of(row or owner(subject, kind, hook), layer, kind, hook),
             )
         )
-
-
-def _owner(subject: Subject, kind: str, hook: str) -> Node | None:
-    """The component that a hook is on, or the nearest around it."""
-    plan = subject.plan
-    tops = [*plan.shared, *(k.node for k in plan.kinds if k.name == kind)]
-    walked = (pair for top in (plan.components if kind == MODEL else tops) for pair in top.walk())
-    around = [(name, node) for name, node in walked if hook.startswith(f"{name}.")]
-    found = max(around, key=lambda pair: len(pair[0]), default=None)
-    return found[1] if found else (plan.block if kind != MODEL else None)

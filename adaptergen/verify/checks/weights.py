@@ -13,6 +13,7 @@ from transformers.pytorch_utils import Conv1D
 from adaptergen.plan.node import Node
 from adaptergen.verify.checks.paths import modules
 from adaptergen.verify.findings import MODEL, Finding, Spot
+from adaptergen.verify.owner import mend_of_shape
 from adaptergen.verify.subject import Subject
 from adaptergen.verify.target import Target
 
@@ -47,7 +48,9 @@ def check_weight_shapes(subject: Subject, weights: Sequence[Weight]) -> None:
             kind = MODEL if layer is None else subject.kinds[layer]
             expected = f"{' * '.join(f'({axis})' for axis in features)} = {prod(known)}"
             what = f"the weight of {name} has not the features of {name}.{hook}"
-            mend = "mend the shape here, or the arithmetic of a derived value in it"
+            mend = mend_of_shape(
+                subject, kind, f"{name}.{hook}", point.file, len(known) < len(sizes)
+            )
             spot = Spot.of(point, layer, kind, f"{name}.{hook}")
             subject.find(Finding("weights", what, expected, str(number), mend, spot))
 

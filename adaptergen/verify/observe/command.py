@@ -10,11 +10,11 @@ from pathlib import Path
 
 from adaptergen.drift.between import cannot_run, drift_between
 from adaptergen.drift.report import SpecDrift
-from adaptergen.generate import plan_and_source, project_path, shown_as
+from adaptergen.generate import plan_and_source, project_path
 from adaptergen.inspection.limit import Job, each_limited
 from adaptergen.lock.entry import Entry
 from adaptergen.lock.paths import has_lock, lock_path
-from adaptergen.lock.store import Lock, find_release, load_lock, lock_text, read_lock, write_lock
+from adaptergen.lock.store import Lock, find_release, load_lock, lock_text, write_lock
 from adaptergen.plan import Plan
 from adaptergen.problems import Failed, every
 from adaptergen.source import Source
@@ -128,12 +128,12 @@ def _with_any_lock(path: Path) -> Known:
     spec = Known(path, *plan_and_source(path))
     if not has_lock(path):
         return spec
-    beside = lock_path(path)
-    return replace(spec, lock=read_lock(beside, shown_as(beside)))
+    return replace(spec, lock=load_lock(path, spec.plan.spec.architecture)[0])
 
 
 def with_lock(path: Path, against: str | None) -> Known:
     """The spec with its lock, and the release of it that is named, or the newest."""
     plan, source = plan_and_source(path)
-    found, shown = load_lock(path)
-    return Known(path, plan, source, found, find_release(found, against or found.newest, shown))
+    found, shown = load_lock(path, plan.spec.architecture)
+    wanted = found.newest if against is None else against
+    return Known(path, plan, source, found, find_release(found, wanted, shown))

@@ -73,6 +73,16 @@ def tiny(target: Target) -> list[Sheet]:
     return sheets
 
 
+def _check_kinds(target: Target, sheet: Sheet, kinds: list[str]) -> None:
+    """The tests rest on the kinds that the spec names, layer by layer."""
+    stated = target.plan.spec.tiny.kinds
+    if stated and list(stated) != kinds:
+        what = f"the tiny model has layers {', '.join(kinds)}"
+        mend = "mend `kinds` here, or the fields that the model is made with"
+        at = Spot(file=target.source.path, line=target.line("tiny", "kinds"))
+        sheet.findings.append(Finding("kinds", what, ", ".join(stated), ", ".join(kinds), mend, at))
+
+
 def _measure(target: Target, sheet: Sheet, changes: Mapping[str, Any], first: bool) -> None:
     loc = ("tiny", "branches", sheet.model) if changes else ("tiny", "config")
     at = Spot(file=target.source.path, line=target.line(*loc))
@@ -84,6 +94,9 @@ def _measure(target: Target, sheet: Sheet, changes: Mapping[str, Any], first: bo
         return
     kinds = look_at(target, model, sheet)
     if kinds is None:
+        return
+    _check_kinds(target, sheet, kinds)
+    if sheet.findings:
         return
     weights = collect_weights(target, model, kinds)
     work = _work(config.vocab_size, first)
