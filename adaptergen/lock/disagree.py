@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from difflib import get_close_matches
 
 from adaptergen.lock.declared import (
@@ -100,10 +100,10 @@ def _path_of_layers(plan: Plan) -> str:
 def _fields(plan: Plan, source: Callable[[], Source], lock: Lock, found: Found) -> None:
     """Fields that no release has: one that some lack may be named for the others."""
     known = {name for entry in lock.entries.values() for name in _known_fields(entry)}
-    for number, (name, tell) in enumerate(fields_named(plan, source)):
+    for number, (name, tell, others) in enumerate(fields_named(plan, source)):
         for release, entry in lock.entries.items():
             if entry.model.fields and name not in known:
-                make = _field(tell, *_no_field(entry, name))
+                make = _field(tell, *_no_field(entry, name, others))
                 found.add(("named", str(number)), release.partition("/")[0], make)
 
 
@@ -111,9 +111,9 @@ def _known_fields(entry: Entry) -> set[str]:
     return {*entry.model.fields, *entry.config}
 
 
-def _no_field(entry: Entry, name: str) -> tuple[str, str]:
+def _no_field(entry: Entry, name: str, others: Set[str] = frozenset()) -> tuple[str, str]:
     message = f"the config of {entry.model.cls.rpartition('.')[2]} has no field {quote(name)}"
-    return message, suggestion(name, _known_fields(entry))
+    return message, suggestion(name, _known_fields(entry) | others)
 
 
 def _field(tell: Tell, message: str, hint: str) -> Make:

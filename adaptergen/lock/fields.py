@@ -15,34 +15,40 @@ from adaptergen.source import Source
 #: Makes a problem at a place out of a code, a message and a hint.
 Tell = Callable[[str, str, str], Problem]
 
+#: The axes that the input has, not the model.
+_TOKENS = frozenset({"batch", "pos"})
 #: Lines in which a hook is described, at most.
 _LINES = 8
 
 
-def fields_named(plan: Plan, source: Callable[[], Source]) -> Iterator[tuple[str, Tell]]:
+#: What may stand there that is no field of the HF config.
+Others = frozenset[str]
+
+
+def fields_named(plan: Plan, source: Callable[[], Source]) -> Iterator[tuple[str, Tell, Others]]:
     """Names of fields, apart from those that are carried over; axes by what cfg does not have."""
-    told, tiny = plan.spec.blocks.kind, plan.spec.tiny
+    told, tiny, none = plan.spec.blocks.kind, plan.spec.tiny, frozenset[str]()
     if told:
-        yield told.listed_in, _in_spec(source, ("blocks", "kind", "listed_in"), False)
+        yield told.listed_in, _in_spec(source, ("blocks", "kind", "listed_in"), False), none
     for name in tiny.config:
-        yield name, _in_spec(source, ("tiny", "config", name), True)
+        yield name, _in_spec(source, ("tiny", "config", name), True), none
     for branch, changes in tiny.branches.items():
         for name in changes:
-            yield name, _in_spec(source, ("tiny", "branches", branch, name), True)
+            yield name, _in_spec(source, ("tiny", "branches", branch, name), True), none
     for top in plan.nodes:
         for _, node in top.walk():
             yield from _of_node(node, plan)
 
 
-def _of_node(node: Node, plan: Plan) -> Iterator[tuple[str, Tell]]:
+def _of_node(node: Node, plan: Plan) -> Iterator[tuple[str, Tell, Others]]:
     if node.condition:
         key = "when" if node.condition.is_set else "unless"
-        yield node.condition.field, node.where.at(key).problem
+        yield node.condition.field, node.where.at(key).problem, frozenset()
     for hook in node.hooks:
         names = [name for axis in hook.axes for name in axis.names]
         for name in dict.fromkeys([*names, *([hook.when] if hook.when else [])]):
-            if name not in plan.cfg_fields and name not in ("batch", "pos"):
-                yield name, _of_hook(node, hook, name)
+            if name not in plan.cfg_fields and name not in _TOKENS:
+                yield name, _of_hook(node, hook, name), plan.cfg_fields | _TOKENS
 
 
 def _in_spec(source: Callable[[], Source], loc: tuple[str | int, ...], key: bool) -> Tell:

@@ -72,6 +72,9 @@ def type_hint(expected: Iterable[str], value: Any) -> str:
         return f"write {wanted[0]} after the colon"
     if _TEXT in wanted and isinstance(value, (bool, int, float)):
         return "put it in quotes"
+    if wanted == (_TEXT,) and isinstance(value, list):
+        alone = value[0] if len(value) == 1 and isinstance(value[0], str) else None
+        return f"write it without brackets: {quote(alone)}" if alone else "write one text, no list"
     if _BOOL in wanted and str(value).lower() in _OLD_BOOLS:
         return f"write `{_OLD_BOOLS[str(value).lower()]}`"
     if isinstance(value, str) and {_WHOLE, _NUMBER, _BOOL} & set(wanted):
