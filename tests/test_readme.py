@@ -42,6 +42,26 @@ def test_mistake_and_its_mend(tmp_path):
     assert not (tmp_path / "generated").exists()
 
 
+@pytest.mark.parametrize("command", [pytest.param("verify", marks=pytest.mark.heavy), "drift"])
+def test_what_a_command_prints(command):
+    """Line by line, apart from times and from what depends on the processor."""
+
+    def plain(line):
+        return re.sub(r"\d+\.\d+ s$|\d\.\d+e-\d+", "N", line.rstrip())
+
+    (shown,) = (block for block in blocks("") if block.startswith(f"$ adaptergen {command} "))
+    first, *lines = shown.splitlines()
+    result = subprocess.run(
+        [sys.executable, "-m", *first.removeprefix("$ ").split()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    printed = iter([plain(line) for line in result.stdout.splitlines()])
+    for line in lines:
+        assert line == "…" or plain(line) in printed, line
+
+
 def test_rows_of_the_hook_page():
     page = (ROOT / "generated" / "nemotron_h" / "HOOKS.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(?:mixer|attn)\..*$", README, re.MULTILINE)
