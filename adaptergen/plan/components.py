@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from adaptergen.catalogue import Component
+from adaptergen.catalogue import Catalogue, Component
 from adaptergen.plan.node import HookPoint, Node
 from adaptergen.plan.where import Where
-from adaptergen.problems import Failed, Problem, quote, suggestion
+from adaptergen.problems import Failed, Problem, listing, quote, suggestion
 from adaptergen.spec.shape import Hook, Wrapping
 
 #: Keywords that the spec says by other means.
@@ -162,3 +162,42 @@ def alias_problems(
         if target not in own and target not in below and judged:
             message = f"there is no hook {quote(target)} here"
             yield here.problem("unknown-hook", message, suggestion(target, [*own, *below]))
+
+
+def inherited_problems(
+    component: Component,
+    offer: Offer,
+    submodules: Sequence[Node],
+    where: Where,
+    catalogue: Catalogue,
+) -> Iterator[Problem]:
+    """Names that the component's class gives to hooks of submodules, where there is no such one.
+
+    TransformerLens only warns of them, when a model is wrapped.
+    """
+    absent, keys = dict(offer.absent), {node.key for node in submodules}
+    own = {hook.name for hook in offer.hooks}
+
+    def missing(of: Component) -> dict[str, str]:
+        return {
+            alias: targets[0]
+            for alias, targets in of.hook_aliases.items()
+            if alias not in absent
+            and not any(to in own or to.partition(".")[0] in keys for to in targets)
+        }
+
+    lost = missing(component)
+    if not lost:
+        return
+    needed = dict.fromkeys(target.partition(".")[0] for target in lost.values())
+    message = f"{component.name} gives {listing(lost)} to hooks of {listing(needed)}: not here"
+    hint = f"add {listing(needed)}, or take off the names: `contract: {{is: absent, reason: ...}}`"
+    others = [
+        name
+        for name, other in catalogue.components.items()
+        if other.hook_aliases and not missing(other)
+    ]
+    near = get_close_matches(component.name, others, n=1, cutoff=0.85)
+    if near:
+        hint = f"did you mean {quote(near[0])}? If not, {hint}"
+    yield where.at("component").problem("alias-nowhere", message, hint)

@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from adaptergen.catalogue import Catalogue
-from adaptergen.plan.components import alias_problems, check_component, hook_points
+from adaptergen.plan.components import (
+    alias_problems,
+    check_component,
+    hook_points,
+    inherited_problems,
+)
 from adaptergen.plan.node import Condition, Node
 from adaptergen.plan.where import Argument, Where
 from adaptergen.problems import Failed, Problem, listing, quote, suggestion
@@ -141,6 +146,9 @@ class Expander:
         offer = hook_points(described, aliases, component, inside, where)
         complete = offer.complete and _all_there(use, wrapping, submodules, inside, where)
         wrong = [*alias_problems(wrapping.aliases, offer.hooks, submodules, inside, complete)]
+        # Names of a block lead into the submodules that layers get one by one.
+        if complete and not component.is_list_item:
+            wrong += inherited_problems(component, offer, submodules, inside, self.catalogue)
         self.problems += [*offer.problems, *wrong]
         complete = complete and not wrong
         whole = (

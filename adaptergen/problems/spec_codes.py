@@ -62,6 +62,12 @@ CONTRACTS = {
         "A hook that can fire has its dimensions and says what its tensor is.",
         "`hook_out: {shape: [batch, pos, d_model], tensor: output of the mixer}`",
     ),
+    "alias-nowhere": Code(
+        "The component offers a name that leads nowhere",
+        "The class of the component gives names to hooks of submodules, and the shape has no such "
+        "submodule: another class is meant, or the name has to be taken off.",
+        "`component: SSM2MixerBridge` for Mamba-2, not `component: SSMMixerBridge`",
+    ),
     "contract-absent": Code(
         "A hook that is taken off is described",
         "A hook whose contract is `absent` is not on the component, so it holds no tensor.",
