@@ -150,6 +150,28 @@ def test_an_edit_with_which_the_spec_cannot_be_loaded(spec_file: Path) -> None:
     assert [problem.code for problem in caught.value.problems] == ["update-by-hand", "bad-version"]
 
 
+def test_problems_are_placed_in_the_edited_text(spec_file: Path, run: Run) -> None:
+    import transformers
+
+    version = transformers.__version__
+    old = f"proved_on: {{transformer_lens: [4.3.0], transformers: [{version}]}}\n"
+    new = "proved_on:\n  transformer_lens: [4.3.0]\n  transformers:\n  - 5.12.1\n"
+    contract = "contract: {is: read_only, reason: nobody knows}"
+    hook = f"hook_out: {{shape: [batch, pos, d_vocab], tensor: logits, {contract}}}"
+    replace(spec_file, old, new)
+    text = replace(
+        spec_file,
+        "  unembed: {shape: unembedding, path: lm_head}\n",
+        f"  unembed:\n    shape: unembedding\n    path: lm_head\n    hooks:\n      {hook}\n",
+    )
+    line = text.split("\n").index(f"      {hook}") + 2
+    before = files()
+    code, _, err = run("update", spec_file, "--write")
+    assert code == 2 and files() == before
+    assert f"specs/drift_hybrid.yaml:{line}:7: error[lock-contract]: " in err
+    assert f"{line} |       hook_out: {{shape:" in err
+
+
 @pytest.mark.parametrize("ended", ["fails", "changed meanwhile", "edited by hand"])
 def test_nothing_is_written_before_all_of_it_succeeded(
     ended: str, spec_file: Path, run: Run, monkeypatch: pytest.MonkeyPatch

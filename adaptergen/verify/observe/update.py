@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import shutil
 import sys
@@ -28,7 +29,7 @@ from adaptergen.lock.disagree import disagreements
 from adaptergen.lock.paths import lock_path
 from adaptergen.lock.store import Lock, lock_text
 from adaptergen.output import build
-from adaptergen.problems import Failed
+from adaptergen.problems import Failed, Problem
 from adaptergen.verify.environment import require
 from adaptergen.verify.observe.command import Known, observe, with_entry, with_lock
 from adaptergen.verify.report import Report
@@ -61,7 +62,7 @@ def update(path: Path, out: Path, write: bool, seconds: float) -> int:
         print("The spec has to change first: add --write to change it as shown.", file=sys.stderr)
         return 1
     lock = with_entry(spec, *(observe([spec], seconds) if edits else [new]))
-    problems = disagreements(spec.plan, lambda: spec.source, lock)
+    problems = _disagreements(spec, lock, texts)
     if problems:
         raise Failed(problems)
     return 0 if _verified(spec) and _written(spec, lock, texts, out) else 1
@@ -84,6 +85,18 @@ def _with_edits(spec: Known, edits: Sequence[Edit], texts: Mapping[Path, Rewritt
             why = "with this edit the spec cannot be loaded"
             raise Failed([*failed.problems, *by_hand(edits, why)]) from None
     return replace(spec, plan=plan, source=source)
+
+
+def _disagreements(spec: Known, lock: Lock, texts: Mapping[Path, Rewritten]) -> list[Problem]:
+    """Where the spec disagrees with a lock; lines are shown as they are with the edits."""
+    for path, text in texts.items():
+        name, lines = path.as_posix(), text.after.decode("utf-8").splitlines(keepends=True)
+        linecache.cache[name] = (len(text.after), None, lines, name)
+    try:
+        return disagreements(spec.plan, lambda: spec.source, lock)
+    finally:
+        for path in texts:
+            linecache.cache.pop(path.as_posix(), None)
 
 
 def _verified(spec: Known) -> bool:
