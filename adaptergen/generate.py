@@ -25,20 +25,30 @@ def plan(path: Path, of: catalogue.Catalogue | None = None) -> Plan:
     return plan_and_source(path, of)[0]
 
 
-def plan_and_source(path: Path, of: catalogue.Catalogue | None = None) -> tuple[Plan, Source]:
-    """The same, and the spec's file, for places in it."""
-    loaded = _load(path)
+def plan_and_source(
+    path: Path, of: catalogue.Catalogue | None = None, copy: Path | None = None
+) -> tuple[Plan, Source]:
+    """The same, and the spec's file, for places in it.
+
+    A `copy` is read, with the shapes beside it, as if it were the file at `path`.
+    """
+    loaded = _load(path, copy)
     header = f"# Generated from {project_path(path)} by `adaptergen build {project_path(path)}`."
     return make_plan(loaded, of or _catalogue(), header), loaded.source
 
 
 def generate(path: Path) -> Wanted:
     """The files that the spec at `path` makes. Raises `Failed` with every problem found."""
+    made = plan(path)
+    _hold_against_lock(path, made)
+    return files_of(path, made)
+
+
+def files_of(path: Path, made: Plan) -> Wanted:
+    """The files that a plan of the spec at `path` makes, whatever the lock beside it says."""
     # Here, so that those who want a plan only do not import the formatters.
     from adaptergen.render import render_files
 
-    made = plan(path)
-    _hold_against_lock(path, made)
     files = render_files(made, _catalogue())
     return Wanted(
         name=made.spec.module,
@@ -79,9 +89,10 @@ def _hold_against_lock(path: Path, made: Plan) -> None:
         raise Failed(problems)
 
 
-def _load(path: Path) -> LoadedSpec:
-    beside = path.parent / "shapes"
-    return load(path, shown_as(path), beside if beside.is_dir() else shapes())
+def _load(path: Path, copy: Path | None = None) -> LoadedSpec:
+    file = copy or path
+    beside = file.parent / "shapes"
+    return load(file, shown_as(path), beside if beside.is_dir() else shapes())
 
 
 def _catalogue() -> catalogue.Catalogue:

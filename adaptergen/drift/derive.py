@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from adaptergen.drift.finding import Finding
 from adaptergen.drift.kinds import renamed_kinds
 from adaptergen.lock.declared import nodes_of
 from adaptergen.lock.entry import Entry
+from adaptergen.output.difftext import unified
 from adaptergen.plan import Plan
-from adaptergen.problems import Place
-from adaptergen.source import Source
+from adaptergen.problems import Failed, Loc, Place, Problem, quote
+from adaptergen.source import Source, read_source
+from adaptergen.source.files import split_lines
+from adaptergen.source.parse import parse
+
+_BOM = "\ufeff"
+_LINE_END = re.compile("\r\n|\n|\r")
+_RELEASE = re.compile(r"\d+\.\d+\.\d+")
 
 
 @dataclass(frozen=True)
 class Edit:
-    """Text that stands at a line and column of a file, both from 1, and what is put there."""
+    """Text that stands at a line and column of a file, both from 1, and what is put there.
+
+    `value` is what the file then has at `loc`. A line that is put there ends as those around it.
+    """
 
     file: str
     line: int
     column: int
     old: str
     new: str
+    loc: Loc
+    value: str | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """A file as it is, and with its edits."""
+
+    before: bytes
+    after: bytes
 
 
 def derived_edits(
@@ -39,35 +60,45 @@ def derived_edits(
 
 
 def proved_edit(source: Source, plan: Plan, transformers: str) -> Edit | None:
-    """The release among those that the spec is proved on; None if it is there."""
-    known = plan.spec.proved_on.transformers
-    if transformers in known:
+    """The release among those that the spec is proved on; None if it is there, or is none."""
+    if transformers in plan.spec.proved_on.transformers or not _RELEASE.fullmatch(transformers):
         return None
-    place = source.place(("proved_on", "transformers", len(known) - 1))
-    return Edit(source.path, place.line, place.column, known[-1], f"{known[-1]}, {transformers}")
+    return _one_more(source, ("proved_on", "transformers"), transformers)
 
 
-def edited(edits: Iterable[Edit]) -> dict[Path, str]:
-    """The new text of every file that is edited."""
-    texts: dict[Path, list[str]] = {}
-    # From the end, so that places before an edit stay what they are.
-    for edit in sorted(edits, key=lambda e: (e.file, e.line, e.column), reverse=True):
-        path = Path(edit.file)
-        lines = texts.setdefault(path, path.read_text(encoding="utf-8").splitlines(keepends=True))
-        line, at = lines[edit.line - 1], edit.column - 1
-        assert line[at:].startswith(edit.old), "the place is that of the text"
-        lines[edit.line - 1] = line[:at] + edit.new + line[at + len(edit.old) :]
-    return {path: "".join(lines) for path, lines in texts.items()}
+def edited(edits: Sequence[Edit]) -> dict[Path, Rewritten]:
+    """Every file that is edited. Raises `Failed` where an edit has to be made by hand."""
+    made: dict[Path, Rewritten] = {}
+    problems: list[Problem] = []
+    for file in dict.fromkeys(edit.file for edit in edits):
+        own = [edit for edit in edits if edit.file == file]
+        before = Path(file).read_bytes()
+        text = before.decode("utf-8")
+        after = _applied(text, own)
+        if not _says(text, after, own):
+            apart = [edit for edit in own if not _says(text, _applied(text, [edit]), [edit])]
+            problems += by_hand(apart or own, "as it is laid out, this cannot be edited")
+        made[Path(file)] = Rewritten(before, after.encode())
+    if problems:
+        raise Failed(problems)
+    return made
 
 
-def diff(texts: dict[Path, str]) -> str:
+def by_hand(edits: Iterable[Edit], why: str) -> list[Problem]:
+    """A problem for each edit that a person has to make, with what is to be written."""
+    problems: list[Problem] = []
+    for edit in edits:
+        value = edit.value if isinstance(edit.value, str) else f"[{', '.join(edit.value)}]"
+        hint = f"write {quote(f'{edit.loc[-1]}: {value}', 200)} here by hand"
+        source = read_source(Path(edit.file), edit.file)
+        problems.append(source.problem("update-by-hand", why, hint, edit.loc, key=True))
+    return problems
+
+
+def diff(texts: Mapping[Path, Rewritten]) -> str:
     """What would change, as a unified diff."""
-    parts: list[str] = []
-    for path, text in sorted(texts.items()):
-        before = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        name = path.as_posix()
-        parts += difflib.unified_diff(before, text.splitlines(keepends=True), name, name)
-    return "".join(parts)
+    files = sorted(texts.items(), key=lambda item: item[0])
+    return "".join(unified(path.as_posix(), text.before, text.after) for path, text in files)
 
 
 def _path(plan: Plan, finding: Finding) -> Iterator[Edit]:
@@ -79,23 +110,109 @@ def _path(plan: Plan, finding: Finding) -> Iterator[Edit]:
         around = old[: len(old) - len(node.path)] if node else ""
         if node is None or not new.startswith(around):
             continue
-        place = node.where.source.place((*node.where.loc, "path"))
+        source, loc = node.where.source, (*node.where.loc, "path")
         # A path may be that of a parameter of a shape; that is for a person to change.
-        if _text(node.where.source, place).startswith(node.path):
-            yield Edit(place.path, place.line, place.column, node.path, new[len(around) :])
+        if source.value(loc) == node.path:
+            place, value = source.place(loc), new[len(around) :]
+            text = _like(source, place, value)
+            yield _edit(source, place, _written(source, place), text, loc, value)
 
 
 def _also_called(source: Source, kind: str, word: str) -> Edit:
     """Another name for a kind, in the list that has those of other releases."""
     where = ("blocks", "kinds", kind)
-    key, names = source.place(where, key=True), source.place((*where, "formerly"))
-    text = _text(source, names)
-    if names.line > key.line and text.startswith("["):
-        return Edit(source.path, names.line, names.column, "[", f"[{word}, ")
-    head = source.lines[key.line - 1][key.column - 1 :]
-    pad = " " * (key.column + 1)
-    return Edit(source.path, key.line, key.column, head, f"{head}\n{pad}formerly: [{word}]")
+    names = (*where, "formerly")
+    if source.value(names) is not None:
+        return _one_more(source, names, word)
+    first = source.place((*where, next(iter(source.value(where)))), key=True)
+    if _text(source, source.place(where)).startswith("{"):
+        return _edit(source, first, "", f"formerly: [{word}], ", names, (word,))
+    indent, end = _before(source, first), _end(source, source.place(where, key=True))
+    return _edit(source, end, "", f"\n{indent}formerly: [{word}]", names, (word,))
+
+
+def _one_more(source: Source, loc: Loc, item: str) -> Edit:
+    """One more item of a list, laid out as its last one is."""
+    items, start = source.value(loc), source.place(loc)
+    value = (*items, item)
+    if not items:
+        return _edit(source, start, "[", f"[{item}", loc, value)
+    last = source.place((*loc, len(items) - 1))
+    text, before = _like(source, last, item), _before(source, last)
+    if not _text(source, start).startswith("["):
+        return _edit(source, _end(source, last), "", f"\n{before}{text}", loc, value)
+    after = _text(source, last)[last.length :]
+    behind = Place(last.path, last.line, last.column + last.length)
+    rest = re.fullmatch(r"(,?)(\s*(?:#.*)?)", after)
+    if rest and not before.strip():
+        comma, comment = rest.groups()
+        return _edit(source, behind, after, f",{comment}\n{before}{text}{comma}", loc, value)
+    return _edit(source, behind, "", f", {text}", loc, value)
+
+
+def _edit(
+    source: Source, place: Place, old: str, new: str, loc: Loc, value: str | tuple[str, ...]
+) -> Edit:
+    return Edit(source.path, place.line, place.column, old, new, loc, value)
 
 
 def _text(source: Source, place: Place) -> str:
     return source.lines[place.line - 1][place.column - 1 :]
+
+
+def _written(source: Source, place: Place) -> str:
+    return _text(source, place)[: place.length]
+
+
+def _before(source: Source, place: Place) -> str:
+    return source.lines[place.line - 1][: place.column - 1]
+
+
+def _end(source: Source, place: Place) -> Place:
+    """The end of the line of a place."""
+    return Place(place.path, place.line, len(source.lines[place.line - 1]) + 1)
+
+
+def _like(source: Source, place: Place, text: str) -> str:
+    """The text in the quotes that what stands at a place has."""
+    sign = _text(source, place)[:1]
+    return f"{sign}{text}{sign}" if sign in ('"', "'") else text
+
+
+def _applied(text: str, edits: Iterable[Edit]) -> str:
+    """The text with those edits whose old text is there."""
+    bom = text[: text.startswith(_BOM)]
+    body = text[len(bom) :]
+    ends = list(_LINE_END.finditer(body))
+    starts = [0, *(end.end() for end in ends)]
+    # From the end, so that places before an edit stay what they are.
+    for edit in sorted(edits, key=lambda e: (e.line, e.column), reverse=True):
+        if edit.line > len(starts):
+            continue
+        at = starts[edit.line - 1] + edit.column - 1
+        end = ends[edit.line - 1 : edit.line] or ends[:1]
+        new = edit.new.replace("\n", end[0].group()) if end else edit.new
+        if body.startswith(edit.old, at):
+            body = body[:at] + new + body[at + len(edit.old) :]
+    return bom + body
+
+
+def _says(before: str, after: str, edits: Iterable[Edit]) -> bool:
+    """Whether a text says what the one before does but for what its edits are to change."""
+    meant, said = _data(before), _data(after)
+    for edit in edits:
+        around = meant
+        for part in edit.loc[:-1]:
+            around = around[part]
+        around[edit.loc[-1]] = edit.value if isinstance(edit.value, str) else [*edit.value]
+    return bool(meant == said)
+
+
+def _data(text: str) -> Any:
+    """What a text says; None if it cannot be read."""
+    plain = text.removeprefix(_BOM)
+    try:
+        root, problems = parse(plain, "", split_lines(plain))
+    except Failed:
+        return None
+    return None if problems else root.value

@@ -9,7 +9,7 @@ from adaptergen.problems.audit_codes import AUDIT_CODES
 from adaptergen.problems.checkout_codes import CHECKOUT_CODES
 from adaptergen.problems.code import Code
 from adaptergen.problems.inspect_codes import INSPECT_CODES
-from adaptergen.problems.lock_codes import LOCK_CODES
+from adaptergen.problems.lock_codes import LOCK_CODES, UPDATE_CODES
 from adaptergen.problems.plan_codes import PLAN_CODES
 from adaptergen.problems.plugin_codes import PLUGIN_CODES
 from adaptergen.problems.spec_codes import SPEC_CODES
@@ -228,6 +228,7 @@ CODES: dict[str, Code] = {
     **SPEC_CODES,
     **PLAN_CODES,
     **LOCK_CODES,
+    **UPDATE_CODES,
     **INSPECT_CODES,
     **CHECKOUT_CODES,
     **AUDIT_CODES,

@@ -79,3 +79,12 @@ LOCK_CODES = {
         "`contract: {is: read_only, reason: the router has chosen the experts by then}`",
     ),
 }
+
+UPDATE_CODES = {
+    "update-by-hand": Code(
+        "An edit has to be made by hand",
+        "`adaptergen update` knows what the spec should say, and not how to edit its text so that "
+        "it says this and nothing else. Nothing was written.",
+        "`transformers: [5.20.2, 5.23.0]`",
+    ),
+}

@@ -23,6 +23,7 @@ from adaptergen.problems import CODES, Failed, render
 from adaptergen.problems.audit_codes import AUDIT_CODES
 from adaptergen.problems.checkout_codes import CHECKOUT_CODES
 from adaptergen.problems.inspect_codes import INSPECT_CODES
+from adaptergen.problems.lock_codes import UPDATE_CODES
 from adaptergen.problems.plugin_codes import PLUGIN_CODES
 from adaptergen.spec.load import load_shape
 
@@ -114,7 +115,7 @@ def update() -> object:
 def test_every_code_has_a_case() -> None:
     # What keeps a model from being observed, and what is wrong with a checkout or a package, is
     # tried on one: tests/inspect, edit, export, audit, plugin.
-    elsewhere = {*INSPECT_CODES, *CHECKOUT_CODES, *AUDIT_CODES, *PLUGIN_CODES}
+    elsewhere = {*INSPECT_CODES, *CHECKOUT_CODES, *AUDIT_CODES, *PLUGIN_CODES, *UPDATE_CODES}
     assert {case.code for case in CASES} == set(CODES) - elsewhere
 
 

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import linecache
+import os
+import shutil
 import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from adaptergen.drift.between import drift_between
-from adaptergen.drift.derive import derived_edits, diff, edited, proved_edit
+from adaptergen.drift.derive import (
+    Edit,
+    Rewritten,
+    by_hand,
+    derived_edits,
+    diff,
+    edited,
+    proved_edit,
+)
 from adaptergen.drift.formats import as_text
 from adaptergen.drift.report import Report as DriftReport
-from adaptergen.generate import generate
+from adaptergen.generate import files_of, plan_and_source
 from adaptergen.lock.disagree import disagreements
 from adaptergen.lock.paths import lock_path
-from adaptergen.lock.store import lock_text, write_lock
+from adaptergen.lock.store import Lock, lock_text
 from adaptergen.output import build
-from adaptergen.problems import Failed
+from adaptergen.problems import Failed, Problem
 from adaptergen.verify.environment import require
 from adaptergen.verify.observe.command import Known, observe, with_entry, with_lock
 from adaptergen.verify.report import Report
@@ -24,7 +39,7 @@ from adaptergen.verify.table import table
 def update(path: Path, out: Path, write: bool, seconds: float) -> int:
     """Update one adapter; 0 up to date, 1 the spec has to change or the adapter does not pass.
 
-    Raises `Failed`. What was changed in the spec is taken back unless all of it succeeds.
+    Raises `Failed`. Nothing is written before all of it has succeeded.
     """
     spec = with_lock(path, None)
     require()
@@ -38,55 +53,103 @@ def update(path: Path, out: Path, write: bool, seconds: float) -> int:
     sys.stdout.write(as_text(DriftReport((found,))))
     edits = derived_edits(spec.plan, spec.source, old, new, found.findings)
     proved = proved_edit(spec.source, spec.plan, name.partition("/")[0])
-    texts = edited([*edits, *([proved] if proved else [])])
+    edits += [proved] if proved else []
+    texts = edited(edits)
     sys.stdout.write(diff(texts))
     sys.stdout.flush()
+    spec = _with_edits(spec, edits, texts)
     if edits and not write:
         print("The spec has to change first: add --write to change it as shown.", file=sys.stderr)
         return 1
-    before = {file: file.read_text(encoding="utf-8") for file in texts}
-    done = False
-    try:
-        for file, text in texts.items() if write else ():
-            file.write_text(text, encoding="utf-8", newline="\n")
-        done = _made_anew(path, out, seconds)
-        return 0 if done else 1
-    finally:
-        for file, text in before.items() if write and not done else ():
-            file.write_text(text, encoding="utf-8", newline="\n")
-
-
-def _made_anew(path: Path, out: Path, seconds: float) -> bool:
-    """Hold the spec against what is observed, verify, then write lock and adapter."""
-    from adaptergen.spec.load import load_shape
-
-    # They may just have been edited.
-    load_shape.cache_clear()
-    spec = with_lock(path, None)
-    lock = with_entry(spec, *observe([spec], seconds))
-    problems = disagreements(spec.plan, lambda: spec.source, lock)
+    lock = with_entry(spec, *(observe([spec], seconds) if edits else [new]))
+    problems = _disagreements(spec, lock, texts)
     if problems:
         raise Failed(problems)
-    if not _verified(spec):
-        return False
-    beside, kept = lock_path(path), lock_path(path).read_text(encoding="utf-8")
-    write_lock(beside, lock_text(lock))
-    report = build(out, [generate(path)], write=True, force=False)
-    for line in (report.refusal, *report.lines, report.summary):
-        print(line, end="\n" if line else "", file=sys.stderr)
-    if report.exit_code:
-        write_lock(beside, kept)
-    return not report.exit_code
+    return 0 if _verified(spec) and _written(spec, lock, texts, out) else 1
+
+
+def _with_edits(spec: Known, edits: Sequence[Edit], texts: Mapping[Path, Rewritten]) -> Known:
+    """The spec as it is with its edits, which a copy of it has. Raises `Failed`."""
+    if not edits:
+        return spec
+    folder = spec.path.parent
+    with tempfile.TemporaryDirectory(prefix="adaptergen-update-") as scratch:
+        shapes = sorted((folder / "shapes").glob("*.yaml"))
+        for file in (spec.path, *shapes):
+            copy = Path(scratch) / file.relative_to(folder)
+            copy.parent.mkdir(exist_ok=True)
+            copy.write_bytes(texts[file].after if file in texts else file.read_bytes())
+        try:
+            plan, source = plan_and_source(spec.path, copy=Path(scratch) / spec.path.name)
+        except Failed as failed:
+            why = "with this edit the spec cannot be loaded"
+            raise Failed([*failed.problems, *by_hand(edits, why)]) from None
+    return replace(spec, plan=plan, source=source)
+
+
+def _disagreements(spec: Known, lock: Lock, texts: Mapping[Path, Rewritten]) -> list[Problem]:
+    """Where the spec disagrees with a lock; lines are shown as they are with the edits."""
+    for path, text in texts.items():
+        name, lines = path.as_posix(), text.after.decode("utf-8").splitlines(keepends=True)
+        linecache.cache[name] = (len(text.after), None, lines, name)
+    try:
+        return disagreements(spec.plan, lambda: spec.source, lock)
+    finally:
+        for path in texts:
+            linecache.cache.pop(path.as_posix(), None)
 
 
 def _verified(spec: Known) -> bool:
+    from adaptergen.render.adapter import render_adapter
     from adaptergen.verify.findings import SpecResult
-    from adaptergen.verify.target import load_target
+    from adaptergen.verify.target import make_target
     from adaptergen.verify.tiers.tiny import tiny
 
-    target = load_target(spec.path)
+    target = make_target(spec.plan, spec.source, render_adapter(spec.plan))
     sheets = tuple(tiny(target))
     result = SpecResult(spec.plan.spec.module, spec.shown, spec.plan.spec.architecture, sheets)
     report = Report("tiny", (result,), (), None)
     print(table(report))
     return not report.exit_code
+
+
+def _written(spec: Known, lock: Lock, texts: Mapping[Path, Rewritten], out: Path) -> bool:
+    """Write the adapter, the spec and its lock; none of them if the adapter cannot be."""
+    changed = [path for path, text in texts.items() if path.read_bytes() != text.before]
+    if changed:
+        shown = ", ".join(path.as_posix() for path in changed)
+        print(f"{shown}: changed meanwhile; nothing was written: run it again.", file=sys.stderr)
+        return False
+    # The lock last: as long as it is the old one, the same command does all of this again.
+    files = {path: text.after for path, text in texts.items()}
+    files[lock_path(spec.path)] = lock_text(lock).encode()
+    with _beside(files) as put:
+        report = build(out, [files_of(spec.path, spec.plan)], write=True, force=False)
+        for line in (report.refusal, *report.lines, report.summary):
+            print(line, end="\n" if line else "", file=sys.stderr)
+        if not report.exit_code:
+            put()
+    return not report.exit_code
+
+
+@contextmanager
+def _beside(files: Mapping[Path, bytes]) -> Iterator[Callable[[], None]]:
+    """Have new files whole beside the old ones; what is given puts them in their place."""
+    parts: dict[Path, Path] = {}
+
+    def put() -> None:
+        for part, file in parts.items():
+            os.replace(part, file)
+
+    try:
+        for path, data in files.items():
+            # A link stays one.
+            file = Path(os.path.realpath(path))
+            part = file.with_name(f"{file.name}.{os.getpid()}.part")
+            parts[part] = file
+            part.write_bytes(data)
+            shutil.copymode(file, part)
+        yield put
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
