@@ -23,6 +23,7 @@ _PYTEST = "--jaxtyping-packages=transformer_lens,beartype.beartype"
 _PLUGINS = ("nbval", "pytest_doctestplus")
 _RUNTIME = ("torch", "transformers", "jaxtyping", "beartype")
 _TIMEOUT = 1800
+_FINDING = ": error:"
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def _types(root: Path, files: Sequence[str]) -> Check:
     """mypy on the package, with findings in other files left out: they were there before."""
 
     def ours(output: str) -> str:
-        lines = (line for line in output.splitlines() if ": error:" in line)
+        lines = (line for line in output.splitlines() if _FINDING in line)
         return "\n".join(line for line in lines if line.startswith(tuple(f"{f}:" for f in files)))
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -126,11 +127,16 @@ def _run(
     except subprocess.TimeoutExpired:
         return Check(name, None, f"took more than {_TIMEOUT // 60} minutes")
     output = ran.stdout + ran.stderr
-    if relevant is not None:
-        found = relevant(output)
-        return Check(name, not found, found.replace("\n", "; "))
     lines = [line for line in output.strip().splitlines() if line.strip()]
-    return Check(name, not ran.returncode, lines[-1].strip("= ") if lines else "")
+    last = lines[-1].strip("= ") if lines else ""
+    if relevant is None:
+        return Check(name, not ran.returncode, last)
+    found = relevant(output)
+    if found:
+        return Check(name, False, found.replace("\n", "; "))
+    # What is found elsewhere ends with 1; any other end says that it did not look at everything.
+    looked = ran.returncode == 0 or (ran.returncode == 1 and _FINDING in output)
+    return Check(name, True) if looked else Check(name, None, last or f"exit {ran.returncode}")
 
 
 def verified(spec: Path) -> dict[str, object] | None:
@@ -138,9 +144,9 @@ def verified(spec: Path) -> dict[str, object] | None:
     if any(find_spec(name) is None for name in ("torch", "transformers", "transformer_lens")):
         return None
     command = [sys.executable, "-m", "adaptergen", "verify", str(spec), "--json", "-"]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT)
     try:
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT)
         found = json.loads(ran.stdout)
-    except json.JSONDecodeError:
+    except (subprocess.TimeoutExpired, json.JSONDecodeError):
         return None
     return found if isinstance(found, dict) else None

@@ -77,6 +77,46 @@ def test_the_checks_run_on_the_checkout(
     assert "tests/integration/model_bridge/test_heron_tiny.py" in commands[4]
 
 
+MYPY = {
+    "ends well": (0, "", True, ""),
+    "finds something elsewhere": (1, "b.py:1: error: no\n", True, ""),
+    "finds something here": (1, "b.py:1: error: no\na.py:1: error: o\n", False, "a.py:1: error: o"),
+    "cannot parse this": (2, "a.py:1: error: bad\n", False, "a.py:1: error: bad"),
+    "cannot parse another": (2, "b.py:1: error: no\n", None, "b.py:1: error: no"),
+    "lacks a plugin": (2, 'p.toml:1: error: No "x"\n', None, 'p.toml:1: error: No "x"'),
+    "raises": (1, "Traceback\nImportError: x\n", None, "ImportError: x"),
+    "is killed": (-9, "", None, "exit -9"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MYPY)
+def test_mypy_has_passed_only_if_it_has_run(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, output, passed, told = MYPY[name]
+    ended = subprocess.CompletedProcess([], code, output, "")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    monkeypatch.setattr(checks, "find_spec", lambda name: name)
+    assert checks._types(tmp_path, ["a.py"]) == export.Check("mypy", passed, told)
+
+
+def test_mypy_without_its_plugin_has_not_passed(tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    (tmp_path / "pyproject.toml").write_text('[tool.mypy]\nplugins = ["no_such_plugin"]\n')
+    (tmp_path / "a.py").write_text("x: int = 1\n")
+    check = checks._types(tmp_path, ["a.py"])
+    assert check.passed is None and "no_such_plugin" in check.told
+
+
+def test_a_verification_that_takes_too_long_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(command: list[str], **_: object) -> None:
+        raise subprocess.TimeoutExpired(command, 1)
+
+    monkeypatch.setattr(subprocess, "run", slow)
+    monkeypatch.setattr(checks, "find_spec", lambda name: name)
+    assert export.verified(HELIUM) is None
+
+
 @pytest.mark.heavy
 def test_upstreams_registries_and_the_unit_test_pass_there(upstream: Path) -> None:
     done = export.run(upstream, [HELIUM], False, None)
