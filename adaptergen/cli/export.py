@@ -47,35 +47,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     target.add_argument(
         "--plugin", type=Path, metavar="DIR", help="make a package in this folder, named like it"
     )
-    parser.add_argument(
-        "--force", action="store_true",
-        help="with --plugin: overwrite files that were edited by hand",
-    )  # fmt: skip
-    parser.add_argument(
+    package = parser.add_argument_group("with --plugin")
+    package.add_argument(
+        "--force", action="store_true", help="overwrite files that were edited by hand"
+    )
+    checkout = parser.add_argument_group("with --into")
+    checkout.add_argument(
         "--dry-run", action="store_true",
         help="write nothing; print one diff that `git apply` takes",
     )  # fmt: skip
-    parser.add_argument(
+    checkout.add_argument(
         "--branch", metavar="NAME", help="make this branch, and commit what is written there"
     )
-    parser.add_argument(
+    checkout.add_argument(
         "--replace", action="store_true",
         help="take the place of an adapter that TransformerLens has; tells all that goes with it",
     )  # fmt: skip
-    parser.add_argument(
+    checkout.add_argument(
         "--pr", type=Path, metavar="FILE",
         help="write the text of the pull request, in the sections of upstream's template",
     )  # fmt: skip
-    parser.add_argument(
+    checkout.add_argument(
         "--no-check", dest="check", action="store_false",
         help="leave out what is run on the checkout afterwards: pycln, isort, black, mypy, "
         "upstream's test of the registries, the new tests, and the audit",
     )  # fmt: skip
+    parser.set_defaults(refuse=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
     """Export to a checkout, or make a package."""
+    _check_options(args)
     return _plugin(args) if args.plugin is not None else _checkout(args)
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """A usage error for an option that would have no effect."""
+    into = {
+        "--dry-run": args.dry_run, "--branch": args.branch is not None, "--replace": args.replace,
+        "--pr": args.pr is not None, "--no-check": not args.check,
+    }  # fmt: skip
+    if args.plugin is not None:
+        for option, given in into.items():
+            if given:
+                args.refuse(f"{option} goes with --into, not with --plugin")
+    elif args.force:
+        args.refuse("--force goes with --plugin, not with --into")
 
 
 def _checkout(args: argparse.Namespace) -> int:
