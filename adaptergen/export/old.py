@@ -84,9 +84,8 @@ class _Reader:
         (self.layer if inside else self.model)[name.removeprefix(f"{_BLOCKS}.")] = maybe
 
 
-def read_old(source: bytes, adapter: str, catalogue: Catalogue) -> OldAdapter:
+def read_old(tree: ast.Module, adapter: str, catalogue: Catalogue) -> OldAdapter:
     """What the class `adapter` in a module offers."""
-    tree = ast.parse(source)
     reader = _Reader(catalogue)
     cls = next(
         (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == adapter),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adaptergen.catalogue import Catalogue
+from adaptergen.edit.text import read
 from adaptergen.export.draft import Draft
 from adaptergen.export.observed import Observed, observe
 from adaptergen.export.old import OldAdapter, read_old
@@ -15,7 +16,7 @@ from adaptergen.export.served import Tested, instead, tested, vocabulary
 from adaptergen.export.upstream import REGISTRY_TEST, REGISTRY_TEST_CLASS
 from adaptergen.plan import Plan
 from adaptergen.plan.model import HookRow
-from adaptergen.problems import Failed, Place, Problem, listing
+from adaptergen.problems import Failed, Place, Problem, every, listing
 
 _NOTHING = "nothing"
 _ADAPTERS = "transformer_lens.model_bridge.supported_architectures"
@@ -59,13 +60,15 @@ def replaced(
     """
     there = {path: draft.read(path) for path in files}
     olds = {path: data for path, data in there.items() if data is not None and data != files[path]}
+    # Before anything is compared: all that stands in the way is told at once.
+    trees = dict(zip(olds, every(lambda path: _tree(olds[path], path), olds), strict=True))
     module = next(iter(files))
     gone: list[Gone] = []
     unread: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     if module in olds:
-        old = read_old(olds[module], plan.adapter_class, catalogue)
-        new = read_old(files[module], plan.adapter_class, catalogue)
+        old = read_old(trees[module], plan.adapter_class, catalogue)
+        new = read_old(_tree(files[module], module), plan.adapter_class, catalogue)
         users = _users(draft, plan, old.names - new.names, files)
         seen = observe(draft.checkout.root, spec, olds[module]) if old.unread else Observed()
         gone += _hooks(plan, old, seen)
@@ -79,29 +82,34 @@ def replaced(
         gone += [Gone("name", name, _NOTHING) for name in sorted(old.names - new.names)]
         how = f"not seen either, {seen.failed}" if seen.failed else "seen by running it"
         unread = tuple(f"not told by the old source, {how}: {what}" for what in old.unread)
-    gone += _tests(draft, plan, {path: olds[path] for path in olds if path != module}, files,
-                   catalogue)  # fmt: skip
+    tests = {path: tree for path, tree in trees.items() if path != module}
+    gone += _tests(draft, plan, tests, files, catalogue)
     return Replaced(tuple(olds), tuple(gone), unread, users)
 
 
+def _tree(data: bytes, path: str) -> ast.Module:
+    return read(data, path).tree()
+
+
 def _tests(
-    draft: Draft, plan: Plan, olds: Mapping[str, bytes], files: Mapping[str, bytes],
+    draft: Draft, plan: Plan, olds: Mapping[str, ast.Module], files: Mapping[str, bytes],
     catalogue: Catalogue,
 ) -> Iterator[Gone]:  # fmt: skip
     known = vocabulary(plan, catalogue)
     new = {
-        path: tested(data, known, followed=True)
+        path: tested(_tree(data, path), known, followed=True)
         for path, data in files.items()
         if path.startswith("tests/")
     }
-    registries = tested(draft.read(REGISTRY_TEST) or b"", known, followed=True)
+    registry = _tree(draft.read(REGISTRY_TEST) or b"", REGISTRY_TEST)
+    registries = tested(registry, known, followed=True)
     staying = [one for one in registries if one.name.startswith(f"{REGISTRY_TEST_CLASS}::")]
-    for path, data in olds.items():
+    for path, tree in olds.items():
         kept = {one.name for one in new[path]}
         # Of the same file first: it runs in the same place.
         others: list[Tested] = [*new[path], *(one for name, tests in new.items() if name != path
                                               for one in tests), *staying]  # fmt: skip
-        for one in tested(data, known):
+        for one in tested(tree, known):
             if one.name not in kept:
                 yield Gone("test", f"{path}::{one.name}", instead(one, others))
 
@@ -200,7 +208,7 @@ def _users(
             or f".{plan.spec.module} ".encode() not in text
         ):
             continue
-        tree = ast.parse(text)
+        tree = _tree(text, shown)
         bases = {ast.unparse(base) for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
                  for base in node.bases}  # fmt: skip
         for node in ast.walk(tree):
