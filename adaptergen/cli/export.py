@@ -27,14 +27,15 @@ problem, if the folder holds anything else, or if a file in it was edited by han
 """
 EXAMPLES = """\
 examples:
-  adaptergen export specs/helium.yaml --into ~/src/TransformerLens --dry-run | less
+  adaptergen export specs/helium.yaml --into ~/src/TransformerLens --branch add-helium --dry-run
   adaptergen export specs/helium.yaml --into ~/src/TransformerLens --branch add-helium
   adaptergen export specs/nemotron_h.yaml --into ~/src/TransformerLens --branch nemotron-h --replace
   adaptergen export specs/helium.yaml --plugin tl-helium
   adaptergen export specs/*.yaml --plugin ~/src/tl-adapters      several in one package
 
 exit codes:
-  0 written or up to date; 1 a check of the checkout failed, or a package was edited by hand;
+  0 written or up to date; 1 a check of the checkout or the commit failed, or a package was edited
+  by hand;
   2 refused, nothing was written: problems in a spec, the folder, the checkout or the environment
 """
 
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     checkout = parser.add_argument_group("with --into")
     checkout.add_argument(
         "--dry-run", action="store_true",
-        help="write nothing; print one diff that `git apply` takes",
+        help="write nothing; print one diff that `git apply` takes, or refuse as the export would",
     )  # fmt: skip
     checkout.add_argument(
         "--branch", metavar="NAME", help="make this branch, and commit what is written there"
@@ -99,7 +100,7 @@ def _checkout(args: argparse.Namespace) -> int:
     from adaptergen import export
 
     if args.dry_run:
-        done = export.dry_run(args.into, args.specs, args.replace)
+        done = export.dry_run(args.into, args.specs, args.replace, args.branch)
         sys.stdout.write(done.diff)
         sys.stdout.flush()
         _tell(done, "Would change")
@@ -118,7 +119,8 @@ def _checkout(args: argparse.Namespace) -> int:
         text = export.pull_request(done, checks, records)
         args.pr.write_text(text, encoding="utf-8", newline="\n")
         say(f"Wrote {args.pr}.")
-    return 1 if any(check.passed is False for check in checks) else 0
+    failed = done.uncommitted or any(check.passed is False for check in checks)
+    return 1 if failed else 0
 
 
 def _tell(done: Done, word: str) -> None:
@@ -135,6 +137,10 @@ def _tell(done: Done, word: str) -> None:
     say(f"{word} {count} file{'' if count == 1 else 's'}." if count else "Fine: nothing to change.")
     if done.committed:
         say(f"Committed on the branch {done.branch}.")
+    if done.uncommitted:
+        say(f"FAILED: the commit ({done.uncommitted})")
+        say(f"  The files are written, on the branch {done.branch}; only the commit is missing.")
+        say("  hint: mend that, then run the same command again, or `git commit`")
 
 
 def _plugin(args: argparse.Namespace) -> int:

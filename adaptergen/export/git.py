@@ -38,7 +38,9 @@ class Git:
 
     def is_branch_name(self, name: str) -> bool:
         """Whether git takes the name for a branch."""
-        return not _git(self.root, "check-ref-format", "--branch", name).returncode
+        found = _git(self.root, "check-ref-format", "--branch", name)
+        # Such as `@{-1}` stands for another one.
+        return not found.returncode and os.fsdecode(found.stdout).strip() == name
 
     def changed(self) -> tuple[str, ...]:
         """Files that differ from the last commit, new ones included, ignored ones not."""

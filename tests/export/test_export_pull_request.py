@@ -40,7 +40,7 @@ def test_the_sections_are_those_of_the_template(upstream: Path, run: Run, tmp_pa
 
 
 def test_figures_come_with_versions_and_what_was_not_run(upstream: Path, new_spec: Path) -> None:
-    done = export.dry_run(upstream, [new_spec], False)
+    done = export.dry_run(upstream, [new_spec], False, None)
     ran = [export.Check("black", True), export.Check("mypy", False, "x.py:1: error"),
            export.Check("pycln", None, "pycln not installed")]  # fmt: skip
     text = export.pull_request(done, ran, [RECORD])

@@ -84,8 +84,9 @@ def refused_state(name: str, upstream: Path, tmp_path: Path) -> list[str]:
     elif name == "branch-exists":
         git(upstream, "branch", "other")
         return ["--branch", "other"]
-    elif name == "git-failed":
-        return ["--branch", "a..b"]
+    elif name in ("git-failed", "no name", "another's name"):
+        git(upstream, "switch", "--quiet", "dev")
+        return ["--branch", {"no name": "", "another's name": "@{-1}"}.get(name, "a..b")]
     elif name == "no repository":
         shutil.rmtree(upstream / ".git")
         return ["--branch", "work"]
@@ -100,7 +101,7 @@ REFUSED = {
     "dirty-tree": "", "detached-head": "", "protected-branch": "", "branch-exists": "",
     "git-failed": "", "not-transformer-lens": "", "named dev": "protected-branch",
     "named main": "protected-branch", "no repository": "git-failed",
-    "a package": "not-transformer-lens",
+    "a package": "not-transformer-lens", "no name": "git-failed", "another's name": "git-failed",
 }  # fmt: skip
 
 
@@ -110,9 +111,10 @@ def test_a_checkout_in_a_state_that_is_refused(
 ) -> None:
     extra = refused_state(name, upstream, tmp_path)
     before = content(upstream)
-    done = run("export", new_spec, "--into", upstream, "--no-check", *extra)
-    assert done.code == 2 and content(upstream) == before
-    assert f"error[{REFUSED[name] or name}]" in done.err and "hint: " in done.err
+    for dry in ([], ["--dry-run"]):
+        done = run("export", new_spec, "--into", upstream, "--no-check", *extra, *dry)
+        assert (done.code, done.out) == (2, "") and content(upstream) == before
+        assert f"error[{REFUSED[name] or name}]" in done.err and "hint: " in done.err
 
 
 def test_every_code_of_a_checkout_is_tried() -> None:
