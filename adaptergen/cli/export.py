@@ -38,6 +38,8 @@ exit codes:
   by hand;
   2 refused, nothing was written: problems in a spec, the folder, the checkout or the environment
 """
+#: Why the text of a pull request has no figures.
+_LEFT_OUT = "it was not run (--no-check)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,6 +101,8 @@ def _check_options(args: argparse.Namespace) -> None:
 def _checkout(args: argparse.Namespace) -> int:
     from adaptergen import export
 
+    if args.pr is not None:
+        _check_target(args.pr)
     if args.dry_run:
         done = export.dry_run(args.into, args.specs, args.replace, args.branch)
         sys.stdout.write(done.diff)
@@ -108,7 +112,7 @@ def _checkout(args: argparse.Namespace) -> int:
         done = export.run(args.into, args.specs, args.replace, args.branch)
         _tell(done, "Changed")
     checks: list[export.Check] = []
-    records: list[dict[str, object] | None] = [None for _ in args.specs]
+    records: list[dict[str, object] | str] = [_LEFT_OUT for _ in args.specs]
     if args.check and not args.dry_run:
         for check in export.run_checks(done):
             say(check.line)
@@ -121,6 +125,21 @@ def _checkout(args: argparse.Namespace) -> int:
         say(f"Wrote {args.pr}.")
     failed = done.uncommitted or any(check.passed is False for check in checks)
     return 1 if failed else 0
+
+
+def _check_target(file: Path) -> None:
+    """`OutputError` if the text cannot be written there: before anything else is."""
+    import os
+
+    from adaptergen.output import OutputError
+
+    folder = file.parent
+    if file.is_dir():
+        raise OutputError("this is a folder", "name a file in it with --pr", file)
+    if not folder.is_dir():
+        raise OutputError("there is no such folder", "make it, or name another with --pr", folder)
+    if not os.access(file if file.exists() else folder, os.W_OK):
+        raise OutputError("this cannot be written", "name another file with --pr", file)
 
 
 def _tell(done: Done, word: str) -> None:

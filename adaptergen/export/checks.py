@@ -17,11 +17,14 @@ from pathlib import Path
 
 from adaptergen.export.command import Done
 from adaptergen.export.upstream import REGISTRY_TEST, REGISTRY_TEST_CLASS
+from adaptergen.problems import listing
 
 _PYTEST = "--jaxtyping-packages=transformer_lens,beartype.beartype"
 #: What upstream's options need beside pytest.
 _PLUGINS = ("nbval", "pytest_doctestplus")
 _RUNTIME = ("torch", "transformers", "jaxtyping", "beartype")
+#: What `adaptergen verify` needs.
+_MEASURED = ("torch", "transformers", "transformer_lens")
 _TIMEOUT = 1800
 _FINDING = ": error:"
 
@@ -139,14 +142,18 @@ def _run(
     return Check(name, True) if looked else Check(name, None, last or f"exit {ran.returncode}")
 
 
-def verified(spec: Path) -> dict[str, object] | None:
-    """What `adaptergen verify` measures on tiny models; None where it cannot run."""
-    if any(find_spec(name) is None for name in ("torch", "transformers", "transformer_lens")):
-        return None
+def verified(spec: Path) -> dict[str, object] | str:
+    """What `adaptergen verify` measures on tiny models; or why there is no such record."""
+    missing = [name for name in _MEASURED if find_spec(name) is None]
+    if missing:
+        return f"{listing(missing)} {'is' if len(missing) == 1 else 'are'} not installed here"
     command = [sys.executable, "-m", "adaptergen", "verify", str(spec), "--json", "-"]
     try:
         ran = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT)
         found = json.loads(ran.stdout)
-    except (subprocess.TimeoutExpired, json.JSONDecodeError):
-        return None
-    return found if isinstance(found, dict) else None
+    except subprocess.TimeoutExpired:
+        return f"`adaptergen verify` took more than {_TIMEOUT // 60} minutes"
+    except json.JSONDecodeError:
+        told = ran.stderr.strip().splitlines()
+        return f"`adaptergen verify` failed: {told[-1].strip() if told else 'no message'}"
+    return found if isinstance(found, dict) else "`adaptergen verify` gave no record"

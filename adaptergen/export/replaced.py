@@ -52,14 +52,13 @@ class Replaced:
 
 
 def replaced(
-    draft: Draft, spec: Path, plan: Plan, files: Mapping[str, bytes], catalogue: Catalogue
-) -> Replaced:
+    draft: Draft, spec: Path, plan: Plan, files: Mapping[str, bytes], olds: Mapping[str, bytes],
+    catalogue: Catalogue,
+) -> Replaced:  # fmt: skip
     """Compare the old files with those that take their place; `Failed` if others need the old.
 
     What reading the old adapter does not tell is seen by running it, where that can be done.
     """
-    there = {path: draft.read(path) for path in files}
-    olds = {path: data for path, data in there.items() if data is not None and data != files[path]}
     # Before anything is compared: all that stands in the way is told at once.
     trees = dict(zip(olds, every(lambda path: _tree(olds[path], path), olds), strict=True))
     module = next(iter(files))

@@ -108,13 +108,74 @@ def test_mypy_without_its_plugin_has_not_passed(tmp_path: Path) -> None:
     assert check.passed is None and "no_such_plugin" in check.told
 
 
-def test_a_verification_that_takes_too_long_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow(command: list[str], **_: object) -> None:
-        raise subprocess.TimeoutExpired(command, 1)
+ENDS = {
+    "took more than 30 minutes": None,
+    "failed: no torch today": ("", "Traceback\nno torch today\n"),
+    "failed: no message": ("", ""),
+    "gave no record": ("[]", ""),
+}
 
-    monkeypatch.setattr(subprocess, "run", slow)
+
+@pytest.mark.parametrize("told", ENDS)
+def test_a_verification_that_gives_nothing_says_why(
+    told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        output = ENDS[told]
+        if output is None:
+            raise subprocess.TimeoutExpired(command, 1)
+        return subprocess.CompletedProcess(command, 2, *output)
+
+    monkeypatch.setattr(subprocess, "run", ended)
     monkeypatch.setattr(checks, "find_spec", lambda name: name)
-    assert export.verified(HELIUM) is None
+    assert export.verified(HELIUM) == f"`adaptergen verify` {told}"
+    monkeypatch.setattr(checks, "find_spec", lambda name: None if name == "torch" else name)
+    assert export.verified(HELIUM) == "`torch` is not installed here"
+
+
+def test_figures_that_were_left_out_are_told_so(
+    upstream: Path, new_spec: Path, run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "pr.md"
+    command = ["export", new_spec, "--into", upstream, "--dry-run", "--pr", file]
+    assert run(*command, "--no-check").code == 0
+    measured = file.read_text(encoding="utf-8").partition("### Measured")[2]
+    assert measured.startswith("\n\nNothing: it was not run (--no-check).\n")
+
+
+@pytest.mark.parametrize("told", ["upstream's branch", "none", "upstream has ours"])
+def test_the_text_is_the_same_once_it_is_committed(
+    told: str, upstream: Path, run: Run, tmp_path: Path
+) -> None:
+    if told == "none":
+        git(upstream, "remote", "remove", "origin")
+        git(upstream, "branch", "--quiet", "-D", "dev")
+    texts = []
+    for name in ("a.md", "b.md"):
+        done = run(
+            "export", NEMOTRON, "--into", upstream, "--no-check", "--replace", "--branch", "b",
+            "--pr", tmp_path / name,
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        texts.append((tmp_path / name).read_text(encoding="utf-8"))
+        if told == "upstream has ours":
+            git(upstream, "branch", "--quiet", "--force", "dev", "b")
+    assert "Replaces the adapter of" in texts[0] and "goes: name _make_optional" in texts[0]
+    if told == "upstream has ours":
+        assert "goes: " not in texts[1]
+    else:
+        assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("name", ["a folder", "no folder"])
+def test_a_text_that_cannot_be_written_stops_the_export(
+    name: str, upstream: Path, new_spec: Path, run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path if name == "a folder" else tmp_path / "missing" / "pr.md"
+    before = content(upstream)
+    done = run("export", new_spec, "--into", upstream, "--no-check", "--branch", "x", "--pr", file)
+    assert done.code == 2 and content(upstream) == before and "hint: " in done.err
+    assert git(upstream, "branch", "--show-current").strip() == "work"
 
 
 @pytest.mark.heavy
