@@ -14,12 +14,12 @@ from adaptergen.export.observed import Observed, observe
 from adaptergen.export.old import OldAdapter, read_old
 from adaptergen.export.served import Tested, instead, tested, vocabulary
 from adaptergen.export.upstream import REGISTRY_TEST, REGISTRY_TEST_CLASS
+from adaptergen.export.users import users_of
 from adaptergen.plan import Plan
 from adaptergen.plan.model import HookRow
-from adaptergen.problems import Failed, Place, Problem, every, listing
+from adaptergen.problems import every
 
 _NOTHING = "nothing"
-_ADAPTERS = "transformer_lens.model_bridge.supported_architectures"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def replaced(
     if module in olds:
         old = read_old(trees[module], plan.adapter_class, catalogue)
         new = read_old(_tree(files[module], module), plan.adapter_class, catalogue)
-        users = _users(draft, plan, old.names - new.names, files)
+        users = users_of(draft, plan, old.names, old.names - new.names, files)
         seen = observe(draft.checkout.root, spec, olds[module]) if old.unread else Observed()
         gone += _hooks(plan, old, seen)
         before, after = {**seen.settings, **old.settings}, {**seen.instead, **new.settings}
@@ -187,44 +187,3 @@ def _settings(
             yield Gone("config attribute", f"{name} = {value}", same if known else _NOTHING)
         elif new[name] != value:
             yield Gone("config attribute", f"{name} = {value}", f"{name} = {new[name]}")
-
-
-def _users(
-    draft: Draft, plan: Plan, goes: frozenset[str], files: Mapping[str, bytes]
-) -> tuple[str, ...]:
-    """Who imports from the module; `Failed` if a file that stays imports a name that goes."""
-    module = f"{_ADAPTERS}.{plan.spec.module}"
-    users, problems = [], []
-    root = draft.checkout.root
-    paths = [
-        path for folder in ("transformer_lens", "tests") for path in (root / folder).rglob("*.py")
-    ]
-    for path in sorted(paths):
-        shown, text = path.relative_to(root).as_posix(), path.read_bytes()
-        if (
-            shown in files
-            or path.name == "__init__.py"
-            or f".{plan.spec.module} ".encode() not in text
-        ):
-            continue
-        tree = _tree(text, shown)
-        bases = {ast.unparse(base) for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
-                 for base in node.bases}  # fmt: skip
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.module == module:
-                users.append(f"{shown}:{node.lineno}")
-                # Who derives from the old class may count on anything that it has.
-                used = sorted({alias.name for alias in node.names} & (goes | bases))
-                problems += [_in_use(shown, node, used, module)] if used else []
-    if problems:
-        raise Failed(problems)
-    return tuple(users)
-
-
-def _in_use(path: str, node: ast.ImportFrom, used: list[str], module: str) -> Problem:
-    return Problem(
-        "adapter-in-use",
-        f"{listing(used)} of `{module}` is used here, and goes with the old adapter",
-        "move it to a module of its own first; then replace the adapter",
-        Place(path, node.lineno),
-    )
