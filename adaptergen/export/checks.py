@@ -154,6 +154,8 @@ def verified(spec: Path) -> dict[str, object] | str:
     except subprocess.TimeoutExpired:
         return f"`adaptergen verify` took more than {_TIMEOUT // 60} minutes"
     except json.JSONDecodeError:
-        told = ran.stderr.strip().splitlines()
-        return f"`adaptergen verify` failed: {told[-1].strip() if told else 'no message'}"
+        told = ran.stderr.strip().splitlines() or ["no message"]
+        # How many problems there are, and hints, come after the first of them.
+        first = (line for line in told if "error[" in line or line.startswith("adaptergen failed"))
+        return f"`adaptergen verify` failed: {next(first, told[-1]).strip()}"
     return found if isinstance(found, dict) else "`adaptergen verify` gave no record"

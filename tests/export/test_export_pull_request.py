@@ -111,6 +111,10 @@ def test_mypy_without_its_plugin_has_not_passed(tmp_path: Path) -> None:
 ENDS = {
     "took more than 30 minutes": None,
     "failed: no torch today": ("", "Traceback\nno torch today\n"),
+    "failed: x.yaml:1: error[bad-value]: no": (
+        "",
+        "x.yaml:1: error[bad-value]: no\n\n1 problem.\n",
+    ),
     "failed: no message": ("", ""),
     "gave no record": ("[]", ""),
 }
