@@ -27,16 +27,19 @@ problem, if the folder holds anything else, or if a file in it was edited by han
 """
 EXAMPLES = """\
 examples:
-  adaptergen export specs/helium.yaml --into ~/src/TransformerLens --dry-run | less
+  adaptergen export specs/helium.yaml --into ~/src/TransformerLens --branch add-helium --dry-run
   adaptergen export specs/helium.yaml --into ~/src/TransformerLens --branch add-helium
   adaptergen export specs/nemotron_h.yaml --into ~/src/TransformerLens --branch nemotron-h --replace
   adaptergen export specs/helium.yaml --plugin tl-helium
   adaptergen export specs/*.yaml --plugin ~/src/tl-adapters      several in one package
 
 exit codes:
-  0 written or up to date; 1 a check of the checkout failed, or a package was edited by hand;
+  0 written or up to date; 1 a check of the checkout or the commit failed, or a package was edited
+  by hand;
   2 refused, nothing was written: problems in a spec, the folder, the checkout or the environment
 """
+#: Why the text of a pull request has no figures.
+_LEFT_OUT = "it was not run (--no-check)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,42 +50,61 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     target.add_argument(
         "--plugin", type=Path, metavar="DIR", help="make a package in this folder, named like it"
     )
-    parser.add_argument(
-        "--force", action="store_true",
-        help="with --plugin: overwrite files that were edited by hand",
-    )  # fmt: skip
-    parser.add_argument(
+    package = parser.add_argument_group("with --plugin")
+    package.add_argument(
+        "--force", action="store_true", help="overwrite files that were edited by hand"
+    )
+    checkout = parser.add_argument_group("with --into")
+    checkout.add_argument(
         "--dry-run", action="store_true",
-        help="write nothing; print one diff that `git apply` takes",
+        help="write nothing; print one diff that `git apply` takes, or refuse as the export would",
     )  # fmt: skip
-    parser.add_argument(
+    checkout.add_argument(
         "--branch", metavar="NAME", help="make this branch, and commit what is written there"
     )
-    parser.add_argument(
+    checkout.add_argument(
         "--replace", action="store_true",
         help="take the place of an adapter that TransformerLens has; tells all that goes with it",
     )  # fmt: skip
-    parser.add_argument(
+    checkout.add_argument(
         "--pr", type=Path, metavar="FILE",
         help="write the text of the pull request, in the sections of upstream's template",
     )  # fmt: skip
-    parser.add_argument(
+    checkout.add_argument(
         "--no-check", dest="check", action="store_false",
         help="leave out what is run on the checkout afterwards: pycln, isort, black, mypy, "
         "upstream's test of the registries, the new tests, and the audit",
     )  # fmt: skip
+    parser.set_defaults(refuse=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
     """Export to a checkout, or make a package."""
+    _check_options(args)
     return _plugin(args) if args.plugin is not None else _checkout(args)
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """A usage error for an option that would have no effect."""
+    into = {
+        "--dry-run": args.dry_run, "--branch": args.branch is not None, "--replace": args.replace,
+        "--pr": args.pr is not None, "--no-check": not args.check,
+    }  # fmt: skip
+    if args.plugin is not None:
+        for option, given in into.items():
+            if given:
+                args.refuse(f"{option} goes with --into, not with --plugin")
+    elif args.force:
+        args.refuse("--force goes with --plugin, not with --into")
 
 
 def _checkout(args: argparse.Namespace) -> int:
     from adaptergen import export
 
+    if args.pr is not None:
+        _check_target(args.pr)
     if args.dry_run:
-        done = export.dry_run(args.into, args.specs, args.replace)
+        done = export.dry_run(args.into, args.specs, args.replace, args.branch)
         sys.stdout.write(done.diff)
         sys.stdout.flush()
         _tell(done, "Would change")
@@ -90,7 +112,7 @@ def _checkout(args: argparse.Namespace) -> int:
         done = export.run(args.into, args.specs, args.replace, args.branch)
         _tell(done, "Changed")
     checks: list[export.Check] = []
-    records: list[dict[str, object] | None] = [None for _ in args.specs]
+    records: list[dict[str, object] | str] = [_LEFT_OUT for _ in args.specs]
     if args.check and not args.dry_run:
         for check in export.run_checks(done):
             say(check.line)
@@ -101,7 +123,23 @@ def _checkout(args: argparse.Namespace) -> int:
         text = export.pull_request(done, checks, records)
         args.pr.write_text(text, encoding="utf-8", newline="\n")
         say(f"Wrote {args.pr}.")
-    return 1 if any(check.passed is False for check in checks) else 0
+    failed = done.uncommitted or any(check.passed is False for check in checks)
+    return 1 if failed else 0
+
+
+def _check_target(file: Path) -> None:
+    """`OutputError` if the text cannot be written there: before anything else is."""
+    import os
+
+    from adaptergen.output import OutputError
+
+    folder = file.parent
+    if file.is_dir():
+        raise OutputError("this is a folder", "name a file in it with --pr", file)
+    if not folder.is_dir():
+        raise OutputError("there is no such folder", "make it, or name another with --pr", folder)
+    if not os.access(file if file.exists() else folder, os.W_OK):
+        raise OutputError("this cannot be written", "name another file with --pr", file)
 
 
 def _tell(done: Done, word: str) -> None:
@@ -118,6 +156,10 @@ def _tell(done: Done, word: str) -> None:
     say(f"{word} {count} file{'' if count == 1 else 's'}." if count else "Fine: nothing to change.")
     if done.committed:
         say(f"Committed on the branch {done.branch}.")
+    if done.uncommitted:
+        say(f"FAILED: the commit ({done.uncommitted})")
+        say(f"  The files are written, on the branch {done.branch}; only the commit is missing.")
+        say("  hint: mend that, then run the same command again, or `git commit`")
 
 
 def _plugin(args: argparse.Namespace) -> int:

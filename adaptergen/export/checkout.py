@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from adaptergen.audit.gaps import GAPS
@@ -10,7 +11,7 @@ from adaptergen.catalogue import CatalogueError, RegistrationSite, load
 from adaptergen.catalogue.checkout import version_in
 from adaptergen.catalogue.tree import locate
 from adaptergen.export.git import Git
-from adaptergen.export.upstream import MODELS_FILE, PASSTHROUGH_FILE
+from adaptergen.export.upstream import MODELS_FILE, PASSTHROUGH_FILE, PROTECTED
 from adaptergen.output import read_file
 from adaptergen.problems import Failed, Place, Problem
 
@@ -39,6 +40,18 @@ class Checkout:
                 self.git.committed(path) if committed and self.git else self.now(path)
             )
         return self._base[path]
+
+    @cached_property
+    def _parted(self) -> str | None:
+        return self.git.parted(sorted(PROTECTED)) if self.git else None
+
+    def upstreams(self, path: str) -> bytes | None:
+        """The file as upstream has it, or as it was before it was last changed if none can tell."""
+        if self.git is None:
+            return self.base(path)
+        if self._parted is not None:
+            return self.git.committed(path, self._parted)
+        return self.git.before(path)
 
     @property
     def sites(self) -> tuple[RegistrationSite, ...]:

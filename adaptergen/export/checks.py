@@ -17,12 +17,16 @@ from pathlib import Path
 
 from adaptergen.export.command import Done
 from adaptergen.export.upstream import REGISTRY_TEST, REGISTRY_TEST_CLASS
+from adaptergen.problems import listing
 
 _PYTEST = "--jaxtyping-packages=transformer_lens,beartype.beartype"
 #: What upstream's options need beside pytest.
 _PLUGINS = ("nbval", "pytest_doctestplus")
 _RUNTIME = ("torch", "transformers", "jaxtyping", "beartype")
+#: What `adaptergen verify` needs.
+_MEASURED = ("torch", "transformers", "transformer_lens")
 _TIMEOUT = 1800
+_FINDING = ": error:"
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def _types(root: Path, files: Sequence[str]) -> Check:
     """mypy on the package, with findings in other files left out: they were there before."""
 
     def ours(output: str) -> str:
-        lines = (line for line in output.splitlines() if ": error:" in line)
+        lines = (line for line in output.splitlines() if _FINDING in line)
         return "\n".join(line for line in lines if line.startswith(tuple(f"{f}:" for f in files)))
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -126,21 +130,32 @@ def _run(
     except subprocess.TimeoutExpired:
         return Check(name, None, f"took more than {_TIMEOUT // 60} minutes")
     output = ran.stdout + ran.stderr
-    if relevant is not None:
-        found = relevant(output)
-        return Check(name, not found, found.replace("\n", "; "))
     lines = [line for line in output.strip().splitlines() if line.strip()]
-    return Check(name, not ran.returncode, lines[-1].strip("= ") if lines else "")
+    last = lines[-1].strip("= ") if lines else ""
+    if relevant is None:
+        return Check(name, not ran.returncode, last)
+    found = relevant(output)
+    if found:
+        return Check(name, False, found.replace("\n", "; "))
+    # What is found elsewhere ends with 1; any other end says that it did not look at everything.
+    looked = ran.returncode == 0 or (ran.returncode == 1 and _FINDING in output)
+    return Check(name, True) if looked else Check(name, None, last or f"exit {ran.returncode}")
 
 
-def verified(spec: Path) -> dict[str, object] | None:
-    """What `adaptergen verify` measures on tiny models; None where it cannot run."""
-    if any(find_spec(name) is None for name in ("torch", "transformers", "transformer_lens")):
-        return None
+def verified(spec: Path) -> dict[str, object] | str:
+    """What `adaptergen verify` measures on tiny models; or why there is no such record."""
+    missing = [name for name in _MEASURED if find_spec(name) is None]
+    if missing:
+        return f"{listing(missing)} {'is' if len(missing) == 1 else 'are'} not installed here"
     command = [sys.executable, "-m", "adaptergen", "verify", str(spec), "--json", "-"]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT)
     try:
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT)
         found = json.loads(ran.stdout)
+    except subprocess.TimeoutExpired:
+        return f"`adaptergen verify` took more than {_TIMEOUT // 60} minutes"
     except json.JSONDecodeError:
-        return None
-    return found if isinstance(found, dict) else None
+        told = ran.stderr.strip().splitlines() or ["no message"]
+        # How many problems there are, and hints, come after the first of them.
+        first = (line for line in told if "error[" in line or line.startswith("adaptergen failed"))
+        return f"`adaptergen verify` failed: {next(first, told[-1]).strip()}"
+    return found if isinstance(found, dict) else "`adaptergen verify` gave no record"

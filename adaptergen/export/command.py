@@ -23,6 +23,8 @@ class Done:
     recovered: bool = False
     branch: str | None = None
     committed: bool = False
+    uncommitted: str = ""
+    """Why the commit is missing, though the files are written."""
 
     @property
     def diff(self) -> str:
@@ -30,15 +32,14 @@ class Done:
         return "".join(entry.diff() for entry in self.entries)
 
 
-def dry_run(into: Path, specs: Sequence[Path], replacing: bool) -> Done:
-    """What an export would do; nothing is written."""
+def dry_run(into: Path, specs: Sequence[Path], replacing: bool, branch: str | None) -> Done:
+    """What an export would do, refused where it would be; nothing is written."""
     checkout = open_checkout(into)
     if interrupted(checkout.root) is not None:
         raise OutputError(
             "an export was interrupted here", "run it again without --dry-run", checkout.root
         )
-    export = make_export(checkout, specs, replacing)
-    _check_clean(export)
+    export = _made(checkout, specs, replacing, branch)
     return Done(export, export.draft.entries())
 
 
@@ -47,38 +48,56 @@ def run(into: Path, specs: Sequence[Path], replacing: bool, branch: str | None) 
     root = open_checkout(into).root
     recovered = recover(root) is not None
     checkout = open_checkout(into)
-    _check_branch(checkout, branch)
-    export = make_export(checkout, specs, replacing)
-    _check_clean(export)
+    export = _made(checkout, specs, replacing, branch)
     entries = export.draft.entries()
     if branch is None or checkout.git is None:
         if entries:
             put(root, entries)
         return Done(export, entries, recovered)
-    committed = _on_branch(checkout.git, branch, export, entries)
-    return Done(export, entries, recovered, branch, committed)
+    pending = _pending(export)
+    _write_on_branch(checkout.git, branch, export, entries)
+    if not pending:
+        return Done(export, entries, recovered, branch)
+    try:
+        checkout.git.commit(pending, _message(export))
+    except Failed as failed:
+        # The files lie there and are what was asked for, so they stay.
+        told = "; ".join(problem.message for problem in failed.problems)
+        return Done(export, entries, recovered, branch, uncommitted=told)
+    return Done(export, entries, recovered, branch, committed=True)
 
 
-def _on_branch(git: Git, branch: str, export: Export, entries: tuple[Entry, ...]) -> bool:
+def _made(checkout: Checkout, specs: Sequence[Path], replacing: bool, branch: str | None) -> Export:
+    """The export, with everything checked that may stand in its way."""
+    _check_branch(checkout, branch)
+    export = make_export(checkout, specs, replacing)
+    _check_clean(export)
+    if branch is not None and checkout.git is not None and _pending(export):
+        checkout.git.check_identity()
+    return export
+
+
+def _pending(export: Export) -> list[str]:
+    """The files that a commit would hold."""
+    draft = export.draft
+    return sorted({*(entry.path for entry in draft.entries()), *draft.checkout.changed})
+
+
+def _write_on_branch(git: Git, branch: str, export: Export, entries: tuple[Entry, ...]) -> None:
     before = git.branch()
-    checkout = export.draft.checkout
-    pending = sorted({*(entry.path for entry in entries), *checkout.changed})
+    root = export.draft.checkout.root
     if before == branch:
         if entries:
-            put(checkout.root, entries)
-    elif pending:
-        git.check_identity()
+            put(root, entries)
+    elif _pending(export):
         git.switch(branch, create=True)
         try:
-            put(checkout.root, entries)
+            put(root, entries)
         except BaseException:
             if before is not None:
                 git.switch(before)
                 git.delete(branch)
             raise
-    if pending:
-        git.commit(pending, _message(export))
-    return bool(pending)
 
 
 def _message(export: Export) -> str:
@@ -115,8 +134,9 @@ def _check_branch(checkout: Checkout, branch: str | None) -> None:
     if current is None:
         message = "the head is detached: a commit here belongs to no branch"
         raise Failed([Problem("detached-head", message, "`git switch dev` first", place)])
-    if (branch or current) in PROTECTED:
-        message = f"upstream takes no contribution from a branch called {quote(branch or current)}"
+    wanted = current if branch is None else branch
+    if wanted in PROTECTED:
+        message = f"upstream takes no contribution from a branch called {quote(wanted)}"
         hint = f"name another one with --branch; {listing(sorted(PROTECTED))} are upstream's own"
         raise Failed([Problem("protected-branch", message, hint, place)])
     if branch is None or branch == current:

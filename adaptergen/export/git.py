@@ -38,17 +38,36 @@ class Git:
 
     def is_branch_name(self, name: str) -> bool:
         """Whether git takes the name for a branch."""
-        return not _git(self.root, "check-ref-format", "--branch", name).returncode
+        found = _git(self.root, "check-ref-format", "--branch", name)
+        # Such as `@{-1}` stands for another one.
+        return not found.returncode and os.fsdecode(found.stdout).strip() == name
 
     def changed(self) -> tuple[str, ...]:
         """Files that differ from the last commit, new ones included, ignored ones not."""
         told = self._do("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
         return tuple(os.fsdecode(entry)[3:] for entry in told.split(b"\0") if entry)
 
-    def committed(self, path: str) -> bytes | None:
-        """A file as of the last commit, as git would write it here; None if it had none."""
-        found = _git(self.root, "cat-file", "--filters", f"HEAD:{path}")
+    def committed(self, path: str, commit: str = "HEAD") -> bytes | None:
+        """A file as of a commit, as git would write it here; None if it had none."""
+        found = _git(self.root, "cat-file", "--filters", f"{commit}:{path}")
         return None if found.returncode else found.stdout
+
+    def parted(self, branches: Iterable[str]) -> str | None:
+        """The last commit that this branch shares with one of these, here or on a remote."""
+        names = [f"refs/{where}/{name}" for name in branches for where in ("heads", "remotes/*")]
+        told = self._do("for-each-ref", "--format=%(refname)", *sorted(names))
+        shared: dict[str, int] = {}
+        for ref in os.fsdecode(told).split():
+            found = _git(self.root, "merge-base", "HEAD", ref)
+            if not found.returncode:
+                base = os.fsdecode(found.stdout).strip()
+                shared[base] = int(self._do("rev-list", "--count", f"{base}..HEAD"))
+        return min(shared, key=lambda base: shared[base], default=None)
+
+    def before(self, path: str) -> bytes | None:
+        """A file as it was before the last commit that changed it; None if it was not there."""
+        last = os.fsdecode(self._do("rev-list", "--max-count=1", "HEAD", "--", path)).strip()
+        return self.committed(path, f"{last}^") if last else None
 
     def switch(self, name: str, *, create: bool = False) -> None:
         """Check out a branch."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -74,7 +74,8 @@ def _adapter(spec: Path, draft: Draft, catalogue: Catalogue, replacing: bool) ->
     old = _old_module(draft, catalogue, made, contributed)
     if (there or old) and not replacing:
         raise Failed([_exists(spec, made, there or [old])])
-    gone = replaced(draft, spec, made, contributed, catalogue) if there else None
+    olds = _olds(draft, contributed)
+    gone = replaced(draft, spec, made, contributed, olds, catalogue) if olds else None
     for name, data in contributed.items():
         draft.put(name, data)
     registry = json.loads(files["registry.json"])
@@ -95,6 +96,18 @@ def _adapter(spec: Path, draft: Draft, catalogue: Catalogue, replacing: bool) ->
         if name not in catalogue.abilities
     ]
     return Adapter(made, tuple(contributed), gone, tuple(notes))
+
+
+def _olds(draft: Draft, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files that go: what was committed, or upstream's where ours was committed already."""
+    olds: dict[str, bytes] = {}
+    for path, data in files.items():
+        old = draft.read(path)
+        if old == data:
+            old = draft.checkout.upstreams(path)
+        if old is not None and old != data:
+            olds[path] = old
+    return olds
 
 
 def _planned(spec: Path, catalogue: Catalogue) -> Plan:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from adaptergen.catalogue import Catalogue
+from adaptergen.export.assigned import Settings, changes, targets
 
 _BLOCKS = "blocks"
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ class _Reader:
                 self.mapping(keyword.value, f"{name}.")
         for hook in hooks:
             self._add(f"{name}.{hook}", f"{name}.{hook}")
-        for alias, targets in component.hook_aliases.items():
-            self._add(f"{name}.{alias}", f"{name}.{targets[0]}" if targets else name)
+        for alias, led_to in component.hook_aliases.items():
+            self._add(f"{name}.{alias}", f"{name}.{led_to[0]}" if led_to else name)
 
     def _add(self, name: str, target: str) -> None:
         inside = name.startswith(f"{_BLOCKS}.")
@@ -84,69 +86,54 @@ class _Reader:
         (self.layer if inside else self.model)[name.removeprefix(f"{_BLOCKS}.")] = maybe
 
 
-def read_old(source: bytes, adapter: str, catalogue: Catalogue) -> OldAdapter:
+def read_old(tree: ast.Module, adapter: str, catalogue: Catalogue) -> OldAdapter:
     """What the class `adapter` in a module offers."""
-    tree = ast.parse(source)
     reader = _Reader(catalogue)
     cls = next(
         (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == adapter),
         None,
     )
-    scopes: list[ast.AST] = [cls] if cls else []
+    # What the module's own functions do, they do for the class.
+    functions = [node for node in tree.body if isinstance(node, _FUNCTIONS)]
+    scopes: list[ast.AST] = [cls, *functions] if cls else []
     if cls is not None:
         for base in cls.bases:
             if ast.unparse(base) != "ArchitectureAdapter":
                 reader.unread.append(f"line {cls.lineno}: what `{ast.unparse(base)}` hands down")
-    for scope in scopes:
-        for node in ast.walk(scope):
-            match node:
-                case ast.Assign(targets=[ast.Attribute(attr="component_mapping")], value=value):
-                    reader.mapping(value)
-                case ast.AnnAssign(
-                    target=ast.Attribute(attr="component_mapping"), value=ast.expr() as value
-                ):
-                    reader.mapping(value)
+    read = set()
+    for node in (node for scope in scopes for node in ast.walk(scope)):
+        for target, value, _ in targets(node):
+            match target:
+                case ast.Attribute(attr="component_mapping") | ast.Name(id="component_mapping"):
+                    if value is not None:
+                        reader.mapping(value)
+                        read.add(target)
+    settings = Settings(scopes)
+    reader.unread += [
+        f"line {line}: `{text}`"
+        for line, text in sorted({*changes(scopes, read), *settings.unread})
+    ]
     return OldAdapter(
         reader.model,
         reader.layer,
-        dict(_settings(cls) if cls else ()),
-        frozenset(_members(cls) if cls else ()),
+        {name: " or ".join(values) for name, values in settings.values.items()},
+        frozenset(_bound(cls) if cls else ()),
         frozenset(_bound(tree)),
         tuple(reader.unread),
     )
 
 
-def _settings(cls: ast.ClassDef) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(cls):
+def _bound(scope: ast.Module | ast.ClassDef) -> Iterator[str]:
+    for node in scope.body:
         match node:
-            case ast.Assign(
-                targets=[ast.Attribute(value=ast.Attribute(attr="cfg"), attr=name)], value=value
-            ):
-                yield name, ast.unparse(value)
-            case ast.Call(
-                func=ast.Name(id="setattr"),
-                args=[
-                    ast.Attribute(attr="cfg") | ast.Name(id="cfg"),
-                    ast.Constant(value=str(name)),
-                    value,
-                ],
-            ):
-                yield name, ast.unparse(value)
-
-
-def _members(cls: ast.ClassDef) -> Iterator[str]:
-    for node in cls.body:
-        match node:
-            case ast.FunctionDef(name=name):
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 yield name
-            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            case ast.ClassDef(name=name):
                 yield name
-
-
-def _bound(tree: ast.Module) -> Iterator[str]:
-    for node in tree.body:
-        match node:
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                yield name
-            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
-                yield name
+            case _:
+                for target, _, _ in targets(node):
+                    if isinstance(target, ast.Name):
+                        yield target.id
+                # Declared and not set, which a class hands on to its instances.
+                if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                    yield node.target.id

@@ -21,8 +21,8 @@ _TYPES = {"new feature": (True, False), "bug fix": (False, True), "breaking": (F
 Record = Mapping[str, Any]
 
 
-def pull_request(done: Done, checks: Sequence[Check], records: Sequence[Record | None]) -> str:
-    """Markdown; `records` are what `adaptergen verify` measured of each spec, None if nothing."""
+def pull_request(done: Done, checks: Sequence[Check], records: Sequence[Record | str]) -> str:
+    """Markdown; `records` are what `adaptergen verify` measured of each spec, or why nothing."""
     template = done.export.draft.read(TEMPLATE_FILE)
     text = _COMMENT.sub("", template.decode() if template else _DEFAULT)
     replacing = any(adapter.replaced for adapter in done.export.adapters)
@@ -49,7 +49,7 @@ def _sections(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _description(
-    done: Done, checks: Sequence[Check], records: Sequence[Record | None]
+    done: Done, checks: Sequence[Check], records: Sequence[Record | str]
 ) -> Iterator[str]:
     for adapter, record in zip(done.export.adapters, records, strict=True):
         yield from _adapter(adapter, record)
@@ -67,7 +67,7 @@ def _description(
     yield "\n".join([*left, "- `verify_models`: needs the Hub"])
 
 
-def _adapter(adapter: Adapter, record: Record | None) -> Iterator[str]:
+def _adapter(adapter: Adapter, record: Record | str) -> Iterator[str]:
     plan, spec = adapter.plan, adapter.plan.spec
     verb = "Replaces the adapter of" if adapter.replaced else "Adds an adapter for"
     yield f"{verb} `{spec.architecture}` ({spec.title}). {spec.description}"
@@ -89,9 +89,9 @@ def _adapter(adapter: Adapter, record: Record | None) -> Iterator[str]:
     yield _measured(spec.module, record)
 
 
-def _measured(module: str, record: Record | None) -> str:
-    if record is None:
-        return "Nothing: torch, transformers and TransformerLens are not installed here."
+def _measured(module: str, record: Record | str) -> str:
+    if isinstance(record, str):
+        return f"Nothing: {record}."
     versions = record["versions"]
     names = ("transformers", "transformer-lens", "torch", "python")
     told = ", ".join(f"{name} {versions.get(name)}" for name in names)

@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adaptergen.catalogue import Catalogue
+from adaptergen.edit.text import read
 from adaptergen.export.draft import Draft
 from adaptergen.export.observed import Observed, observe
 from adaptergen.export.old import OldAdapter, read_old
 from adaptergen.export.served import Tested, instead, tested, vocabulary
 from adaptergen.export.upstream import REGISTRY_TEST, REGISTRY_TEST_CLASS
+from adaptergen.export.users import users_of
 from adaptergen.plan import Plan
 from adaptergen.plan.model import HookRow
-from adaptergen.problems import Failed, Place, Problem, listing
+from adaptergen.problems import every
 
 _NOTHING = "nothing"
-_ADAPTERS = "transformer_lens.model_bridge.supported_architectures"
 
 
 @dataclass(frozen=True)
@@ -51,22 +52,23 @@ class Replaced:
 
 
 def replaced(
-    draft: Draft, spec: Path, plan: Plan, files: Mapping[str, bytes], catalogue: Catalogue
-) -> Replaced:
+    draft: Draft, spec: Path, plan: Plan, files: Mapping[str, bytes], olds: Mapping[str, bytes],
+    catalogue: Catalogue,
+) -> Replaced:  # fmt: skip
     """Compare the old files with those that take their place; `Failed` if others need the old.
 
     What reading the old adapter does not tell is seen by running it, where that can be done.
     """
-    there = {path: draft.read(path) for path in files}
-    olds = {path: data for path, data in there.items() if data is not None and data != files[path]}
+    # Before anything is compared: all that stands in the way is told at once.
+    trees = dict(zip(olds, every(lambda path: _tree(olds[path], path), olds), strict=True))
     module = next(iter(files))
     gone: list[Gone] = []
     unread: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     if module in olds:
-        old = read_old(olds[module], plan.adapter_class, catalogue)
-        new = read_old(files[module], plan.adapter_class, catalogue)
-        users = _users(draft, plan, old.names - new.names, files)
+        old = read_old(trees[module], plan.adapter_class, catalogue)
+        new = read_old(_tree(files[module], module), plan.adapter_class, catalogue)
+        users = users_of(draft, plan, old.names, old.names - new.names, files)
         seen = observe(draft.checkout.root, spec, olds[module]) if old.unread else Observed()
         gone += _hooks(plan, old, seen)
         before, after = {**seen.settings, **old.settings}, {**seen.instead, **new.settings}
@@ -79,29 +81,34 @@ def replaced(
         gone += [Gone("name", name, _NOTHING) for name in sorted(old.names - new.names)]
         how = f"not seen either, {seen.failed}" if seen.failed else "seen by running it"
         unread = tuple(f"not told by the old source, {how}: {what}" for what in old.unread)
-    gone += _tests(draft, plan, {path: olds[path] for path in olds if path != module}, files,
-                   catalogue)  # fmt: skip
+    tests = {path: tree for path, tree in trees.items() if path != module}
+    gone += _tests(draft, plan, tests, files, catalogue)
     return Replaced(tuple(olds), tuple(gone), unread, users)
 
 
+def _tree(data: bytes, path: str) -> ast.Module:
+    return read(data, path).tree()
+
+
 def _tests(
-    draft: Draft, plan: Plan, olds: Mapping[str, bytes], files: Mapping[str, bytes],
+    draft: Draft, plan: Plan, olds: Mapping[str, ast.Module], files: Mapping[str, bytes],
     catalogue: Catalogue,
 ) -> Iterator[Gone]:  # fmt: skip
     known = vocabulary(plan, catalogue)
     new = {
-        path: tested(data, known, followed=True)
+        path: tested(_tree(data, path), known, followed=True)
         for path, data in files.items()
         if path.startswith("tests/")
     }
-    registries = tested(draft.read(REGISTRY_TEST) or b"", known, followed=True)
+    registry = _tree(draft.read(REGISTRY_TEST) or b"", REGISTRY_TEST)
+    registries = tested(registry, known, followed=True)
     staying = [one for one in registries if one.name.startswith(f"{REGISTRY_TEST_CLASS}::")]
-    for path, data in olds.items():
+    for path, tree in olds.items():
         kept = {one.name for one in new[path]}
         # Of the same file first: it runs in the same place.
         others: list[Tested] = [*new[path], *(one for name, tests in new.items() if name != path
                                               for one in tests), *staying]  # fmt: skip
-        for one in tested(data, known):
+        for one in tested(tree, known):
             if one.name not in kept:
                 yield Gone("test", f"{path}::{one.name}", instead(one, others))
 
@@ -180,44 +187,3 @@ def _settings(
             yield Gone("config attribute", f"{name} = {value}", same if known else _NOTHING)
         elif new[name] != value:
             yield Gone("config attribute", f"{name} = {value}", f"{name} = {new[name]}")
-
-
-def _users(
-    draft: Draft, plan: Plan, goes: frozenset[str], files: Mapping[str, bytes]
-) -> tuple[str, ...]:
-    """Who imports from the module; `Failed` if a file that stays imports a name that goes."""
-    module = f"{_ADAPTERS}.{plan.spec.module}"
-    users, problems = [], []
-    root = draft.checkout.root
-    paths = [
-        path for folder in ("transformer_lens", "tests") for path in (root / folder).rglob("*.py")
-    ]
-    for path in sorted(paths):
-        shown, text = path.relative_to(root).as_posix(), path.read_bytes()
-        if (
-            shown in files
-            or path.name == "__init__.py"
-            or f".{plan.spec.module} ".encode() not in text
-        ):
-            continue
-        tree = ast.parse(text)
-        bases = {ast.unparse(base) for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
-                 for base in node.bases}  # fmt: skip
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.module == module:
-                users.append(f"{shown}:{node.lineno}")
-                # Who derives from the old class may count on anything that it has.
-                used = sorted({alias.name for alias in node.names} & (goes | bases))
-                problems += [_in_use(shown, node, used, module)] if used else []
-    if problems:
-        raise Failed(problems)
-    return tuple(users)
-
-
-def _in_use(path: str, node: ast.ImportFrom, used: list[str], module: str) -> Problem:
-    return Problem(
-        "adapter-in-use",
-        f"{listing(used)} of `{module}` is used here, and goes with the old adapter",
-        "move it to a module of its own first; then replace the adapter",
-        Place(path, node.lineno),
-    )

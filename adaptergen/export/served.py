@@ -52,17 +52,11 @@ def vocabulary(plan: Plan, catalogue: Catalogue) -> frozenset[str]:
     }) - _EVERYWHERE  # fmt: skip
 
 
-def tests_in(source: bytes) -> list[str]:
-    """The tests of a file, each with its class."""
-    return [name for name, _ in _tests(ast.parse(source))]
-
-
-def tested(source: bytes, known: Set[str], *, followed: bool = False) -> list[Tested]:
+def tested(tree: ast.Module, known: Set[str], *, followed: bool = False) -> list[Tested]:
     """The tests of a file; `followed`: with the constants and helpers of the file that they use.
 
     Fixtures are not followed: what a test is handed is not what it asks.
     """
-    tree = ast.parse(source)
     bound = dict(_bound(tree)) if followed else {}
     return [Tested(name, _names(node, bound) & known) for name, node in _tests(tree)]
 

@@ -245,3 +245,38 @@ def test_a_write_that_fails_leaves_branch_and_files(
     assert content(upstream) == before
     assert "add-heron" not in git(upstream, "branch", "--list")
     assert git(upstream, "branch", "--show-current").strip() == "work"
+
+
+def test_a_commit_that_fails_leaves_what_was_written(
+    upstream: Path, new_spec: Path, run: Run
+) -> None:
+    hook = upstream / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho the hook says no >&2\nexit 1\n", encoding="utf-8")
+    hook.chmod(0o755)
+    command = ["export", new_spec, "--into", upstream, "--no-check", "--branch", "add-heron"]
+    done = run(*command)
+    assert done.code == 1 and "Changed 11 files." in done.err
+    assert "FAILED: the commit (`git commit` says: the hook says no)" in done.err
+    assert "written, on the branch add-heron; only the commit is missing" in done.err
+    assert git(upstream, "branch", "--show-current").strip() == "add-heron"
+    assert len(git(upstream, "status", "--porcelain", "-uall").splitlines()) == 11
+    hook.unlink()
+    done = run(*command)
+    assert done.code == 0 and "Committed on the branch add-heron." in done.err
+    assert git(upstream, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("branch", ["work", "add-heron"])
+def test_without_an_identity_nothing_is_written(
+    branch: str, upstream: Path, new_spec: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
+        monkeypatch.delenv(name)
+    git(upstream, "config", "user.useConfigOnly", "true")
+    before = content(upstream)
+    for dry in ([], ["--dry-run"]):
+        done = run("export", new_spec, "--into", upstream, "--no-check", "--branch", branch, *dry)
+        assert (done.code, done.out) == (2, "") and content(upstream) == before
+        assert "error[git-failed]" in done.err
+    assert git(upstream, "branch", "--show-current").strip() == "work"

@@ -40,7 +40,7 @@ def test_the_sections_are_those_of_the_template(upstream: Path, run: Run, tmp_pa
 
 
 def test_figures_come_with_versions_and_what_was_not_run(upstream: Path, new_spec: Path) -> None:
-    done = export.dry_run(upstream, [new_spec], False)
+    done = export.dry_run(upstream, [new_spec], False, None)
     ran = [export.Check("black", True), export.Check("mypy", False, "x.py:1: error"),
            export.Check("pycln", None, "pycln not installed")]  # fmt: skip
     text = export.pull_request(done, ran, [RECORD])
@@ -75,6 +75,111 @@ def test_the_checks_run_on_the_checkout(
     assert [command[0] for command in commands] == ["pycln", "black", "mypy", "pytest", "pytest"]
     assert commands[3][-1] == "TestRegistrySyncedWithFactory"
     assert "tests/integration/model_bridge/test_heron_tiny.py" in commands[4]
+
+
+MYPY = {
+    "ends well": (0, "", True, ""),
+    "finds something elsewhere": (1, "b.py:1: error: no\n", True, ""),
+    "finds something here": (1, "b.py:1: error: no\na.py:1: error: o\n", False, "a.py:1: error: o"),
+    "cannot parse this": (2, "a.py:1: error: bad\n", False, "a.py:1: error: bad"),
+    "cannot parse another": (2, "b.py:1: error: no\n", None, "b.py:1: error: no"),
+    "lacks a plugin": (2, 'p.toml:1: error: No "x"\n', None, 'p.toml:1: error: No "x"'),
+    "raises": (1, "Traceback\nImportError: x\n", None, "ImportError: x"),
+    "is killed": (-9, "", None, "exit -9"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MYPY)
+def test_mypy_has_passed_only_if_it_has_run(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, output, passed, told = MYPY[name]
+    ended = subprocess.CompletedProcess([], code, output, "")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    monkeypatch.setattr(checks, "find_spec", lambda name: name)
+    assert checks._types(tmp_path, ["a.py"]) == export.Check("mypy", passed, told)
+
+
+def test_mypy_without_its_plugin_has_not_passed(tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    (tmp_path / "pyproject.toml").write_text('[tool.mypy]\nplugins = ["no_such_plugin"]\n')
+    (tmp_path / "a.py").write_text("x: int = 1\n")
+    check = checks._types(tmp_path, ["a.py"])
+    assert check.passed is None and "no_such_plugin" in check.told
+
+
+ENDS = {
+    "took more than 30 minutes": None,
+    "failed: no torch today": ("", "Traceback\nno torch today\n"),
+    "failed: x.yaml:1: error[bad-value]: no": (
+        "",
+        "x.yaml:1: error[bad-value]: no\n\n1 problem.\n",
+    ),
+    "failed: no message": ("", ""),
+    "gave no record": ("[]", ""),
+}
+
+
+@pytest.mark.parametrize("told", ENDS)
+def test_a_verification_that_gives_nothing_says_why(
+    told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        output = ENDS[told]
+        if output is None:
+            raise subprocess.TimeoutExpired(command, 1)
+        return subprocess.CompletedProcess(command, 2, *output)
+
+    monkeypatch.setattr(subprocess, "run", ended)
+    monkeypatch.setattr(checks, "find_spec", lambda name: name)
+    assert export.verified(HELIUM) == f"`adaptergen verify` {told}"
+    monkeypatch.setattr(checks, "find_spec", lambda name: None if name == "torch" else name)
+    assert export.verified(HELIUM) == "`torch` is not installed here"
+
+
+def test_figures_that_were_left_out_are_told_so(
+    upstream: Path, new_spec: Path, run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "pr.md"
+    command = ["export", new_spec, "--into", upstream, "--dry-run", "--pr", file]
+    assert run(*command, "--no-check").code == 0
+    measured = file.read_text(encoding="utf-8").partition("### Measured")[2]
+    assert measured.startswith("\n\nNothing: it was not run (--no-check).\n")
+
+
+@pytest.mark.parametrize("told", ["upstream's branch", "none", "upstream has ours"])
+def test_the_text_is_the_same_once_it_is_committed(
+    told: str, upstream: Path, run: Run, tmp_path: Path
+) -> None:
+    if told == "none":
+        git(upstream, "remote", "remove", "origin")
+        git(upstream, "branch", "--quiet", "-D", "dev")
+    texts = []
+    for name in ("a.md", "b.md"):
+        done = run(
+            "export", NEMOTRON, "--into", upstream, "--no-check", "--replace", "--branch", "b",
+            "--pr", tmp_path / name,
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        texts.append((tmp_path / name).read_text(encoding="utf-8"))
+        if told == "upstream has ours":
+            git(upstream, "branch", "--quiet", "--force", "dev", "b")
+    assert "Replaces the adapter of" in texts[0] and "goes: name _make_optional" in texts[0]
+    if told == "upstream has ours":
+        assert "goes: " not in texts[1]
+    else:
+        assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("name", ["a folder", "no folder"])
+def test_a_text_that_cannot_be_written_stops_the_export(
+    name: str, upstream: Path, new_spec: Path, run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path if name == "a folder" else tmp_path / "missing" / "pr.md"
+    before = content(upstream)
+    done = run("export", new_spec, "--into", upstream, "--no-check", "--branch", "x", "--pr", file)
+    assert done.code == 2 and content(upstream) == before and "hint: " in done.err
+    assert git(upstream, "branch", "--show-current").strip() == "work"
 
 
 @pytest.mark.heavy

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest_export import (
+    ADAPTERS,
     BUILDER,
     FACTORY,
     MODELS,
@@ -83,8 +84,9 @@ def refused_state(name: str, upstream: Path, tmp_path: Path) -> list[str]:
     elif name == "branch-exists":
         git(upstream, "branch", "other")
         return ["--branch", "other"]
-    elif name == "git-failed":
-        return ["--branch", "a..b"]
+    elif name in ("git-failed", "no name", "another's name"):
+        git(upstream, "switch", "--quiet", "dev")
+        return ["--branch", {"no name": "", "another's name": "@{-1}"}.get(name, "a..b")]
     elif name == "no repository":
         shutil.rmtree(upstream / ".git")
         return ["--branch", "work"]
@@ -99,7 +101,7 @@ REFUSED = {
     "dirty-tree": "", "detached-head": "", "protected-branch": "", "branch-exists": "",
     "git-failed": "", "not-transformer-lens": "", "named dev": "protected-branch",
     "named main": "protected-branch", "no repository": "git-failed",
-    "a package": "not-transformer-lens",
+    "a package": "not-transformer-lens", "no name": "git-failed", "another's name": "git-failed",
 }  # fmt: skip
 
 
@@ -109,9 +111,10 @@ def test_a_checkout_in_a_state_that_is_refused(
 ) -> None:
     extra = refused_state(name, upstream, tmp_path)
     before = content(upstream)
-    done = run("export", new_spec, "--into", upstream, "--no-check", *extra)
-    assert done.code == 2 and content(upstream) == before
-    assert f"error[{REFUSED[name] or name}]" in done.err and "hint: " in done.err
+    for dry in ([], ["--dry-run"]):
+        done = run("export", new_spec, "--into", upstream, "--no-check", *extra, *dry)
+        assert (done.code, done.out) == (2, "") and content(upstream) == before
+        assert f"error[{REFUSED[name] or name}]" in done.err and "hint: " in done.err
 
 
 def test_every_code_of_a_checkout_is_tried() -> None:
@@ -119,3 +122,57 @@ def test_every_code_of_a_checkout_is_tried() -> None:
         *EDITED, *(code or name for name, code in REFUSED.items()), "adapter-exists",
         "adapter-in-use",
     }  # fmt: skip
+
+
+def test_options_of_the_other_target_are_refused(
+    upstream: Path, new_spec: Path, run: Run, tmp_path: Path
+) -> None:
+    before, package = content(upstream), tmp_path / "tl-heron"
+    for extra in (
+        ["--dry-run"], ["--branch", "x"], ["--branch", ""], ["--replace"], ["--no-check"],
+        ["--pr", tmp_path / "pr.md"],
+    ):  # fmt: skip
+        done = run("export", new_spec, "--plugin", package, *extra)
+        assert done.code == 2 and not package.exists() and not (tmp_path / "pr.md").exists()
+        assert done.err.startswith("usage: adaptergen export")
+        assert f"error: {extra[0]} goes with --into, not with --plugin" in done.err
+    done = run("export", new_spec, "--into", upstream, "--no-check", "--force")
+    assert done.code == 2 and content(upstream) == before
+    assert "error: --force goes with --plugin, not with --into" in done.err
+
+
+USER = "from transformer_lens.model_bridge.supported_architectures.nemotron_h import x\n"
+OLD_FILES = {
+    "in an adapter": ("conflict-markers", f"{ADAPTERS}/nemotron_h.py", "<<<<<<< HEAD\n"),
+    "in its docstring": (
+        "conflict-markers", f"{ADAPTERS}/nemotron_h.py", '"""A\n<<<<<<< HEAD\n"""\n',
+    ),
+    "no Python": ("unreadable-source", f"{ADAPTERS}/nemotron_h.py", "def (:\n"),
+    "in a test of it": (
+        "conflict-markers", "tests/integration/model_bridge/test_nemotron_h_tiny.py",
+        '"""A\n<<<<<<< HEAD\n"""\n',
+    ),
+    "in the test of the registries": (
+        "conflict-markers", "tests/unit/tools/test_model_registry.py", "<<<<<<< HEAD\n",
+    ),
+    "in who uses it": ("unreadable-source", "tests/unit/tools/test_x.py", f"{USER}def (:\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OLD_FILES)
+def test_an_old_file_that_cannot_be_read_is_not_replaced(
+    name: str, upstream: Path, run: Run
+) -> None:
+    code, path, text = OLD_FILES[name]
+    file = upstream / path
+    data = file.read_text(encoding="utf-8") if file.exists() else ""
+    file.write_text(text + data, encoding="utf-8", newline="")
+    git(upstream, "add", "--all")
+    git(upstream, "commit", "--quiet", "--message=change")
+    before = content(upstream)
+    done = run("export", NEMOTRON, "--into", upstream, "--no-check", "--replace")
+    assert done.code == 2 and content(upstream) == before
+    line = (
+        text.count("\n") if code == "unreadable-source" else text[: text.index("<")].count("\n") + 1
+    )
+    assert f"{path}:{line}:" in done.err and f"error[{code}]" in done.err
