@@ -7,7 +7,7 @@ SPEC := specs/nemotron_h.yaml
 LIGHT := 3.10 3.11 3.12
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test light fuzz mutants bench matrix prove inspect lint docs schema clean
+.PHONY: help demo test long light fuzz mutants bench matrix prove inspect lint docs schema clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -18,9 +18,12 @@ demo: .venv/.verify ## Build the adapter of Nemotron-H and verify it on a tiny m
 	@echo "== Verifying it on a tiny model, on the CPU"
 	@$(BIN)/adaptergen verify $(SPEC)
 
-test: .venv/.dev ## Run every test that needs neither a GPU nor the network.
+test: .venv/.dev ## Run every test that needs neither a GPU nor the network, but the longest.
 	@echo "== Running the tests of adaptergen"
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile -m "not long"
+
+long: .venv/.dev ## Run the longest tests.
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long
 
 light: ## Run the tests that need no torch on every supported Python, without torch.
 	@# Where pyenv keeps the interpreters, it runs one only if told which.

@@ -41,6 +41,7 @@ def test_one_build() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_many_builds() -> None:
     from benchmarks import building
 
@@ -50,6 +51,7 @@ def test_many_builds() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.heavy
 def test_at_work() -> None:
     from benchmarks import running

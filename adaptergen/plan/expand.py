@@ -147,7 +147,7 @@ class Expander:
         complete = offer.complete and _all_there(use, wrapping, submodules, inside, where)
         wrong = [*alias_problems(wrapping.aliases, offer.hooks, submodules, inside, complete)]
         # Names of a block lead into the submodules that layers get one by one.
-        if complete and not component.is_list_item:
+        if complete and not component.is_list_item and key != "blocks":
             wrong += inherited_problems(component, offer, submodules, inside, self.catalogue)
         self.problems += [*offer.problems, *wrong]
         complete = complete and not wrong

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 from nemotron_h_support import ADAPTER, GENERATED, run_pytest, save_checkpoint
 
 UPSTREAM = "--jaxtyping-packages=transformer_lens,beartype.beartype"
@@ -29,6 +30,7 @@ def test_are_green(tmp_path: Path) -> None:
     assert "deselected" not in result.stdout
 
 
+@pytest.mark.long
 def test_are_green_as_upstream_runs_them(tmp_path: Path) -> None:
     """Under types checked at run time, which takes its time: one of the two tiny models.
 
