@@ -68,6 +68,20 @@ def upstream(source: str = SOURCE) -> Path:
     return folder
 
 
+def tree(name: str, adapter: Path | None = None) -> Path:
+    """A work tree of TransformerLens below `.matrix`, with another adapter in place of its own."""
+    source, folder = upstream(), _root() / name
+    if not folder.is_dir():
+        partial = folder.with_name(f"{name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        for part in ("transformer_lens", "tests"):
+            shutil.copytree(source / part, partial / part)
+        shutil.copy(source / "pyproject.toml", partial)
+        partial.rename(folder)
+    shutil.copy(adapter or source / ADAPTER, folder / ADAPTER)
+    return folder
+
+
 def python(
     *command: str | Path, before: tuple[Path, ...] = (), cwd: Path = PROJECT
 ) -> subprocess.CompletedProcess[str]:
