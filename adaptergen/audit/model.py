@@ -68,11 +68,11 @@ def entries(tree: ast.Module, container: str) -> list[tuple[str, ast.expr | None
     for name, value in _assigned(tree):
         if name != container:
             continue
+        pairs: list[tuple[ast.expr | None, ast.expr | None]]
         if isinstance(value, ast.Dict):
-            pairs = zip(value.keys, value.values, strict=True)
+            pairs = [*zip(value.keys, value.values, strict=True)]
         else:
-            # Pairs as above, of another type of iterator.
-            pairs = ((item, None) for item in getattr(value, "elts", []))  # type: ignore[assignment]
+            pairs = [(item, None) for item in getattr(value, "elts", [])]
         found = [
             (key.value, item, key.lineno)
             for key, item in pairs

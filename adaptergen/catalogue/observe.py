@@ -66,8 +66,7 @@ def observed_hooks(catalogue: Catalogue) -> Mapping[str, frozenset[str]]:
     for component in catalogue.components.values():
         try:
             instance = instantiate(component)
-        except Exception:
-            # Whatever a constructor raises, it only means that nothing was seen.
+        except Exception:  # whatever a constructor raises, it only means that nothing was seen
             continue
         seen[component.name] = frozenset(
             name for name, child in instance.named_children() if isinstance(child, hook_point)

@@ -57,5 +57,5 @@ def _complete_paths(parser: argparse.ArgumentParser, ways: Mapping[str, object])
             for command in action.choices.values():
                 _complete_paths(command, ways)
         elif action.metavar in ways:
-            # The attribute that shtab reads; argparse does not know it.
-            action.complete = ways[str(action.metavar)]  # type: ignore[attr-defined]
+            # The attribute that shtab reads: argparse, and so its types, does not know it.
+            vars(action)["complete"] = ways[str(action.metavar)]

@@ -54,7 +54,7 @@ def _run(argv: Sequence[str] | None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         raise
-    except Exception as error:
+    except Exception as error:  # the last place where what nobody foresaw can be told in words
         from adaptergen.cli.failures import tell
 
         return tell(error, sys.argv[1:] if argv is None else argv)

@@ -34,9 +34,7 @@ def disagreements(plan: Plan, source: Callable[[], Source], lock: Lock) -> list[
     found = Found()
     if plan.spec.architecture != lock.architecture:
         # What else differs is another model's.
-        for name in lock.releases:
-            _class(plan, source, lock.entries[name], name.partition("/")[0], found)
-        return found.problems()
+        return [_of_another_class(plan, source(), lock.architecture)]
     for name in lock.releases:
         entry, release = lock.entries[name], name.partition("/")[0]
         _model(plan, source, entry, release, found)
@@ -53,15 +51,12 @@ def disagreements(plan: Plan, source: Callable[[], Source], lock: Lock) -> list[
     return found.problems()
 
 
-def _class(
-    plan: Plan, source: Callable[[], Source], entry: Entry, release: str, found: Found
-) -> None:
-    architecture = entry.model.cls.rpartition(".")[2]
-    message = f"the lock is of {quote(architecture)}"
+def _of_another_class(plan: Plan, source: Source, architecture: str) -> Problem:
     hint = "delete the lock, and run `adaptergen lock`"
     if get_close_matches(plan.spec.architecture, [architecture], cutoff=0.85):
         hint = f"did you mean {quote(architecture)}? If not, {hint}"
-    found.add(("class",), release, at(source, ("architecture",), "lock-class", message, hint))
+    message = f"the lock is of {quote(architecture)}"
+    return source.problem("lock-class", message, hint, ("architecture",))
 
 
 def _model(

@@ -40,8 +40,8 @@ def derived_problems(spec: Spec, top: Where) -> Iterator[Problem]:
                 message = f"{quote(used)} is neither in from_hf nor derived above"
                 # Either name may be the one that is written wrong.
                 near = suggestion(used, known)
-                near += " If not," if near.endswith("?") else ", or" if near else ""
-                hint = f"{near} add {quote(used)} to from_hf".strip()
+                add = f"add {quote(used)} to from_hf"
+                hint = f"{near} (or {add})" if near else add
                 yield place.problem("unknown-name", message, hint)
         known.append(name)
         if place.known() and all(used in values for used in expression.names):

@@ -146,7 +146,8 @@ class Expander:
         offer = hook_points(described, aliases, component, inside, where)
         complete = offer.complete and _all_there(use, wrapping, submodules, inside, where)
         wrong = [*alias_problems(wrapping.aliases, offer.hooks, submodules, inside, complete)]
-        # Names of a block lead into the submodules that layers get one by one.
+        # Names of a block lead into the submodules that layers get one by one, and what is used as
+        # one and is none is told of elsewhere.
         if complete and not component.is_list_item and key != "blocks":
             wrong += inherited_problems(component, offer, submodules, inside, self.catalogue)
         self.problems += [*offer.problems, *wrong]

@@ -49,6 +49,19 @@ def test_whole_configurations(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not count so")
+def test_the_peak_of_memory_is_that_of_the_process_itself() -> None:
+    """Linux counts what a process held that starts another one as that other's too."""
+    from adaptergen.verify.environment import peak_memory
+
+    command = "from adaptergen.verify.environment import peak_memory; print(peak_memory())"
+    held = bytearray(300 * 1024**2)
+    held[::4096] = b"x" * len(held[::4096])
+    told = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
+    own = peak_memory()
+    assert own is not None and int(told.stdout) < len(held) < own
+
+
 def test_whole_configurations_are_quick() -> None:
     from adaptergen.verify.target import load_target
     from adaptergen.verify.tiers.full import full
