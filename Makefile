@@ -2,7 +2,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+  --constraint constraints.txt
+# As pip would, but on every core. Packages have files, too, that are for other Pythons.
+COMPILE := $(BIN)/python -m compileall -q -j 0 .venv/lib adaptergen >/dev/null || true
 SPEC := specs/nemotron_h.yaml
 LIGHT := 3.10 3.11 3.12
 
@@ -90,11 +93,11 @@ clean: ## Remove the environments, the caches and what was packaged.
 	@$(PIP) torch
 	@echo "== Installing adaptergen with what verification needs"
 	@$(PIP) --editable '.[verify]'
-	@# As pip does for what it copies: what is installed in place starts as fast.
-	@$(BIN)/python -m compileall -q adaptergen
+	@$(COMPILE)
 	@touch $@
 
 .venv/.dev: .venv/.verify
 	@echo "== Installing what the tests need"
 	@$(PIP) --editable '.[dev]'
+	@$(COMPILE)
 	@touch $@

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from adaptergen.problems import Failed, Loc, Problem, SpecValueError, quote, suggestion
@@ -38,7 +38,8 @@ class Where:
 
     def at(self, *loc: str | int) -> Where:
         """Further down in the same file."""
-        return replace(self, loc=self.loc + loc)
+        # Called for every key of a spec, and `replace` takes more than twice as long.
+        return Where(self.source, self.loc + loc, self.arguments, self.inside)
 
     def known(self, *loc: str | int) -> bool:
         """Whether it can be judged what stands there, or that nothing does (see `Source`)."""

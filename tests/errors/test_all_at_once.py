@@ -162,7 +162,7 @@ def test_one(fault: Fault, project: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     derandomize=True,
     database=None,

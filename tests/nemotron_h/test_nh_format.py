@@ -27,6 +27,7 @@ def test_nothing_is_imported_or_named_in_vain() -> None:
     assert result.returncode == 0, result.stdout
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(
     not (environments.ROOT / environments.SOURCE.replace("==", "-")).is_dir(),

@@ -146,18 +146,18 @@ def test_the_next_build_settles_first(out: Path, trees: tuple[Snapshot, Snapshot
 
 
 def test_killed_while_recovering(out: Path, trees: tuple[Snapshot, Snapshot]) -> None:
-    """Every fourth step of a build, and then of the recovery."""
+    """Every sixth step of a build, and then of the recovery."""
     for step in each_step():
         fresh(out)
         killed = in_child(lambda step=step: at(step, lambda: build(out, NEW)))  # type: ignore[misc]
         if killed == 0:
             break
-        if step % 4:
+        if step % 6:
             continue
         kept = out.with_name("kept")
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(out, kept)
-        for second in range(step // 4 % 4, MANY, 4):
+        for second in range(step // 6 % 6, MANY, 6):
             shutil.rmtree(out)
             shutil.copytree(kept, out)
             code = in_child(lambda second=second: at(second, lambda: recover(out)))  # type: ignore[misc]
