@@ -1,7 +1,7 @@
 """What specs made before, so that a build of which no input has changed need not format again.
 
 An entry has the files of one spec, and the digest of all that goes into them: the spec, its lock,
-its shapes, every file of adaptergen and every template, the versions of Python and of the
+its shapes, the files of adaptergen as they are installed, the versions of Python and of the
 libraries. Entries lie in the user's cache folder, not in the project: what is on disk is compared
 byte by byte as ever, so no edit and no manifest can pass for fresh. An entry that cannot be read is
 made anew, one that cannot be written is done without.
@@ -43,7 +43,7 @@ class Memory:
     _shapes_read: bool = False
     _shared: str = ""
     _shapes: dict[Path, str] = field(default_factory=dict)
-    _stamps: dict[Path, tuple[int, ...]] = field(default_factory=dict)
+    _stamps: dict[str | Path, tuple[int, ...]] = field(default_factory=dict)
 
     def wanted(self, path: Path) -> Wanted:
         """The files that the spec at `path` makes. Raises `Failed` with every problem found."""
@@ -96,16 +96,18 @@ class Memory:
 
     def _of_adaptergen(self) -> str:
         """The digest of adaptergen itself and of what it runs on."""
-        package, templates = resources.DATA.parent, resources.templates()
-        return _digest(
-            [
-                sys.version.encode(),
-                *map(_library, LIBRARIES),
-                *self._files(package.rglob("*.py"), package),
-                *self._files(resources.CATALOGUES.glob("*"), package),
-                *self._files(templates.rglob("*.jinja"), templates),
-            ]
-        )
+        libraries = map(_library, LIBRARIES)
+        installed = [*self._installed(resources.DATA.parent), *self._installed(resources.templates())]
+        return _digest([sys.version.encode(), *libraries, *sorted(installed)])
+
+    def _installed(self, folder: Path) -> Iterable[bytes]:
+        """What changes with every edit below a folder; to read all that lies there takes long."""
+        for parent, _, names in os.walk(folder):
+            for name in names:
+                if name.endswith((".py", ".json", ".jinja")):
+                    path = os.path.join(parent, name)
+                    self._stamps[path] = _stamp(path)
+                    yield repr((path, self._stamps[path])).encode()
 
     def _files(self, paths: Iterable[Path], folder: Path) -> Iterable[bytes]:
         for path in sorted(paths):
@@ -161,9 +163,9 @@ def _library(name: str) -> bytes:
     return metadata.encode()
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
+def _stamp(path: str | Path) -> tuple[int, ...]:
     """What changes with every edit of a file."""
-    status = path.stat()
+    status = os.stat(path)
     return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
