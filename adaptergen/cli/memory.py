@@ -96,9 +96,9 @@ class Memory:
 
     def _of_adaptergen(self) -> str:
         """The digest of adaptergen itself and of what it runs on."""
-        libraries = map(_library, LIBRARIES)
-        installed = [*self._installed(resources.DATA.parent), *self._installed(resources.templates())]
-        return _digest([sys.version.encode(), *libraries, *sorted(installed)])
+        installed = {*self._installed(resources.DATA.parent)}
+        installed |= {*self._installed(resources.templates())}
+        return _digest([sys.version.encode(), *map(_library, LIBRARIES), *sorted(installed)])
 
     def _installed(self, folder: Path) -> Iterable[bytes]:
         """What changes with every edit below a folder; to read all that lies there takes long."""
