@@ -92,7 +92,10 @@ def drift_from_installed(
     """Each spec's lock against what is installed."""
     known = every(lambda path: with_lock(path, against), list(dict.fromkeys(paths)))
     require()
-    # Here and not in each process, so that it is imported once.
+    # Here and not in each process, so that it is imported once; also what all models import.
+    import transformers.generation.utils  # noqa: F401
+
+    import adaptergen.inspection.observe
     import adaptergen.verify.observe.installed  # noqa: F401
 
     jobs = [Job(spec.plan.spec.architecture, partial(_drift, spec)) for spec in known]
