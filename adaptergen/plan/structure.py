@@ -29,6 +29,8 @@ def structure_problems(
     for top in (*components, *blocks, *shared, *kinds.values()):
         for _, node in top.walk():
             problems += _names(node, node.submodules)
+            if node is not block:
+                problems += _inner_block(node, catalogue)
             problems += _functional(node, id(node) in in_kinds)
     for top in (*components, *blocks):
         for _, node in top.walk():
@@ -51,6 +53,13 @@ def _block(block: Node, catalogue: Catalogue) -> Iterator[Problem]:
         message = f"the adapter cannot give the blocks {listing(extra)} of their shape"
         hint = "put submodules below blocks.submodules" if block.submodules else "delete them"
         yield place.problem("block-shape", message, hint)
+
+
+def _inner_block(node: Node, catalogue: Catalogue) -> Iterator[Problem]:
+    if catalogue.components[node.bridge].is_list_item:
+        message = f"{node.bridge} is a block, and {quote(node.key)} is no list of layers"
+        hint = "take the shape of what HF has there"
+        yield node.where.problem("block-shape", message, hint, key=True)
 
 
 def _names(node: Node, submodules: Iterable[Node]) -> Iterator[Problem]:

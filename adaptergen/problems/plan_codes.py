@@ -116,9 +116,10 @@ STRUCTURE = {
         "Leave out uses of shapes inside shapes.",
     ),
     "block-shape": Code(
-        "This shape does not fit the blocks",
-        "The component of a block is a block of TransformerLens, and its shape has hooks and "
-        "aliases only: submodules of every layer stand below `blocks.submodules`.",
+        "This shape does not fit the blocks, or is that of blocks",
+        "The component of `blocks` is a block of TransformerLens, and that of nothing else is. Its "
+        "shape has hooks and aliases only: submodules of every layer stand below "
+        "`blocks.submodules`.",
         "`shape: ssm_block`",
     ),
     "slots-untold": Code(
