@@ -14,7 +14,7 @@ from adaptergen.lock.declared import (
     observed_state,
 )
 from adaptergen.lock.entry import OUTSIDE, Entry, Hook, Module
-from adaptergen.lock.fields import Tell, fields_named
+from adaptergen.lock.fields import Tell, fields_named, takes, values_given
 from adaptergen.lock.found import Found, Make, at, everything, within
 from adaptergen.lock.store import Lock
 from adaptergen.lock.unmapped import unmapped
@@ -44,6 +44,7 @@ def disagreements(plan: Plan, source: Callable[[], Source], lock: Lock) -> list[
             if not entry.error:
                 _hooks(hook_rows_of(plan, kind), kind, entry, release, found)
     _fields(plan, source, lock, found)
+    _values(plan, source, lock, found)
     _never_functional(plan, lock, found)
     if not {key[0] for key in found.makers} & {"path", "layers", "kind"}:
         # What lies at a path that is written wrong would be told twice.
@@ -100,6 +101,21 @@ def _fields(plan: Plan, source: Callable[[], Source], lock: Lock, found: Found) 
             if entry.model.fields and name not in known:
                 make = _field(tell, *_no_field(entry, name, others))
                 found.add(("named", str(number)), release.partition("/")[0], make)
+
+
+def _values(plan: Plan, source: Callable[[], Source], lock: Lock, found: Found) -> None:
+    """Values that fields do not take."""
+    for number, (name, value, tell) in enumerate(values_given(plan, source)):
+        for release, entry in lock.entries.items():
+            field = entry.config.get(name)
+            if field and not takes(field, value):
+                hint = f"its default is {field.default}" if field.default else "give it one of these"
+                make = _value(tell, f"{quote(name)} takes {field.type}", hint)
+                found.add(("value", str(number)), release.partition("/")[0], make)
+
+
+def _value(tell: Tell, message: str, hint: str) -> Make:
+    return lambda shown: tell("lock-value", f"{message} ({shown})", hint)
 
 
 def _known_fields(entry: Entry) -> set[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import linecache
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
+from adaptergen.lock.entry import Field
 from adaptergen.plan import Plan
 from adaptergen.plan.node import HookPoint, Node
 from adaptergen.plan.where import Where
-from adaptergen.problems import Place, Problem
+from adaptergen.problems import Loc, Place, Problem
 from adaptergen.source import Source
 
 #: Makes a problem at a place out of a code, a message and a hint.
@@ -38,6 +39,30 @@ def fields_named(plan: Plan, source: Callable[[], Source]) -> Iterator[tuple[str
     for top in plan.nodes:
         for _, node in top.walk():
             yield from _of_node(node, plan)
+
+
+#: The types of a field that take a value of some type, where it takes nothing but such.
+_TAKEN_BY = {"bool": {"bool", "int", "float"}, "int": {"int", "float"}, "float": {"float"}}
+_TAKEN_BY["str"] = {"str"}
+_PLAIN = {"bool", "int", "float", "str", "None"}
+
+
+def values_given(plan: Plan, source: Callable[[], Source]) -> Iterator[tuple[str, object, Tell]]:
+    """What the tiny models are made with: fields with their values, and where each value stands."""
+    tiny = plan.spec.tiny
+    settings: dict[Loc, Mapping[str, object]] = {("tiny", "config"): tiny.config}
+    settings |= {("tiny", "branches", name): given for name, given in tiny.branches.items()}
+    for loc, given in settings.items():
+        for name, value in given.items():
+            yield name, value, _in_spec(source, (*loc, name), False)
+
+
+def takes(field: Field, value: object) -> bool:
+    """Whether a field takes a value, as far as its type tells; None says that nothing is given."""
+    types = set(field.type.split(" | "))
+    if value is None or not types <= _PLAIN:
+        return True
+    return not types.isdisjoint(_TAKEN_BY.get(type(value).__name__, ()))
 
 
 def _of_node(node: Node, plan: Plan) -> Iterator[tuple[str, Tell, Others]]:

@@ -45,6 +45,12 @@ LOCK_CODES = {
         "The lock lists the fields of the HF config, and this is none of them.",
         "Name the field as transformers does in the releases that the message names.",
     ),
+    "lock-value": Code(
+        "A field of the config takes no such value",
+        "The lock has the types of the fields that the spec names, and the tiny model sets one to a "
+        "value of another type.",
+        "`tie_word_embeddings: true`, not `tie_word_embeddings: \"true\"`",
+    ),
     "lock-kind": Code(
         "A kind of layer has no name in the spec",
         "Transformers calls layers by a word that is neither a kind nor the former name of one.",
