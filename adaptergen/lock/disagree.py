@@ -109,7 +109,7 @@ def _values(plan: Plan, source: Callable[[], Source], lock: Lock, found: Found) 
         for release, entry in lock.entries.items():
             field = entry.config.get(name)
             if field and not takes(field, value):
-                hint = f"its default is {field.default}" if field.default else "give it one of these"
+                hint = f"its default is {field.default}" if field.default else "give it one"
                 make = _value(tell, f"{quote(name)} takes {field.type}", hint)
                 found.add(("value", str(number)), release.partition("/")[0], make)
 

@@ -47,9 +47,9 @@ LOCK_CODES = {
     ),
     "lock-value": Code(
         "A field of the config takes no such value",
-        "The lock has the types of the fields that the spec names, and the tiny model sets one to a "
-        "value of another type.",
-        "`tie_word_embeddings: true`, not `tie_word_embeddings: \"true\"`",
+        "The lock has the types of the fields that the spec names, and the tiny model sets one to "
+        "a value of another type.",
+        '`tie_word_embeddings: true`, not `tie_word_embeddings: "true"`',
     ),
     "lock-kind": Code(
         "A kind of layer has no name in the spec",
