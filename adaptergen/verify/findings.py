@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 #: Where a finding stands that is about no layer.
@@ -106,6 +106,16 @@ class Sheet:
 
 
 @dataclass(frozen=True)
+class Told:
+    """A finding, and everywhere it is the same: in these models, kinds of layer and layers."""
+
+    finding: Finding
+    models: tuple[str, ...]
+    kinds: tuple[str, ...]
+    layers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class SpecResult:
     """What was measured of one spec, a sheet a model."""
 
@@ -118,3 +128,23 @@ class SpecResult:
     def findings(self) -> tuple[Finding, ...]:
         """What disagrees, over all models."""
         return tuple(finding for sheet in self.sheets for finding in sheet.findings)
+
+    @property
+    def told(self) -> tuple[Told, ...]:
+        """Each finding once: what all layers have is wrong on all of them."""
+        alike: dict[Finding, list[tuple[str, Finding]]] = {}
+        for sheet in self.sheets:
+            for one in sheet.findings:
+                anywhere = replace(one, mend="", at=replace(one.at, layer=None, kind=None))
+                alike.setdefault(anywhere, []).append((sheet.model, one))
+        return tuple(_told(group) for group in alike.values())
+
+
+def _told(group: list[tuple[str, Finding]]) -> Told:
+    spots = [finding.at for _, finding in group]
+    return Told(
+        finding=group[0][1],
+        models=tuple(dict.fromkeys(model for model, _ in group)),
+        kinds=tuple(dict.fromkeys(spot.kind for spot in spots if spot.kind)),
+        layers=tuple(sorted({spot.layer for spot in spots if spot.layer is not None})),
+    )

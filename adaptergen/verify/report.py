@@ -34,7 +34,7 @@ class Report:
         took = f"{self.seconds:.1f} s"
         if self.peak_memory is not None:
             took += f", {self.peak_memory / 2**30:.1f} GiB at most"
-        number = sum(len(result.findings) for result in self.results)
+        number = sum(len(result.told) for result in self.results)
         if not number:
             return f"Fine: all as promised on {on} ({took})."
         return f"{number} finding{'' if number == 1 else 's'} on {on} ({took})."

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 from adaptergen.problems import visible
-from adaptergen.verify.findings import Finding, Sheet, SpecResult
+from adaptergen.verify.findings import Sheet, SpecResult
 from adaptergen.verify.report import Report
 
 _HEAD = ("kind", "declared", "fired", "silent", "undeclared")
@@ -67,22 +67,13 @@ def _rows(rows: list[tuple[str, ...]]) -> Iterator[str]:
 
 
 def _findings(result: SpecResult) -> Iterator[str]:
-    """Each finding once, with all the layers and models that have it."""
-    alike: dict[tuple[object, ...], list[tuple[str, Finding]]] = {}
-    for sheet in result.sheets:
-        for one in sheet.findings:
-            at = (one.at.kind, one.at.hook, one.at.file, one.at.line)
-            key = (one.check, one.what, one.expected, one.measured, *at)
-            alike.setdefault(key, []).append((sheet.model, one))
-    for group in alike.values():
-        one = group[0][1]
+    for told in result.told:
+        one = told.finding
         where = f"{one.at.file}:{one.at.line}: " if one.at.file else ""
-        layers = sorted({f.at.layer for _, f in group if f.at.layer is not None})
-        on = f"layer{'' if len(layers) == 1 else 's'} {', '.join(map(str, layers))}"
-        parts = [part for part in (on if layers else "", one.at.kind, one.at.hook) if part]
-        models = ", ".join(dict.fromkeys(model for model, _ in group))
+        on = f"layer{'' if len(told.layers) == 1 else 's'} {', '.join(map(str, told.layers))}"
+        parts = [on if told.layers else "", ", ".join(told.kinds), one.at.hook or ""]
         yield f"{where}{one.check}: {one.what}"
-        yield f"  where: {'; '.join([*parts, models])}"
+        yield f"  where: {'; '.join(part for part in [*parts, ', '.join(told.models)] if part)}"
         yield f"  expected {one.expected}; measured {one.measured}"
         yield f"  hint: {one.mend}"
         yield ""

@@ -33,7 +33,7 @@ def test_nothing_found() -> None:
     assert "0 from HF: plain" in table(report)
 
 
-def test_what_layers_share_is_told_once_and_counted_each() -> None:
+def test_what_layers_share_is_told_once_and_counted_once() -> None:
     sheets = [Sheet(name, findings=[silent(0), silent(3)]) for name in ("one", "other")]
     report = report_of(*sheets)
     text = table(report)
@@ -41,7 +41,7 @@ def test_what_layers_share_is_told_once_and_counted_each() -> None:
     assert text.count("specs/toy.yaml:12: hooks: the hook hook_q is silent") == 1
     assert "where: layers 0, 3; attention; hook_q; one, other" in text
     assert "expected fires; measured silent" in text
-    assert text.splitlines()[-1].startswith("4 findings on 2 models")
+    assert text.splitlines()[-1].startswith("1 finding on 2 models")
 
 
 def test_text_of_others_reaches_no_terminal_as_it_is() -> None:

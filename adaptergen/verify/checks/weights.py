@@ -20,12 +20,16 @@ from adaptergen.verify.target import Target
 
 @dataclass(frozen=True)
 class Weight:
-    """The features of a component's module, by the hooks that hold them."""
+    """The features of a component's module, by the hooks that hold them.
+
+    `of_last` says that they are those of the last axis alone, as a norm of each head has them.
+    """
 
     layer: int | None
     name: str
     node: Node
     features: dict[str, int]
+    of_last: bool
 
 
 def check_weight_shapes(subject: Subject, weights: Sequence[Weight]) -> None:
@@ -40,6 +44,8 @@ def check_weight_shapes(subject: Subject, weights: Sequence[Weight]) -> None:
             if point is None:
                 continue
             features = [axis for axis in point.axes if not {"batch", "pos"} & set(axis.names)]
+            if weight.of_last:
+                features = features[-1:]
             sizes = [subject.axis(axis, 1, 1) for axis in features]
             known = [size for size in sizes if size is not None]
             subject.sheet.count("weights")
@@ -64,11 +70,16 @@ def collect_weights(target: Target, model: Any, kinds: Sequence[str]) -> list[We
         tops = (*plan.shared, *([nodes[kind]] if kind in nodes else []))
         around.append((layer, model.get_submodule(plan.block.path)[layer], tops))
     return [
-        Weight(layer, name, node, features_of(module))
+        Weight(layer, name, node, features_of(module), _scales(module))
         for layer, holder, tops in around
         for top in tops
         for name, node, module in modules(top, holder, model.config)
     ]
+
+
+def _scales(module: Any) -> bool:
+    weight = getattr(module, "weight", None)
+    return isinstance(weight, torch.Tensor) and weight.ndim == 1
 
 
 def features_of(module: Any) -> dict[str, int]:
@@ -82,8 +93,8 @@ def features_of(module: Any) -> dict[str, int]:
         return {"hook_in": module.in_channels, "hook_out": module.out_channels}
     if isinstance(module, torch.nn.Embedding):
         return {"hook_out": module.embedding_dim}
-    if isinstance(weight, torch.Tensor) and weight.ndim == 1:
-        return {"hook_in": weight.shape[0], "hook_out": weight.shape[0]}
+    if _scales(module):
+        return dict.fromkeys(("hook_in", "hook_out"), len(module.weight))
     if isinstance(weight, torch.Tensor) and weight.ndim == 2:
         # A router, which hands its weight to a linear function.
         return {"hook_in": weight.shape[1], "hook_out": weight.shape[0]}
