@@ -101,6 +101,8 @@ def _kind(
 ) -> KindPlan:
     repointed = {alias: f"{kind.slot}.{target}" for alias, target in slot_aliases.items()}
     rows = hook_rows((*shared, node), block, **repointed)
+    names = {row.name for row in rows}
+    found = {alias: slot_aliases[alias] for alias, name in repointed.items() if name in names}
     offered = {name for row in rows for name in (row.name, *row.aliases)}
     return KindPlan(
         name=name,
@@ -108,6 +110,7 @@ def _kind(
         slot=kind.slot,
         node=node,
         hooks=rows,
+        slot_aliases=found,
         absent=absent_hooks((*shared, node)),
         gone=tuple((old, new) for old, new in replaces.items() if old not in offered),
         builder=f"_{name}",

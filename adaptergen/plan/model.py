@@ -42,6 +42,8 @@ class KindPlan:
     slot: str
     node: Node
     hooks: tuple[HookRow, ...]
+    slot_aliases: Mapping[str, str]
+    """Aliases of the block, by their targets in the slot."""
     absent: tuple[tuple[str, str], ...]
     gone: tuple[tuple[str, str | None], ...]
     builder: str
@@ -115,15 +117,23 @@ class Plan:
 
     @property
     def weights_by_head(self) -> bool:
-        """Whether the weights of every layer's attention are those of heads of one width."""
+        """Whether the weights of attention, where norms fold into them, are those of heads."""
+        tops = {node.key: node for node in self.shared}
+        if "ln1" in tops:
+            tops |= {kind.slot: kind.node for kind in self.kinds if kind.slot == "attn"}
         hooks = {
             f"{name}.{hook.name}": hook
-            for top in self.shared
+            for top in tops.values()
             for name, node in top.walk()
             for hook in node.hooks
         }
         found = [hooks.get(name) for name in _BY_HEAD]
         return all(hook and str(hook.axes[-1]) == "d_head" and not hook.heads for hook in found)
+
+    @property
+    def partial_aliases(self) -> bool:
+        """Whether a kind lacks some of what other kinds have aliases of the block for."""
+        return any(kind.slot_aliases != self.slot_aliases for kind in self.kinds)
 
     @property
     def conditional(self) -> dict[str, Condition]:

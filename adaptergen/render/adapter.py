@@ -101,6 +101,7 @@ def render_adapter(plan: Plan) -> str:
         class_attributes=[(name, repr(value)) for name, value in spec.config.adapter.items()],
         kinds=[{"builder": kind.builder, "component": code.text} for kind, code in builders],
         slot_aliases=sorted(plan.slot_aliases.items()),
+        partial_aliases=plan.partial_aliases,
         ambiguous_slot=plan.ambiguous_slot,
         router=plan.router,
         router_class=ROUTER_CLASS,

@@ -69,7 +69,7 @@ def render_tiny_test(plan: Plan) -> str:
             for name, table in tables
         ],
         sums=repr(sums) if (sums := _sums(plan)) else "",
-        setters=repr(setters) if (setters := _setters(rows)) else "",
+        setters=_setters(plan),
         cache=spec.cache,
         keeps_norms=spec.config.adapter.get("supports_fold_ln") is False and final_norm,
         gated=spec.config.flags.get("gated_mlp") is True,
@@ -78,6 +78,12 @@ def render_tiny_test(plan: Plan) -> str:
         final_norm=final_norm,
         first_norm=any(row.name == "ln1.hook_normalized" for row in shared)
         and len(spec.tiny.kinds) > 1,
+        rotary_kinds=any(
+            hook.name == "hook_rot_q"
+            for kind in plan.kinds
+            for _, node in kind.node.walk()
+            for hook in node.hooks
+        ),
         patterns=any(row.name == "attn.hook_pattern" for row in rows),
         functional=plan.functional
         and functional
@@ -132,13 +138,22 @@ def _on_request(rows: list[HookRow]) -> str:
     return f"{{{', '.join(names)}}}" if names else "set()"
 
 
-def _setters(rows: list[HookRow]) -> dict[str, list[str]]:
-    """Setters of the bridge that make hooks of every layer fire, and the hooks."""
-    setters: dict[str, list[str]] = {}
-    for row in _by_name(rows):
-        if row.contract and row.contract.switch and row.contract.switch.startswith("set_"):
-            setters.setdefault(row.contract.switch, []).append(row.name)
-    return setters
+def _setters(plan: Plan) -> dict[str, object]:
+    """Setters of the bridge that make hooks fire: of every layer, or of those of some kinds."""
+    by_kind: dict[str, dict[str, list[str]]] = {}
+    for kind, table in layer_tables(plan):
+        for row in _by_name([*table]):
+            if row.contract and row.contract.switch and row.contract.switch.startswith("set_"):
+                hooks = by_kind.setdefault(row.contract.switch, {})
+                hooks.setdefault(kind, []).append(row.name)
+    if not by_kind:
+        return {}
+    first, *others = layer_tables(plan)
+    alike = all(
+        hooks.get(k) == hooks.get(first[0]) for hooks in by_kind.values() for k, _ in others
+    )
+    code = {name: hooks[first[0]] for name, hooks in by_kind.items()} if alike else by_kind
+    return {"code": repr(code), "alike": alike}
 
 
 def _sums(plan: Plan) -> list[tuple[str, str, str]]:

@@ -64,6 +64,11 @@ def render_unit_test(plan: Plan) -> str:
             pair for pair in plan.block.aliases.items() if pair[0] not in plan.slot_aliases
         ),
         slot_aliases=sorted(plan.slot_aliases.items()),
+        partial_aliases={
+            kind.name: sorted(kind.slot_aliases.items())
+            for kind in plan.kinds
+            if plan.partial_aliases
+        },
         conditional=repr({name: (c.field, c.is_set) for name, c in modules}) if modules else "",
         fields=repr(sorted({c.field for _, c in modules})),
         ambiguous_slot=plan.ambiguous_slot,

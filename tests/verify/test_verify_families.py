@@ -1,13 +1,17 @@
-"""Families that are not among the specs: written with the shapes there are, and one of their own."""
+"""Families that are not among the specs, written with the shapes there are and one of their own."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
 
 import pytest
 from verify_support import Project, Result
+
+from adaptergen.cli import main
 
 FAMILIES = Path(__file__).parent / "families"
 
@@ -21,10 +25,34 @@ def family(project: Project) -> Project:
     return project
 
 
-def test_dots1_has_a_norm_for_each_head(family: Project, run: Callable[..., Result]) -> None:
-    result = run(family.folder / "dots1.yaml")
+@pytest.mark.parametrize("name", ["dots1", "lfm2"])
+def test_all_is_as_promised(family: Project, run: Callable[..., Result], name: str) -> None:
+    """Mixtures of experts with a norm for each head; short convolutions beside attention."""
+    result = run(family.folder / f"{name}.yaml")
     assert result.code == 0, result.out
     assert "parity      0 from HF: plain, with_cache" in result.out
+
+
+def test_emitted_tests_where_kinds_have_different_slots(
+    family: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kind with attention and one without in one block: neither has names of the other's."""
+    monkeypatch.chdir(family.folder.parent)
+    assert main(["build", "specs/lfm2.yaml"]) == 0
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "generated/lfm2"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "did not resolve" not in done.stdout
+
+
+def test_an_activation_that_is_not_told(family: Project, run: Callable[..., Result]) -> None:
+    """TransformerLens takes another one for MLPs that it computes itself."""
+    family.change("lfm2.yaml", "config", "flags", "act_fn")
+    result = run(family.folder / "lfm2.yaml")
+    assert result.code == 1
+    assert "1 finding on 1 model" in result.out
+    assert "weights: predictions in compatibility mode are not HF's" in result.out
+    assert "write their activation here, `flags: {act_fn: silu}`" in result.out
 
 
 def test_what_is_wrong_in_all_kinds_is_told_once(

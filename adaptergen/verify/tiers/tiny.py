@@ -23,6 +23,7 @@ from adaptergen.verify.checks.generation import check_generation
 from adaptergen.verify.checks.hooks import check_fired, check_offered
 from adaptergen.verify.checks.on_request import check_on_request
 from adaptergen.verify.checks.parity import check_parity
+from adaptergen.verify.checks.processing import check_processing
 from adaptergen.verify.checks.residuals import check_residuals
 from adaptergen.verify.checks.state_space import check_state_space
 from adaptergen.verify.checks.tiny_fields import check_tiny_fields
@@ -102,7 +103,7 @@ def _measure(target: Target, sheet: Sheet, changes: Mapping[str, Any], first: bo
     work = _work(config.vocab_size, first)
     state_lengths = LENGTHS if first and target.plan.state_space_kinds else ()
     reference = take_reference(target, model, work, state_lengths)
-    offloaded = copy.deepcopy(model) if first else None
+    offloaded, processed = (copy.deepcopy(model) if first else None for _ in range(2))
     subject = wrap_model(target, model, kinds, sheet)
     if subject is None:
         return
@@ -114,6 +115,7 @@ def _measure(target: Target, sheet: Sheet, changes: Mapping[str, Any], first: bo
             convolution=lambda: check_convolution(subject, reference),
             state_space=lambda: check_state_space(subject, reference),
             round_trip=lambda: check_round_trip(subject),
+            processed_weights=lambda: check_processing(target, processed, work.tokens, sheet),
             offloaded_weights=lambda: _check_offloaded(target, offloaded, reference, sheet),
         )
 
