@@ -35,7 +35,7 @@ light: ## Run the tests that need no torch on every supported Python, without to
 	    echo "== Skipping Python $$version: there is no python$$version" >&2; continue; fi; \
 	  echo "== Python $$version"; \
 	  $(MAKE) --no-print-directory .light/$$version/.stamp; \
-	  .light/$$version/bin/python -m pytest -m "not heavy"; done
+	  .light/$$version/bin/python -m pytest --numprocesses=2 --dist=loadfile -m "not heavy"; done
 
 fuzz: .venv/.dev ## Try 100,000 mutated specs.
 	@ADAPTERGEN_FUZZ=100000 $(BIN)/python -m pytest -s tests/fuzz
@@ -80,7 +80,8 @@ clean: ## Remove the environments, the caches and what was packaged.
 .light/%/.stamp: pyproject.toml constraints.txt
 	@python$* -m venv .light/$*
 	@.light/$*/bin/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --editable . build hatchling hypothesis jsonschema pytest ruff
+	  --constraint constraints.txt --editable . build hatchling hypothesis jsonschema pytest \
+	  pytest-xdist ruff
 	@touch $@
 
 # A stamp is touched last, so what was interrupted is taken up again.

@@ -30,6 +30,7 @@ def from_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_one_build() -> None:
     from benchmarks import building
 

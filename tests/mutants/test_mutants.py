@@ -12,7 +12,7 @@ from mutation import Mutant, mutants
 from mutation_run import ADAPTER, GENERATED
 from mutation_survivors import listed
 
-SAMPLE = 25
+SAMPLE = 16
 MODULES = sorted(folder.name for folder in GENERATED.iterdir() if folder.is_dir())
 
 SMALL = '''\
