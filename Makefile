@@ -77,7 +77,7 @@ clean: ## Remove the environments, the caches and what was packaged.
 	@find adaptergen tests generated -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # The light core with what its tests need, and nothing of the extra `verify`.
-.light/%/.stamp: pyproject.toml constraints.txt
+.light/%/.stamp: Makefile pyproject.toml constraints.txt
 	@python$* -m venv .light/$*
 	@.light/$*/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --editable . build hatchling hypothesis jsonschema pytest \
