@@ -96,9 +96,9 @@ class Memory:
 
     def _of_adaptergen(self) -> str:
         """The digest of adaptergen itself and of what it runs on."""
-        installed = {*self._installed(resources.DATA.parent)}
-        installed |= {*self._installed(resources.templates())}
-        return _digest([sys.version.encode(), *map(_library, LIBRARIES), *sorted(installed)])
+        folders = (resources.DATA.parent, resources.templates())
+        installed = sorted({file for folder in folders for file in self._installed(folder)})
+        return _digest([sys.version.encode(), *map(_library, LIBRARIES), *installed])
 
     def _installed(self, folder: Path) -> Iterable[bytes]:
         """What changes with every edit below a folder; to read all that lies there takes long."""

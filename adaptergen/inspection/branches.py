@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from adaptergen.inspection.configs import json_value
+from adaptergen.inspection.failures import attempted
 from adaptergen.inspection.fields import declared, read
 from adaptergen.inspection.models import Tiny, make
 from adaptergen.inspection.names import pattern, qualified
@@ -28,9 +29,8 @@ def branches(tiny: Tiny) -> Iterator[tuple[str, dict[str, Any]]]:
     default = tree(make(model_class, tiny.settings, "meta"))
     seen = {default}
     for name, value in _flips(tiny.model.config):
-        try:
-            model = make(model_class, {**tiny.settings, name: value}, "meta")
-        except Exception:  # the config does not allow it
+        model = attempted(make, model_class, {**tiny.settings, name: value}, "meta")
+        if model is None:
             continue
         changed = tree(model)
         if changed not in seen:

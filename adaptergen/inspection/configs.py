@@ -11,6 +11,7 @@ from typing import Any
 
 from adaptergen.facts import ConfigFacts, ConfigField, Vocabulary
 from adaptergen.facts.base import Json
+from adaptergen.inspection.failures import attempted
 from adaptergen.inspection.fields import REQUIRED, Declared, declared, read
 from adaptergen.inspection.names import qualified
 
@@ -90,17 +91,15 @@ def _is_kwargs(node: ast.expr) -> bool:
 
 def _sets(config_class: Any, name: str) -> str:
     """The field that an older name sets; empty where no value that was tried sets one."""
-    try:
-        plain = config_class()
-    except Exception:  # a config may raise anything
+    plain = attempted(config_class)
+    if plain is None:
         return ""
     now, before = read(plain, name), {n: read(plain, n) for n in declared(config_class)}
     # A property may tell the value in the older form.
     own = (now[::-1], now * 2) if isinstance(now, (str, list)) and now else ()
     for value in (*own, *_TRIED):
-        try:
-            after = config_class(**{name: value})
-        except Exception:  # the value is not of the type that is wanted
+        after = attempted(config_class, **{name: value})
+        if after is None:
             continue
         changed = next((n for n in before if read(after, n) != before[n]), "")
         if changed:

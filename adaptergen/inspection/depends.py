@@ -7,6 +7,7 @@ from math import prod
 from typing import Any
 
 from adaptergen.inspection.dims import numbers, rank
+from adaptergen.inspection.failures import attempted
 from adaptergen.inspection.fields import read, sub_configs
 from adaptergen.inspection.models import Tiny, make
 
@@ -66,10 +67,9 @@ def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
 def _changed(tiny: Tiny, name: str, value: int) -> dict[str, tuple[int, ...]]:
     """The shapes with another value for a field; none where the model refuses every other."""
     for other in (value * 2, value + 1, value // 2):
-        try:
-            return _shapes(make(type(tiny.model), _with(tiny, name, other), "meta"))
-        except Exception:  # the config or the model has a reason
-            continue
+        model = attempted(make, type(tiny.model), _with(tiny, name, other), "meta")
+        if model is not None:
+            return _shapes(model)
     return {}
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from adaptergen.problems import Failed, Problem, quote
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 _LONGEST = 300
 
@@ -20,6 +23,16 @@ def reason(error: BaseException) -> str:
     text = " ".join(str(error).split())
     text = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def attempted(
+    function: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs
+) -> Result | None:
+    """What the function returns; None where transformers refuses."""
+    try:
+        return function(*args, **kwargs)
+    except Exception:  # configs and models raise errors of any class, some of their own making
+        return None
 
 
 def guarded(code: str, what: str, hint: str, function: Callable[[], Any]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from adaptergen.inspection import layers, runs
-from adaptergen.inspection.failures import failed, guarded, named, reason
+from adaptergen.inspection.failures import attempted, failed, guarded, named, reason
 from adaptergen.inspection.fields import read, sub_configs
 from adaptergen.inspection.tiny import Settings, profiles, tiny_settings
 
@@ -132,8 +132,5 @@ def with_words(tiny: Tiny, field: str, words: Iterable[str]) -> Tiny:
     for name in tiny.settings:
         if layers.counts(name):
             settings[name] = len(settings[field])
-    try:
-        longer = Tiny.of(type(tiny.model), settings)
-    except Exception:  # the words do not go together
-        return tiny
-    return tiny if longer.error and not tiny.error else longer
+    longer = attempted(Tiny.of, type(tiny.model), settings)
+    return tiny if longer is None or (longer.error and not tiny.error) else longer

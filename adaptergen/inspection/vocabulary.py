@@ -10,6 +10,7 @@ from typing import Any
 
 from adaptergen.facts import Vocabulary
 from adaptergen.inspection import layers
+from adaptergen.inspection.failures import attempted
 from adaptergen.inspection.fields import declared, read
 from adaptergen.inspection.models import Tiny
 
@@ -30,11 +31,8 @@ def vocabulary(tiny: Tiny) -> Vocabulary | None:
     own, legacy = _candidates(type(config), model_class)
     for word in sorted((own | legacy) - words):
         changed = [*row[:-1], word]
-        try:
-            other = Tiny.of(model_class, {**tiny.settings, field: changed})
-        except Exception:  # the config or the model does not know the word
-            continue
-        if other.error and not tiny.error:
+        other = attempted(Tiny.of, model_class, {**tiny.settings, field: changed})
+        if other is None or (other.error and not tiny.error):
             continue
         stored = read(other.model.config, field)
         if stored == changed:

@@ -42,9 +42,12 @@ def fields_named(plan: Plan, source: Callable[[], Source]) -> Iterator[tuple[str
 
 
 #: The types of a field that take a value of some type, where it takes nothing but such.
-_TAKEN_BY = {"bool": {"bool", "int", "float"}, "int": {"int", "float"}, "float": {"float"}}
-_TAKEN_BY["str"] = {"str"}
-_PLAIN = {"bool", "int", "float", "str", "None"}
+_TAKEN_BY = {
+    "bool": {"bool", "int", "float"},
+    "int": {"int", "float"},
+    "float": {"float"},
+    "str": {"str"},
+}
 
 
 def values_given(plan: Plan, source: Callable[[], Source]) -> Iterator[tuple[str, object, Tell]]:
@@ -60,7 +63,7 @@ def values_given(plan: Plan, source: Callable[[], Source]) -> Iterator[tuple[str
 def takes(field: Field, value: object) -> bool:
     """Whether a field takes a value, as far as its type tells; None says that nothing is given."""
     types = set(field.type.split(" | "))
-    if value is None or not types <= _PLAIN:
+    if value is None or not types <= {*_TAKEN_BY, "None"}:
         return True
     return not types.isdisjoint(_TAKEN_BY.get(type(value).__name__, ()))
 

@@ -78,12 +78,11 @@ def render_tiny_test(plan: Plan) -> str:
         final_norm=final_norm,
         first_norm=any(row.name == "ln1.hook_normalized" for row in shared)
         and len(spec.tiny.kinds) > 1,
-        rotary_kinds=any(
-            hook.name == "hook_rot_q"
+        rotary_kinds=[
+            kind.name
             for kind in plan.kinds
-            for _, node in kind.node.walk()
-            for hook in node.hooks
-        ),
+            if any(hook.name == "hook_rot_q" for _, node in kind.node.walk() for hook in node.hooks)
+        ],
         patterns=any(row.name == "attn.hook_pattern" for row in rows),
         functional=plan.functional
         and functional
@@ -148,12 +147,14 @@ def _setters(plan: Plan) -> dict[str, object]:
                 hooks.setdefault(kind, []).append(row.name)
     if not by_kind:
         return {}
-    first, *others = layer_tables(plan)
-    alike = all(
-        hooks.get(k) == hooks.get(first[0]) for hooks in by_kind.values() for k, _ in others
-    )
-    code = {name: hooks[first[0]] for name, hooks in by_kind.items()} if alike else by_kind
-    return {"code": repr(code), "alike": alike}
+    shared = {
+        setter: next(iter(hooks.values()))
+        for setter, hooks in by_kind.items()
+        if len({(*names,) for names in hooks.values()}) == 1
+        and len(hooks) == len(layer_tables(plan))
+    }
+    alike = shared.keys() == by_kind.keys()
+    return {"code": repr(shared if alike else by_kind), "alike": alike}
 
 
 def _sums(plan: Plan) -> list[tuple[str, str, str]]:

@@ -127,12 +127,12 @@ class Convolution(Strict):
     """Module-level functions to which HF passes the weight of a causal convolution.
 
     `sequence(x, weight, bias, activation)` convolves a sequence, `step(x, state, weight, bias,
-    activation)` one token; `activation` is the attribute of the wrapped module that both apply.
+    activation)` one token; `activation` is the attribute of the wrapped module that both apply, if any.
     """
 
     sequence: Identifier
     step: Identifier
-    activation: Identifier
+    activation: Identifier | None = None
     continues: Releases | None = Field(
         None, description="releases in which several tokens may follow a cached prompt"
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from adaptergen.verify.promises import Promise, once
+from adaptergen.verify.quiet import quiet
 from adaptergen.verify.reference import Reference
 from adaptergen.verify.subject import Subject
 
@@ -27,9 +27,7 @@ def check_edits(subject: Subject, reference: Reference, chosen: Callable[[Promis
             ran.append(True)
             return edited(activation)
 
-        with warnings.catch_warnings():
-            # TransformerLens warns where an edit is discarded; that is what is looked for.
-            warnings.simplefilter("ignore")
+        with quiet():
             logits = bridge.run_with_hooks(tokens, fwd_hooks=[(promise.name, edit)])
         reaches = not torch.equal(logits, plain)
         subject.sheet.count("edits")

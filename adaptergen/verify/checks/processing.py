@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 from adaptergen.verify.findings import Finding, Sheet, Spot
 from adaptergen.verify.models import wrap
+from adaptergen.verify.quiet import quiet
 from adaptergen.verify.subject import difference
 from adaptergen.verify.target import Target
 
@@ -25,7 +22,7 @@ def check_processing(target: Target, model: Any, tokens: torch.Tensor, sheet: Sh
         if weight.dim() == 1:  # those of norms and biases, which begin as ones or zeros
             weight.add_(torch.linspace(-0.5, 0.5, len(weight)))
     expected = model(tokens).logits.log_softmax(-1)
-    with _quiet():
+    with quiet():
         bridge = wrap(target, model, sheet.model)
         bridge.enable_compatibility_mode()
     apart = difference(bridge(tokens).log_softmax(-1), expected)
@@ -38,16 +35,3 @@ def check_processing(target: Target, model: Any, tokens: torch.Tensor, sheet: Sh
         )
         at = Spot(file=target.source.path, line=target.line("config"))
         sheet.findings.append(Finding("weights", what, f"<= {WITHIN:g}", f"{apart:g}", mend, at))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """TransformerLens warns of weights that it does not process; what that does is measured."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

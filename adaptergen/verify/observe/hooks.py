@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from adaptergen.lock.entry import Hook
 from adaptergen.verify.checks.edits import edited
 from adaptergen.verify.observe.numbers import rms
 from adaptergen.verify.promises import Promise
+from adaptergen.verify.quiet import quiet
 from adaptergen.verify.reference import random_tokens
 from adaptergen.verify.subject import Subject
 
@@ -27,7 +26,7 @@ def observe_hooks(subject: Subject, wanted: Callable[[Promise], bool]) -> tuple[
     first = [promise for promise in first_of_kinds(subject) if wanted(promise)]
     names = {promise.name for promise in first}.__contains__
     tokens = random_tokens(subject.hf_config.vocab_size, BATCH, POS)
-    with _quiet():
+    with quiet():
         fired = subject.bridge.run_with_cache(tokens, names_filter=names)[1].cache_dict
         step = _decode_step(subject, tokens, names)
     reaching = _reaching(subject, [p for p in first if p.name in fired], fired)
@@ -108,19 +107,8 @@ def _edited_in_rows(
 
 
 def _run(subject: Subject, tokens: Any, hooks: list[tuple[str, Callable[..., Any]]]) -> Any:
-    with _quiet():
+    with quiet():
         return subject.bridge.run_with_hooks(tokens, fwd_hooks=hooks)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """TransformerLens warns of edits that are discarded and of hooks that do not fire.
-
-    Both are what is looked for.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _edit_row(row: int, rows: int) -> Callable[..., Any]:

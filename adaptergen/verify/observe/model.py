@@ -8,7 +8,7 @@ from typing import Any
 
 from adaptergen.facts import ConfigFacts
 from adaptergen.inspection import observe_branch
-from adaptergen.inspection.failures import guarded
+from adaptergen.inspection.failures import attempted, guarded
 from adaptergen.lock.reduce import Reduction
 from adaptergen.verify.findings import Sheet
 from adaptergen.verify.models import hf_config, layer_kinds, random_model, wrap
@@ -65,8 +65,7 @@ class ObservedModel:
             bridge = wrap(self._target, self._model, self.name)
             subject = make_subject(self._target, bridge, self.kinds, Sheet(self.name))
             self.hooks, self.order = observe_hooks(subject, wanted)
-        except Exception as error:
-            # An adapter of another release may raise anything.
+        except Exception as error:  # an adapter of another release may raise anything
             self.error = without_places(f"{type(error).__name__}: {error}")
             return
         names = sorted(cfg_fields(self._target))
@@ -88,16 +87,10 @@ class ObservedModel:
 
     def _size(self, name: str) -> Any:
         """A value of the config; some raise for a field that only layers have."""
-        try:
-            return getattr(self.config, name, None)
-        except Exception:
-            return None
+        return attempted(getattr, self.config, name, None)
 
     def _has(self, name: str) -> bool:
-        try:
-            return hasattr(self.config, name)
-        except Exception:
-            return False
+        return bool(attempted(hasattr, self.config, name))
 
     def _words(self) -> list[str]:
         """What each block says it is; nothing if blocks are told by what they hold."""

@@ -53,7 +53,7 @@ def guarded(
         yield
     except Disagreement as error:
         sheet.findings.append(error.finding)
-    except Exception as error:
+    except Exception as error:  # an adapter, and what it wraps, may raise anything
         text = " ".join(str(error).split())[:300]
         mend = "look at what this message names"
         if sheet.findings:

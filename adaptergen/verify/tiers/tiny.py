@@ -103,7 +103,8 @@ def _measure(target: Target, sheet: Sheet, changes: Mapping[str, Any], first: bo
     work = _work(config.vocab_size, first)
     state_lengths = LENGTHS if first and target.plan.state_space_kinds else ()
     reference = take_reference(target, model, work, state_lengths)
-    offloaded, processed = (copy.deepcopy(model) if first else None for _ in range(2))
+    offloaded = copy.deepcopy(model) if first else None
+    processed = copy.deepcopy(model) if first else None
     subject = wrap_model(target, model, kinds, sheet)
     if subject is None:
         return
