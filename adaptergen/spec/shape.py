@@ -127,7 +127,8 @@ class Convolution(Strict):
     """Module-level functions to which HF passes the weight of a causal convolution.
 
     `sequence(x, weight, bias, activation)` convolves a sequence, `step(x, state, weight, bias,
-    activation)` one token; `activation` is the attribute of the wrapped module that both apply, if any.
+    activation)` one token; `activation` is the attribute of the wrapped module that both apply, if
+    any.
     """
 
     sequence: Identifier
