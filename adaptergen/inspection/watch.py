@@ -18,7 +18,6 @@ from typing import Any, Literal
 
 import torch
 from torch.nn.modules.module import register_module_forward_pre_hook
-from torch.overrides import TorchFunctionMode
 
 from adaptergen.inspection.names import function_name
 
@@ -102,34 +101,52 @@ def watching(model: Any) -> Iterator[Watch]:
 
     torch.nn.Module.__getattr__ = getattr_
     try:
-        with _Operations(seen, modules):
+        with _Operations(seen, modules).noted():
             yield seen
     finally:
         torch.nn.Module.__getattr__ = original
         handle.remove()
 
 
-class _Operations(TorchFunctionMode):  # type: ignore[misc]  # torch is not typed here
+class _Operations:
     """Notes each operation on a watched tensor, with the function outside torch that asks."""
 
     def __init__(self, seen: Watch, modules: Mapping[int, Any]) -> None:
-        super().__init__()
         self.seen, self.modules = seen, modules
         self.owners: dict[int, list[tuple[int, str]]] = {}
+        self.tensors: dict[int, Any] = {}
         for key, module in modules.items():
             for name, tensor in (*module._parameters.items(), *module._buffers.items()):
                 if tensor is not None:
                     self.owners.setdefault(id(tensor), []).append((key, name))
+                    self.tensors[id(tensor)] = tensor
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Give the tensors a class that tells, so that operations on others take no time."""
+        # Tensors of other classes have ways of their own to be operated on.
+        telling = {
+            cls: type(cls.__name__, (cls,), {"__torch_function__": self._operated})
+            for cls in (torch.Tensor, torch.nn.Parameter)
+        }
+        plain = [(tensor, type(tensor)) for tensor in self.tensors.values()]
+        for tensor, cls in plain:
+            tensor.__class__ = telling.get(cls, cls)
+        try:
+            yield
+        finally:
+            for tensor, cls in plain:
+                tensor.__class__ = cls
+
+    def _operated(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        # Every operation of torch passes here. Nothing else has the `id` of a tensor of a module.
         for value in (*args, *kwargs.values()):
             for one in value if type(value) in (list, tuple) else (value,):
                 owners = self.owners.get(id(one))
                 if owners:
                     self._note(func, owners, sys._getframe(1))
-        return func(*args, **kwargs)
+        with torch._C.DisableTorchFunctionSubclass():
+            return func(*args, **kwargs)
 
     def _note(self, func: Any, owners: list[tuple[int, str]], at: FrameType) -> None:
         if self.seen.called.issuperset(module for module, _ in owners):

@@ -145,4 +145,5 @@ def test_nothing_is_left_behind() -> None:
     with pytest.raises(ZeroDivisionError), watching(layer):
         raise ZeroDivisionError
     assert torch.nn.Module.__getattr__ is before
+    assert {type(parameter) for parameter in layer.parameters()} == {torch.nn.Parameter}
     assert not layer._forward_pre_hooks and not layer.part._forward_pre_hooks

@@ -27,8 +27,9 @@ def observe_hooks(subject: Subject, wanted: Callable[[Promise], bool]) -> tuple[
     names = {promise.name for promise in first}.__contains__
     tokens = random_tokens(subject.hf_config.vocab_size, BATCH, POS)
     with quiet():
-        fired = subject.bridge.run_with_cache(tokens, names_filter=names)[1].cache_dict
-        step = _decode_step(subject, tokens, names)
+        state = subject.new_cache()
+        fired = _run_with_cache(subject, tokens, names, state)
+        step = _run_with_cache(subject, tokens[:, -1:], names, state)
     reaching = _reaching(subject, [p for p in first if p.name in fired], fired)
     hooks: Hooks = {}
     for promise in first:
@@ -62,11 +63,9 @@ def _order(first: Sequence[Promise], fired: Any) -> Order:
     return tuple(f"{promise.kind}/{promise.row.name}" for promise in promised)
 
 
-def _decode_step(subject: Subject, tokens: Any, names: Callable[[str], bool]) -> Any:
-    state = subject.new_cache()
-    subject.bridge(tokens[:, :-1], past_key_values=state, use_cache=True)
+def _run_with_cache(subject: Subject, tokens: Any, names: Callable[[str], bool], state: Any) -> Any:
     run = subject.bridge.run_with_cache(
-        tokens[:, -1:], names_filter=names, past_key_values=state, use_cache=True
+        tokens, names_filter=names, past_key_values=state, use_cache=True
     )
     return run[1].cache_dict
 
