@@ -164,3 +164,12 @@ class Plan:
     def state_space_kinds(self) -> tuple[str, ...]:
         """Kinds with a mixer whose states TransformerLens can analyse."""
         return tuple(kind.name for kind in self.kinds if kind.node.bridge == "SSM2MixerBridge")
+
+    @property
+    def rotary_kinds(self) -> tuple[str, ...]:
+        """Kinds with attention that rotates queries by angles it is handed."""
+        return tuple(
+            kind.name
+            for kind in self.kinds
+            if any(hook.name == "hook_rot_q" for _, node in kind.node.walk() for hook in node.hooks)
+        )

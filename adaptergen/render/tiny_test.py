@@ -78,11 +78,7 @@ def render_tiny_test(plan: Plan) -> str:
         final_norm=final_norm,
         first_norm=any(row.name == "ln1.hook_normalized" for row in shared)
         and len(spec.tiny.kinds) > 1,
-        rotary_kinds=[
-            kind.name
-            for kind in plan.kinds
-            if any(hook.name == "hook_rot_q" for _, node in kind.node.walk() for hook in node.hooks)
-        ],
+        rotary_kinds=list(plan.rotary_kinds),
         patterns=any(row.name == "attn.hook_pattern" for row in rows),
         functional=plan.functional
         and functional

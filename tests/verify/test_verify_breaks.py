@@ -187,6 +187,21 @@ ADAPTERS = {
         "return DynamicCache(config=hf_model.config)", "raise RuntimeError('no cache')",
         ("generation", None, None, None), "",
     ),
+    "a cache that says it is empty": (
+        "return DynamicCache(config=hf_model.config)",
+        "return type('Empty', (DynamicCache,), {'get_seq_length': lambda *_, **__: 0})"
+        "(config=hf_model.config)",
+        ("generation", None, None, None), "cache:",
+    ),
+    "tokens looked for in another axis": (
+        "getattr(component, name).pos_dim = 0", "getattr(component, name).pos_dim = 1",
+        ("slices", 2, "moe", "mlp.gate.hook_expert_indices"), "hook_expert_indices:",
+    ),
+    "a component that rests on what its layer passes": (
+        "return super().forward(*args, **kwargs)",
+        "return super().forward(*args, **kwargs) * (1 if 'cache_params' in kwargs else 2)",
+        ("components", 0, "linear_attention", None), "linear_attention:",
+    ),
     "offloaded weights that nothing loads": (
         "with align_module_device(conv1d.original_component):", "if True:",
         ("parity", None, None, None), "",
@@ -212,6 +227,36 @@ def test_a_mistake_in_the_adapter(name: str, project: Project) -> None:
     if line:
         file = Path(finding.at.file).relative_to(project.folder).as_posix()
         assert line in project.line(file, finding.at.line)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ("ln_final.hook_scale", (None, "model", "ln_final.hook_normalized")),
+        ("blocks.1.attn.hook_pattern", (1, "full_attention", "attn.hook_pattern")),
+    ],
+)
+def test_recorded_tensors_that_do_not_fit(
+    changed: str,
+    told: tuple[int | None, str, str],
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from adaptergen.verify.target import load_target
+    from adaptergen.verify.tiers import tiny
+
+    measure = tiny.check_parity
+
+    def measure_and_change(*args: Any) -> Any:
+        cache = measure(*args)
+        cache.cache_dict[changed] = 2 * cache.cache_dict[changed]
+        return cache
+
+    monkeypatch.setattr(tiny, "check_parity", measure_and_change)
+    project.change(SPEC, "tiny", "branches")
+    (sheet,) = tiny.tiny(load_target(project.spec))
+    (found,) = sheet.findings
+    assert (found.check, found.at.layer, found.at.kind, found.at.hook) == ("analyses", *told)
 
 
 def test_whole_configurations_show_a_wrong_formula(

@@ -8,12 +8,14 @@ import torch
 
 from adaptergen.verify.findings import Finding, Spot
 from adaptergen.verify.reference import Reference, continue_without_cache
-from adaptergen.verify.subject import Subject
+from adaptergen.verify.subject import Subject, attributes
 
 
 def check_generation(subject: Subject, reference: Reference) -> None:
     """Continue every prompt."""
     bridge, work = subject.bridge, reference.work
+    if subject.plan.spec.cache:
+        _check_cache(subject, work.tokens)
     for length, expected in reference.greedy.items():
         actual = _generate(bridge, expected[:, :length], work.new_tokens)
         _compare(subject, "with_cache", f"a prompt of {length}", actual, expected, length)
@@ -30,6 +32,24 @@ def check_generation(subject: Subject, reference: Reference) -> None:
         actual = _generate(bridge, tokens, work.new_tokens, attention_mask=mask)
         what = f"left-padded prompts of {min(work.padded)} to {max(work.padded)}"
         _compare(subject, "left_padded", what, actual, expected, tokens.shape[1])
+
+
+def _check_cache(subject: Subject, prompt: Any) -> None:
+    """One generation makes one cache, and every token but the last goes through it."""
+    bridge, made = subject.bridge, []
+    make = bridge.adapter.create_stateful_cache
+
+    def make_and_keep(**options: Any) -> Any:
+        made.append(make(**options))
+        return made[-1]
+
+    with attributes(bridge.adapter, create_stateful_cache=make_and_keep):
+        _generate(bridge, prompt, 3)
+    held, expected = [cache.get_seq_length() for cache in made], [prompt.shape[1] + 2]
+    if held != expected:
+        what, mend = "tokens in the caches of one generation", "mend `cache:`"
+        spot = Spot(file=subject.target.source.path, line=subject.target.line("cache"))
+        subject.find(Finding("generation", what, str(expected), str(held), mend, spot))
 
 
 def _generate(bridge: Any, prompt: Any, new_tokens: int, **options: Any) -> Any:

@@ -14,6 +14,8 @@ import transformers
 from accelerate import cpu_offload
 from transformer_lens.model_bridge.sources import _bridge_builder
 
+from adaptergen.verify.checks.analyses import check_norms, check_patterns, check_slices
+from adaptergen.verify.checks.components import check_components
 from adaptergen.verify.checks.convolution import check_convolution
 from adaptergen.verify.checks.decode import check_decode
 from adaptergen.verify.checks.dimensions import check_dimensions, check_early_dimensions
@@ -116,6 +118,7 @@ def _measure(target: Target, sheet: Sheet, changes: Mapping[str, Any], first: bo
             convolution=lambda: check_convolution(subject, reference),
             state_space=lambda: check_state_space(subject, reference),
             round_trip=lambda: check_round_trip(subject),
+            components_alone=lambda: check_components(subject, processed),
             processed_weights=lambda: check_processing(target, processed, work.tokens, sheet),
             offloaded_weights=lambda: _check_offloaded(target, offloaded, reference, sheet),
         )
@@ -147,6 +150,9 @@ def _check(
         cache = check_parity(subject, reference)
         check_fired(subject, cache, *reference.work.tokens.shape)
         check_residuals(subject, cache)
+        check_norms(subject, cache)
+        check_patterns(subject, cache)
+        check_slices(subject, reference.work.tokens, cache)
 
     config, kinds, target = subject.hf_config, list(subject.kinds), subject.target
     run_checks(
