@@ -17,6 +17,7 @@ import black
 import isort
 import jinja2
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
 from pydantic import (
     AfterValidator,
     BaseModel,

@@ -55,6 +55,9 @@ def encode(catalogue: Catalogue) -> Json:
             for name, field in sorted(catalogue.config_fields.items())
         },
         "passthrough": list(catalogue.passthrough),
+        "bridge_aliases": {
+            alias: list(targets) for alias, targets in sorted(catalogue.bridge_aliases.items())
+        },
         "abilities": list(catalogue.abilities),
     }
 
@@ -86,6 +89,9 @@ def decode(data: Json) -> Catalogue:
                 for name, entry in data["config_fields"].items()
             },
             passthrough=tuple(data["passthrough"]),
+            bridge_aliases={
+                alias: tuple(targets) for alias, targets in data["bridge_aliases"].items()
+            },
             abilities=tuple(data["abilities"]),
         )
     except (KeyError, TypeError, AttributeError) as error:

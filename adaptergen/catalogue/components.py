@@ -17,6 +17,7 @@ from adaptergen.catalogue.supercalls import walk_own
 from adaptergen.catalogue.tree import COMPONENTS
 
 ROOT = "GeneralizedComponent"
+BRIDGE = "TransformerBridge"
 _PACKAGE = f"{PACKAGE}.{COMPONENTS.replace('/', '.')}"
 _ALIASES = "hook_aliases"
 
@@ -46,6 +47,16 @@ def find_components(library: Library) -> Found:
     return Found(dict(sorted(components.items())), tuple(gaps))
 
 
+def find_bridge_aliases(library: Library, gaps: list[str]) -> Mapping[str, tuple[str, ...]]:
+    """Other names that every bridge has for hooks outside the layers, and the hooks."""
+    package = library.module(f"{PACKAGE}.model_bridge")
+    cls = library.find(package, BRIDGE) if package is not None else None
+    if cls is None:
+        gaps.append(f"{PACKAGE}.model_bridge: no {BRIDGE}")
+        return {}
+    return _targets(_mapping(library, library.mro(cls), _ALIASES, gaps))
+
+
 def _classes(library: Library) -> Iterator[tuple[Class, tuple[Class, ...]]]:
     for module in library.modules_in(_PACKAGE):
         for cls in module.classes.values():
@@ -68,10 +79,7 @@ def _component(library: Library, cls: Class, mro: Sequence[Class], gaps: list[st
         keywords=taken.keywords,
         swallows_unknown=taken.swallows_unknown,
         is_list_item=bool(class_flag(mro, "is_list_item")),
-        hook_aliases={
-            name: tuple(target) if isinstance(target, list) else (str(target),)
-            for name, target in sorted(aliases.items())
-        },
+        hook_aliases=_targets(aliases),
         aliases_vary=any(_varies_aliases(ancestor) for ancestor in mro),
         property_aliases={name: str(target) for name, target in sorted(properties.items())},
         hooks=points.hooks,
@@ -92,6 +100,13 @@ def _mapping(
     except Unknown:
         gaps.append(f"{mro[0].name}.{attribute}: not a plain dict")
         return {}
+
+
+def _targets(aliases: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
+    return {
+        name: tuple(target) if isinstance(target, list) else (str(target),)
+        for name, target in sorted(aliases.items())
+    }
 
 
 def _varies_aliases(cls: Class) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from adaptergen.catalogue.abilities import find_abilities
-from adaptergen.catalogue.components import find_components
+from adaptergen.catalogue.components import find_bridge_aliases, find_components
 from adaptergen.catalogue.library import Library
 from adaptergen.catalogue.model import Catalogue
 from adaptergen.catalogue.settings import (
@@ -32,6 +32,7 @@ def extract(tl_path: Path, version: str | None = None) -> Catalogue:
         components=found.components,
         sites=find_sites(library, gaps),
         adapters=find_adapters(library),
+        bridge_aliases=find_bridge_aliases(library, gaps),
         abilities=find_abilities(library),
         passthrough=find_passthrough(library, gaps),
         config_fields=find_config_fields(library, gaps),

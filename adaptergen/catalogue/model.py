@@ -117,6 +117,8 @@ class Catalogue:
     config_fields: Mapping[str, ConfigField] = field(default_factory=dict)
     adapter_attributes: Mapping[str, str] = field(default_factory=dict)
     """Class-level attribute of ``ArchitectureAdapter`` to source text of its default."""
+    bridge_aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Other names of hooks outside the layers, and the hooks: the first that a model has counts."""
     abilities: tuple[str, ...] = ()
     """What its core can do that other releases cannot; see `abilities`."""
     gaps: tuple[str, ...] = ()

@@ -78,10 +78,10 @@ def _adapter(adapter: Adapter, record: Record | str) -> Iterator[str]:
         f"checkpoints of the family: {', '.join(f'`{name}`' for name in spec.checkpoints)}."
     )
     yield "### Hooks"
-    yield f"Of the model:\n\n{hook_table(plan.model_hooks)}"
+    yield f"Of the model:\n\n{hook_table(plan, plan.model_hooks)}"
     for name, rows in layer_tables(plan):
         title = f"Of layers of kind `{name}`" if plan.kinds else "Of every layer"
-        yield f"{title}, below `blocks.{{i}}.`:\n\n{hook_table(rows)}"
+        yield f"{title}, below `blocks.{{i}}.`:\n\n{hook_table(plan, rows)}"
     if adapter.replaced:
         yield "### What goes, and what serves instead"
         yield "\n".join(f"- {line}" for line in adapter.replaced.lines)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from adaptergen.plan.model import HookRow
 from adaptergen.plan.node import Condition, Node
 
 
 def hook_rows(
-    nodes: Iterable[Node], own: Node | None = None, **repointed: str
+    nodes: Iterable[Node],
+    own: Node | None = None,
+    repointed: Mapping[str, str] = MappingProxyType({}),
+    around: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> tuple[HookRow, ...]:
     """Rows for components bound beside each other, and for `own`, the component around them.
 
-    `repointed` are aliases of `own` that lead elsewhere than its class says.
+    `repointed` are aliases of `own` that lead elsewhere than its class says, and `around` those of
+    what has no hooks itself, each for the first hook there is.
     """
     walked = [(f"{name}.", node) for top in nodes for name, node in top.walk()]
     if own is not None:
@@ -22,6 +27,10 @@ def hook_rows(
     for prefix, node in walked:
         for alias, target in {**node.aliases, **(repointed if node is own else {})}.items():
             aliases.setdefault(prefix + target, []).append(prefix + alias)
+    names = {prefix + hook.name for prefix, node in walked for hook in node.hooks}
+    for alias, targets in around.items():
+        found = next((target for target in targets if target in names), "")
+        aliases.setdefault(found, []).append(alias)
     conditions = _conditions(walked)
     return tuple(
         HookRow(

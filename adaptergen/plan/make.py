@@ -40,7 +40,7 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
         for name, node in nodes.items()
     )
     layer_hooks = hook_rows(shared, block)
-    model_hooks = hook_rows(components)
+    model_hooks = hook_rows(components, around=catalogue.bridge_aliases)
     trees = [*components, *([block] if block else []), *shared, *nodes.values()]
     problems = [*loaded.problems, *expander.problems]
     functional, router = _used_in_functions(trees, top, problems)
@@ -100,7 +100,7 @@ def _kind(
     replaces: dict[str, str | None],
 ) -> KindPlan:
     repointed = {alias: f"{kind.slot}.{target}" for alias, target in slot_aliases.items()}
-    rows = hook_rows((*shared, node), block, **repointed)
+    rows = hook_rows((*shared, node), block, repointed)
     names = {row.name for row in rows}
     found = {alias: slot_aliases[alias] for alias, name in repointed.items() if name in names}
     offered = {name for row in rows for name in (row.name, *row.aliases)}

@@ -32,6 +32,17 @@ class HookRow:
         """`live`, or the state of the exception."""
         return self.contract.state if self.contract else "live"
 
+    @property
+    def pos_axis(self) -> int | None:
+        """The axis of positions, the first of several; None if it has none."""
+        return next((at for at, axis in enumerate(self.axes) if "pos" in axis.names), None)
+
+    @property
+    def is_by_token(self) -> bool:
+        """Whether its positions are the tokens of the call, and no others."""
+        at = self.pos_axis
+        return at is not None and str(self.axes[at]) in ("pos", "batch * pos")
+
 
 @dataclass(frozen=True)
 class KindPlan:

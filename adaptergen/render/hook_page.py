@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
 from adaptergen.plan.hooks import absent_hooks
 from adaptergen.plan.model import HookRow, Plan
 from adaptergen.plan.table import layer_tables, shared_hooks
@@ -27,7 +30,7 @@ def render_hook_page(plan: Plan) -> str:
         {
             "heading": f"Layers of kind `{kind.name}`",
             "about": f"{kind.node.title[0].upper()}{kind.node.title[1:]}, bound as `{kind.slot}`.",
-            "rows": [_row(row) for row in kind.hooks if row not in shared],
+            "rows": _rows(plan, [row for row in kind.hooks if row not in shared]),
             "absent": kind.absent,
         }
         for kind in plan.kinds
@@ -35,7 +38,7 @@ def render_hook_page(plan: Plan) -> str:
         {
             "heading": "Every layer",
             "about": f"{plan.block.title[0].upper()}{plan.block.title[1:]}.",
-            "rows": [_row(row) for _, table in layer_tables(plan) for row in table],
+            "rows": _rows(plan, [row for _, table in layer_tables(plan) for row in table]),
             "absent": absent_hooks(plan.shared),
         }
     ]
@@ -46,42 +49,59 @@ def render_hook_page(plan: Plan) -> str:
         tl_version=plan.tl_version,
         intro=" ".join((spec.description, *spec.notes)),
         hf_names=", ".join(f"`{name}`" for name in _hf_names(plan)),
+        patterns=any(
+            row.name == "attn.hook_pattern" for _, table in layer_tables(plan) for row in table
+        ),
+        listed_in=spec.blocks.kind.listed_in if spec.blocks.kind else None,
         token_hooks=any(node.token_hooks for top in plan.nodes for _, node in top.walk()),
         table_head=_HEAD,
-        model_rows=[_row(row) for row in plan.model_hooks],
-        shared_rows=[_row(row) for row in shared],
+        model_rows=_rows(plan, plan.model_hooks),
+        shared_rows=_rows(plan, shared),
         kinds=kinds,
         gone=_gone(plan),
     )
 
 
-def hook_table(rows: Iterable[HookRow]) -> str:
-    """The same rows as a table of their own."""
-    return "\n".join([_HEAD, *map(_row, rows)])
+def hook_table(plan: Plan, rows: Iterable[HookRow]) -> str:
+    """Some of its rows as a table of their own."""
+    return "\n".join([_HEAD, *_rows(plan, rows)])
 
 
-def _row(row: HookRow) -> str:
+def _rows(plan: Plan, rows: Iterable[HookRow]) -> list[str]:
+    newest = max(plan.spec.proved_on.transformers, key=Version)
+    return [_row(row, newest) for row in rows]
+
+
+def _row(row: HookRow, newest: str) -> str:
     shape = ", ".join(map(str, row.axes))
     names = ", ".join(f"`{alias}`" for alias in row.aliases)
-    cells = (f"`{row.name}`", f"`[{shape}]`", row.tensor, _promise(row), names)
+    cells = (f"`{row.name}`", f"`[{shape}]`", row.tensor, _promise(row, newest), names)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def _promise(row: HookRow) -> str:
+def _promise(row: HookRow, newest: str) -> str:
+    """What holds with the newest release stands first."""
     contract = row.contract
     promise = _STATES[row.state]
     if contract is not None:
         if contract.switch:
-            setter = contract.switch.startswith("set_")
-            call = f"bridge.{contract.switch}(True)" if setter else f"{contract.switch} = True"
-            promise += f" (`{call}`{'' if setter else ', prefill with `use_cache=False`'})"
-        releases = f"; transformers {contract.transformers}" if contract.transformers else ""
-        promise += f": {contract.reason}{releases}"
-        if contract.transformers and row.state != "silent_in_decode":
-            promise += ", live otherwise"
+            promise += f" ({_how(row.name.rpartition('.')[0], contract.switch)})"
+        releases = contract.transformers
+        if releases:
+            promise += f" with transformers {releases}"
+        promise += f": {contract.reason}"
+        if releases and row.state != "silent_in_decode":
+            now = SpecifierSet(releases).contains(newest, prereleases=True)
+            promise = f"{promise}; live otherwise" if now else f"live; {promise}"
     if row.condition:
         promise += f"; only {'with' if row.condition.is_set else 'without'} `{row.condition.field}`"
     return promise
+
+
+def _how(component: str, switch: str) -> str:
+    if switch.startswith("set_"):
+        return f"`bridge.{switch}(True)`"
+    return f"`{component}.{switch} = True`, run with `use_cache=False`"
 
 
 def _hf_names(plan: Plan) -> list[str]:

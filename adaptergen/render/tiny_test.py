@@ -80,6 +80,9 @@ def render_tiny_test(plan: Plan) -> str:
         and len(spec.tiny.kinds) > 1,
         rotary_kinds=list(plan.rotary_kinds),
         patterns=any(row.name == "attn.hook_pattern" for row in rows),
+        not_by_token=sorted(
+            {row.name for row in rows if row.state != "on_request" and not row.is_by_token}
+        ),
         functional=plan.functional
         and functional
         and {

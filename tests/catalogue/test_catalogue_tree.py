@@ -52,8 +52,14 @@ def test_sites_settings_and_gaps(tree: Tree) -> None:
                         self.eps = eps
                         self.split = False
             """,
+            "transformer_lens/model_bridge/__init__.py": """
+                from transformer_lens.model_bridge.transformer_bridge import TransformerBridge
+            """,
             "transformer_lens/model_bridge/transformer_bridge.py": """
-                class TransformerBridge:
+                class Core:
+                    hook_aliases = {"hook_b": "b.hook_out", "hook_a": ["c.hook_out", "a.hook_out"]}
+
+                class TransformerBridge(Core):
                     def mark_pos_dim(self):
                         return self.cfg.d_model, self.cfg.eps
             """,
@@ -77,6 +83,9 @@ def test_sites_settings_and_gaps(tree: Tree) -> None:
         "seed": ConfigField("seed", "int", "0", read=False),
         "split": ConfigField("split", None, "False", read=False),
     }
+    assert catalogue.bridge_aliases == {
+        "hook_a": ("c.hook_out", "a.hook_out"), "hook_b": ("b.hook_out",),
+    }  # fmt: skip
     assert catalogue.abilities == ("pos_slice",)
     assert [gap.partition(": ")[2] for gap in catalogue.gaps] == [
         "no ArchitectureAdapter",

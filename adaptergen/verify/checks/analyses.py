@@ -49,10 +49,13 @@ def check_slices(subject: Subject, tokens: Any, cache: Any) -> None:
     sliced = subject.bridge.run_with_cache(tokens[:1], pos_slice=0)[1].cache_dict
     for promise in subject.promised:
         whole, part = cache.cache_dict.get(promise.name), sliced.get(promise.name)
+        at = promise.row.pos_axis
         if whole is None or part is None or whole.shape != subject.shape(promise, batch, pos):
             continue  # It has its finding already.
+        if at is None:
+            continue
         sizes = [size for size in subject.shape(promise, 1, pos) if size is not None]
-        expected, measured = prod(sizes) // pos, part.numel()
+        expected, measured = prod([*sizes[:at], *sizes[at + 1 :]]), part.numel()
         subject.sheet.count("slices")
         if measured != expected:
             what = "`pos_slice` does not leave one position of the hook"

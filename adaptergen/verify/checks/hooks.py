@@ -75,16 +75,11 @@ def split(subject: Subject, name: str) -> tuple[int | None, str, str]:
 
 
 def _check_aliases(subject: Subject, targets: dict[str, str]) -> None:
-    measured = {
-        name: target
-        for name, target in targets.items()
-        if name != target and name.startswith("blocks.")
-    }
+    measured = {name: target for name, target in targets.items() if name != target}
     promised = by_name(subject.promised)
     expected = {
-        f"blocks.{promise.layer}.{alias}": promise.name
+        alias if promise.layer is None else f"blocks.{promise.layer}.{alias}": promise.name
         for promise in subject.promised
-        if promise.layer is not None
         for alias in promise.row.aliases
     }
     subject.sheet.count("aliases", len(expected))

@@ -123,7 +123,7 @@ class HybridAttention(nn.Module):
             key, value = past_key_values.update(key, value, self.layer_idx)
         key, value = key.repeat_interleave(self.groups, 1), value.repeat_interleave(self.groups, 1)
         scores = query @ key.transpose(2, 3) * self.scaling
-        weights = (scores + attention_mask).softmax(dim=-1)
+        weights = (scores if attention_mask is None else scores + attention_mask).softmax(dim=-1)
         mixed = (weights @ value).transpose(1, 2).reshape(*shape, -1)
         return self.o_proj(mixed), weights
 
