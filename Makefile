@@ -85,20 +85,23 @@ clean: ## Remove the environments, the caches and what was packaged.
 	@touch $@
 
 # A stamp is touched last, so what was interrupted is taken up again.
-.venv/.verify: pyproject.toml constraints.txt
+.venv/.torch: constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || { \
 	  echo "$(PYTHON) is not a Python 3.10, 3.11 or 3.12: name one, e.g. make PYTHON=python3.11" >&2; \
 	  exit 2; }
 	@test -x $(BIN)/python || { echo "== Making .venv with $(PYTHON)"; $(PYTHON) -m venv .venv; }
 	@echo "== Installing torch"
 	@$(PIP) torch
+	@touch $@
+
+.venv/.verify: .venv/.torch pyproject.toml
 	@echo "== Installing adaptergen with what verification needs"
 	@$(PIP) --editable '.[verify]'
 	@$(COMPILE)
 	@touch $@
 
-.venv/.dev: .venv/.verify
-	@echo "== Installing what the tests need"
-	@$(PIP) --editable '.[dev]'
+.venv/.dev: .venv/.torch pyproject.toml
+	@echo "== Installing adaptergen with what verification and the tests need"
+	@$(PIP) --editable '.[verify,dev]'
 	@$(COMPILE)
-	@touch $@
+	@touch .venv/.verify $@
