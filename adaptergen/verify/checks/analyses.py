@@ -50,9 +50,9 @@ def check_slices(subject: Subject, tokens: Any, cache: Any) -> None:
     for promise in subject.promised:
         whole, part = cache.cache_dict.get(promise.name), sliced.get(promise.name)
         at = promise.row.pos_axis
-        if whole is None or part is None or whole.shape != subject.shape(promise, batch, pos):
-            continue  # It has its finding already.
-        if at is None:
+        if at is None or whole is None or part is None:
+            continue  # It has no positions, or its finding already.
+        if whole.shape != subject.shape(promise, batch, pos):
             continue
         sizes = [size for size in subject.shape(promise, 1, pos) if size is not None]
         expected, measured = prod([*sizes[:at], *sizes[at + 1 :]]), part.numel()
