@@ -40,7 +40,10 @@ def with_observations(fresh: Catalogue) -> Catalogue:
     """What was observed before stays true of a component whose source reads the same."""
     if fresh.tl_version not in committed_versions():
         return fresh
-    return _observed(fresh, [read(path_of(fresh.tl_version))])
+    try:
+        return _observed(fresh, [read(path_of(fresh.tl_version))])
+    except CatalogueError:  # what is damaged, or of another form, is what is made anew
+        return fresh
 
 
 def _observed(fresh: Catalogue, earlier: Sequence[Catalogue]) -> Catalogue:

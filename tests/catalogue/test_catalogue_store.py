@@ -19,6 +19,7 @@ from adaptergen.catalogue import (
     read,
 )
 from adaptergen.catalogue.extract import extract
+from adaptergen.cli import main
 
 Tree = Callable[[Mapping[str, str]], Path]
 
@@ -70,6 +71,19 @@ def test_a_damaged_file_is_said_to_be(tmp_path: Path, text: str) -> None:
     with pytest.raises(CatalogueError) as caught:
         read(file)
     assert "adaptergen catalog" in caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["{", '{"catalogue": 1}'])
+def test_a_damaged_file_is_made_anew(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    folder = tmp_path / "catalogues"
+    folder.mkdir()
+    monkeypatch.setattr("adaptergen.catalogue.store._FOLDER", folder)
+    path_of("9.9").write_text(text, encoding="utf-8")
+    root = tree({})
+    assert main(["catalog", "--tl", str(root), "--tl-version", "9.9"]) == 0
+    assert read(path_of("9.9")) == extract(root, "9.9")
 
 
 def test_reading_needs_nothing_heavy() -> None:
