@@ -12,8 +12,7 @@ from typing import Protocol
 try:
     import fcntl
 except ImportError:
-    # Windows has none.
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # Windows has none
 
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _WRITING_THE_PID = 5.0

@@ -29,8 +29,8 @@ def hook_rows(
             aliases.setdefault(prefix + target, []).append(prefix + alias)
     names = {prefix + hook.name for prefix, node in walked for hook in node.hooks}
     for alias, targets in around.items():
-        found = next((target for target in targets if target in names), "")
-        aliases.setdefault(found, []).append(alias)
+        for target in [target for target in targets if target in names][:1]:
+            aliases.setdefault(target, []).append(alias)
     conditions = _conditions(walked)
     return tuple(
         HookRow(

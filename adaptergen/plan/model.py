@@ -177,6 +177,12 @@ class Plan:
         return tuple(kind.name for kind in self.kinds if kind.node.bridge == "SSM2MixerBridge")
 
     @property
+    def has_patterns(self) -> bool:
+        """Whether some layers have a hook of attention weights."""
+        rows = (*self.layer_hooks, *(row for kind in self.kinds for row in kind.hooks))
+        return any(row.name == "attn.hook_pattern" for row in rows)
+
+    @property
     def rotary_kinds(self) -> tuple[str, ...]:
         """Kinds with attention that rotates queries by angles it is handed."""
         return tuple(

@@ -49,9 +49,7 @@ def render_hook_page(plan: Plan) -> str:
         tl_version=plan.tl_version,
         intro=" ".join((spec.description, *spec.notes)),
         hf_names=", ".join(f"`{name}`" for name in _hf_names(plan)),
-        patterns=any(
-            row.name == "attn.hook_pattern" for _, table in layer_tables(plan) for row in table
-        ),
+        patterns=plan.has_patterns,
         listed_in=spec.blocks.kind.listed_in if spec.blocks.kind else None,
         token_hooks=any(node.token_hooks for top in plan.nodes for _, node in top.walk()),
         table_head=_HEAD,

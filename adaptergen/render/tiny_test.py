@@ -79,7 +79,7 @@ def render_tiny_test(plan: Plan) -> str:
         first_norm=any(row.name == "ln1.hook_normalized" for row in shared)
         and len(spec.tiny.kinds) > 1,
         rotary_kinds=list(plan.rotary_kinds),
-        patterns=any(row.name == "attn.hook_pattern" for row in rows),
+        patterns=plan.has_patterns,
         not_by_token=sorted(
             {row.name for row in rows if row.state != "on_request" and not row.is_by_token}
         ),

@@ -13,6 +13,7 @@ from verify_support import Project, Result, read
 from adaptergen.generate import plan
 from adaptergen.render.adapter import render_adapter
 from adaptergen.render.formatting import format_python
+from adaptergen.render.tiny_test import render_tiny_test
 
 pytestmark = pytest.mark.heavy
 
@@ -257,6 +258,14 @@ def test_recorded_tensors_that_do_not_fit(
     (sheet,) = tiny.tiny(load_target(project.spec))
     (found,) = sheet.findings
     assert (found.check, found.at.layer, found.at.kind, found.at.hook) == ("analyses", *told)
+
+
+def test_a_hook_with_more_positions_than_tokens_is_not_sliced_in_emitted_tests(
+    project: Project,
+) -> None:
+    project.change(MIXER, *CONV_OUT, "shape", to=["batch", "conv_dim", "pos + 3"])
+    text = render_tiny_test(plan(project.spec))
+    assert "if bare(hook) in ['mixer.conv1d.hook_out']:\n                continue" in text
 
 
 def test_whole_configurations_show_a_wrong_formula(

@@ -34,7 +34,7 @@ def check_norms(subject: Subject, cache: Any) -> None:
 def check_patterns(subject: Subject, cache: Any) -> None:
     """The weights that a token gives to those before it sum to one."""
     for promise in subject.promised:
-        if promise.row.name.endswith("attn.hook_pattern") and promise.name in cache.cache_dict:
+        if promise.row.name == "attn.hook_pattern" and promise.name in cache.cache_dict:
             apart = (cache[promise.name].sum(-1) - 1).abs().max().item()
             what, mend = "attention weights do not sum to one", "look at which tensor it holds"
             _compare(subject, promise, apart, what, mend)

@@ -93,10 +93,10 @@ def drift_from_installed(
     known = every(lambda path: with_lock(path, against), list(dict.fromkeys(paths)))
     require()
     # Here and not in each process, so that it is imported once; also what all models import.
-    import transformers.generation.utils  # noqa: F401
+    import transformers.generation.utils  # noqa: F401  # only so that it is there
 
     import adaptergen.inspection.observe
-    import adaptergen.verify.observe.installed  # noqa: F401
+    import adaptergen.verify.observe.installed  # noqa: F401  # only so that it is there
 
     jobs = [Job(spec.plan.spec.architecture, partial(_drift, spec)) for spec in known]
     found = each_limited(jobs, seconds)
