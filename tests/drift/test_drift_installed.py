@@ -184,3 +184,24 @@ def test_several_specs_at_once(locked: Path, run: Run) -> None:
     code, out, err = run("drift", *paths)
     assert code == 0, err
     assert out.count("nothing changed that it rests on") == 5
+
+
+def test_mistakes_in_several_specs_come_before_what_is_missing(
+    locked: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Specs are read beside the imports, and all that is wrong with them is told nevertheless."""
+    from adaptergen.verify.observe import command
+
+    def missing() -> None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    paths = [locked]
+    for number in range(2):
+        paths.append(locked.with_name(f"other_{number}.yaml"))
+        paths[-1].write_text(locked.read_text("utf-8") + f"wrong_{number}: 1\n", "utf-8")
+    monkeypatch.setattr(command, "require", missing)
+    code, out, err = run("drift", *paths)
+    assert code == 2 and out == "" and err.count("error[unknown-key]") == 2
+    assert "`wrong_0`" in err and "`wrong_1`" in err
+    code, out, err = run("drift", *paths[:1], *paths[:1])
+    assert code == 2 and out == "" and "pip install" in err

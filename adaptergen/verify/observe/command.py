@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -90,17 +93,47 @@ def drift_from_installed(
     paths: Sequence[Path], against: str | None, seconds: float
 ) -> list[SpecDrift]:
     """Each spec's lock against what is installed."""
-    known = every(lambda path: with_lock(path, against), list(dict.fromkeys(paths)))
+    read = partial(_with_one_release, against=against)
+    known = _read_and_import(read, list(dict.fromkeys(paths)))
+    jobs = [Job(spec.plan.spec.architecture, partial(_drift, spec)) for spec in known]
+    found = each_limited(jobs, seconds)
+    return every(lambda pair: _told(*pair), zip(known, found, strict=True))
+
+
+def _read_and_import(read: Callable[[Path], Known], paths: Sequence[Path]) -> list[Known]:
+    """Each spec as `read` has it, and all that observing them needs imported.
+
+    Many are read in a process beside the one that imports. One takes no time worth that, and what
+    is wrong with it is told at once. What is wrong with specs comes before what cannot be imported.
+    """
+    if len(paths) == 1 or not hasattr(os, "fork"):
+        known = every(read, paths)
+        _import()
+        return known
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as beside:
+        reading = beside.submit(every, read, paths)
+        try:
+            _import()
+        finally:
+            known = reading.result()
+    return known
+
+
+def _import() -> None:
+    """Here and not in each process, so that it is imported once; also what all models import."""
     require()
-    # Here and not in each process, so that it is imported once; also what all models import.
     import transformers.generation.utils  # noqa: F401  # only so that it is there
 
     import adaptergen.inspection.observe
     import adaptergen.verify.observe.installed  # noqa: F401  # only so that it is there
 
-    jobs = [Job(spec.plan.spec.architecture, partial(_drift, spec)) for spec in known]
-    found = each_limited(jobs, seconds)
-    return every(lambda pair: _told(*pair), zip(known, found, strict=True))
+
+def _with_one_release(path: Path, against: str | None) -> Known:
+    """The spec, and of its lock no more than what counts: it is handed between processes."""
+    found = with_lock(path, against)
+    assert found.lock is not None
+    one = replace(found.lock, entries={found.old: found.lock.entries[found.old]})
+    return replace(found, lock=one)
 
 
 def _drift(spec: Known) -> SpecDrift:
