@@ -33,9 +33,9 @@ class Advice:
             return self._on_hooks(finding)
         node = self._node(finding)
         if node is not None:
-            return replace(
-                finding, file=node.file, line=node.line, mend=self._module(finding, node)
-            )
+            place = node.written.at("component") if finding.code == "argument-renamed" else None
+            file, line = (place.source.path, place.line) if place else (node.file, node.line)
+            return replace(finding, file=file, line=line, mend=self._module(finding, node))
         loc, mend = self._of_spec(finding)
         if not loc:
             return replace(finding, mend=mend)
@@ -49,6 +49,8 @@ class Advice:
         return next((node for node in found if node is not None), None)
 
     def _module(self, finding: Finding, node: Node) -> str:
+        if finding.code == "argument-renamed":
+            return self._argument(finding, node)
         if finding.code == "path-renamed":
             return f"write `path: {finding.paths[1].rpartition('.')[2]}` here"
         if finding.code in ("path-gone", "absent") and finding.severity == "breaking":
@@ -63,6 +65,14 @@ class Advice:
         if finding.severity == "benign":
             return ""
         return f"see what the hooks of `{node.key}` hold now: {_VERIFY}"
+
+    def _argument(self, finding: Finding, node: Node) -> str:
+        _, old, new = finding.paths
+        if node.renamed_arguments.get(new):
+            return f"{_NOTHING}`renamed_arguments` here has it"
+        if finding.severity == "benign":
+            return ""
+        return f"if {node.bridge} reads `{old}`, add `renamed_arguments: {{{new}: {old}}}` here"
 
     def _on_hooks(self, finding: Finding) -> Finding:
         if not finding.kinds or not finding.paths:
@@ -132,7 +142,8 @@ class Advice:
                 "see whether HF gives the value elsewhere, and carry it over in config.from_hf",
             )
         if code == "not-run":
-            return ("architecture",), "mend what the other breaking findings name"
+            others = "mend what the other findings name"
+            return ("architecture",), f"{others}; `adaptergen verify` says where it begins"
         if finding.severity == "benign":
             return (), ""
         return ("architecture",), _VERIFY

@@ -23,6 +23,9 @@ _BOM = "\ufeff"
 _LINE_END = re.compile("\r\n|\n|\r")
 _RELEASE = re.compile(r"\d+\.\d+\.\d+")
 
+#: Text, a list, or the pairs of a mapping.
+Value = str | tuple[str, ...] | frozenset[tuple[str, str]]
+
 
 @dataclass(frozen=True)
 class Edit:
@@ -37,7 +40,7 @@ class Edit:
     old: str
     new: str
     loc: Loc
-    value: str | tuple[str, ...]
+    value: Value
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,10 @@ class Rewritten:
 def derived_edits(
     plan: Plan, source: Source, old: Entry, new: Entry, findings: Iterable[Finding]
 ) -> list[Edit]:
-    """Paths of modules that are elsewhere now, and names of kinds that have another."""
+    """Modules that are elsewhere now, and kinds and arguments that are called otherwise."""
+    findings = list(findings)
     edits = [edit for finding in findings for edit in _path(plan, finding)]
+    edits += [edit for finding in findings for edit in _argument(plan, finding)]
     for before, after in renamed_kinds(old, new).items():
         if before in plan.spec.blocks.kinds:
             edits.append(_also_called(source, before, after))
@@ -88,8 +93,7 @@ def by_hand(edits: Iterable[Edit], why: str) -> list[Problem]:
     """A problem for each edit that a person has to make, with what is to be written."""
     problems: list[Problem] = []
     for edit in edits:
-        value = edit.value if isinstance(edit.value, str) else f"[{', '.join(edit.value)}]"
-        hint = f"write {quote(f'{edit.loc[-1]}: {value}', 200)} here by hand"
+        hint = f"write {quote(f'{edit.loc[-1]}: {_flow(edit.value)}', 200)} here by hand"
         source = read_source(Path(edit.file), edit.file)
         problems.append(source.problem("update-by-hand", why, hint, edit.loc, key=True))
     return problems
@@ -118,6 +122,32 @@ def _path(plan: Plan, finding: Finding) -> Iterator[Edit]:
             yield _edit(source, place, _written(source, place), text, loc, value)
 
 
+def _argument(plan: Plan, finding: Finding) -> Iterator[Edit]:
+    if finding.code != "argument-renamed" or finding.severity == "benign":
+        return
+    path, old, new = finding.paths
+    for kind in finding.kinds:
+        node = nodes_of(plan, kind).get(path)
+        # Where others are renamed already, it is for a person to say which.
+        if node and not node.renamed_arguments:
+            renamed = frozenset({(new, old)})
+            written = node.written
+            yield _after_the_component(written.source, written.loc, "renamed_arguments", renamed)
+
+
+def _flow(value: Value) -> str:
+    """A value in the style of YAML that is one line."""
+    if isinstance(value, frozenset):
+        return f"{{{', '.join(f'{name}: {text}' for name, text in sorted(value))}}}"
+    return value if isinstance(value, str) else f"[{', '.join(value)}]"
+
+
+def _data_of(value: Value) -> Any:
+    if isinstance(value, frozenset):
+        return dict(value)
+    return value if isinstance(value, str) else [*value]
+
+
 def _also_called(source: Source, kind: str, word: str) -> Edit:
     """Another name for a kind, in the list that has those of other releases."""
     where = ("blocks", "kinds", kind)
@@ -129,6 +159,16 @@ def _also_called(source: Source, kind: str, word: str) -> Edit:
         return _edit(source, first, "", f"formerly: [{word}], ", names, (word,))
     indent, end = _before(source, first), _end(source, source.place(where, key=True))
     return _edit(source, end, "", f"\n{indent}formerly: [{word}]", names, (word,))
+
+
+def _after_the_component(source: Source, where: Loc, key: str, value: Value) -> Edit:
+    """A key of a shape, or of a component that is written out: on a line of its own, if it can."""
+    loc, text = (*where, key), f"{key}: {_flow(value)}"
+    component = source.place((*where, "component"), key=True)
+    if _text(source, source.place(where)).startswith("{"):
+        return _edit(source, component, "", f"{text}, ", loc, value)
+    indent = " " * (component.column - 1)
+    return _edit(source, _end(source, component), "", f"\n{indent}{text}", loc, value)
 
 
 def _one_more(source: Source, loc: Loc, item: str) -> Edit:
@@ -150,9 +190,7 @@ def _one_more(source: Source, loc: Loc, item: str) -> Edit:
     return _edit(source, behind, "", f", {text}", loc, value)
 
 
-def _edit(
-    source: Source, place: Place, old: str, new: str, loc: Loc, value: str | tuple[str, ...]
-) -> Edit:
+def _edit(source: Source, place: Place, old: str, new: str, loc: Loc, value: Value) -> Edit:
     return Edit(source.path, place.line, place.column, old, new, loc, value)
 
 
@@ -204,7 +242,7 @@ def _says(before: str, after: str, edits: Iterable[Edit]) -> bool:
         around = meant
         for part in edit.loc[:-1]:
             around = around[part]
-        around[edit.loc[-1]] = edit.value if isinstance(edit.value, str) else [*edit.value]
+        around[edit.loc[-1]] = _data_of(edit.value)
     return bool(meant == said)
 
 

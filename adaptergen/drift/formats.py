@@ -74,8 +74,11 @@ FORMATS: Mapping[str, Callable[[Report], str]] = {
 def sentence(finding: Finding) -> str:
     """Where in the model, then what."""
     subject = ", ".join(f"`{path}`" for path in finding.paths if path)
-    if finding.code in ("kind-renamed", "kind-gone", "path-renamed"):
-        subject = "" if finding.code != "path-renamed" else f"`{finding.paths[0]}`"
+    if finding.code in ("kind-renamed", "kind-gone"):
+        subject = ""
+    elif finding.code in ("path-renamed", "argument-renamed"):
+        # The other names are in the sentence.
+        subject = f"`{finding.paths[0]}`" if finding.paths[0] else ""
     kinds = ", ".join(kind for kind in finding.kinds if kind != "model")
     if kinds and finding.layers:
         plural = "s" if len(finding.layers) > 1 else ""

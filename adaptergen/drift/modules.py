@@ -28,7 +28,7 @@ def compare_modules(before: Side, after: Side) -> Iterator[Finding]:
                 what = "HF has this module no more"
                 yield _found("path-gone", "breaking", what, kind, path, old[path])
             elif path in old:
-                yield from _compare(kind, path, old[path], new[path])
+                yield from _compare(kind, path, old[path], new[path], bool(after.error))
             elif path not in moved.values():
                 what = f"HF has a module more, of {last(new[path].cls)}"
                 yield Finding("path-new", "benign", what, (kind,), (), (path,), new[path].cls)
@@ -59,7 +59,7 @@ def _moved(old: dict[str, Module], new: dict[str, Module]) -> dict[str, str]:
     return moved
 
 
-def _compare(kind: str, path: str, old: Module, new: Module) -> Iterator[Finding]:
+def _compare(kind: str, path: str, old: Module, new: Module, broken: bool) -> Iterator[Finding]:
     bound = new if new.component else old
     if bool(old.cls) != bool(new.cls):
         what = "HF leaves this module out now" if old.cls else "HF has this module now"
@@ -77,9 +77,8 @@ def _compare(kind: str, path: str, old: Module, new: Module) -> Iterator[Finding
     if old.returns != new.returns and old.returns and new.returns:
         what = f"it returns {change(old.returns, new.returns)}"
         yield _found("returns", "silent", what, kind, path, bound, new.cls)
-    if not _same_arguments(old.takes, new.takes) and old.takes and new.takes:
-        what = f"it is called with {change(old.takes, new.takes)}"
-        yield _found("takes", "benign", what, kind, path, bound, new.cls)
+    if old.takes and new.takes:
+        yield from _arguments(kind, path, old, new, broken)
     for name in sorted(old.parameters.keys() | new.parameters.keys()):
         shapes = old.parameters.get(name, ""), new.parameters.get(name, "")
         if shapes[0] != shapes[1]:
@@ -113,12 +112,39 @@ def _calls(kind: str, path: str, old: Module, new: Module, bound: Module) -> Ite
         yield _found("used-by", "benign", what, kind, path, bound)
 
 
-def _same_arguments(old: str, new: str) -> bool:
-    """Whether the same is passed: in any order, and by a name where a decorator leaves names."""
-    before, after = (_SEPARATOR.split(takes) for takes in (old, new))
-    if old.startswith("args.") != new.startswith("args."):
-        before, after = ([a.partition(" ")[2] for a in one] for one in (before, after))
-    return sorted(before) == sorted(after)
+def _arguments(kind: str, path: str, old: Module, new: Module, broken: bool) -> Iterator[Finding]:
+    """What is passed, in any order, and by a name where a decorator leaves names.
+
+    A bridge may read an argument by its name, so another name counts where the adapter is broken.
+    """
+    before, after = (dict(_named(takes)) for takes in (old.takes, new.takes))
+    unnamed = old.takes.startswith("args.") != new.takes.startswith("args.")
+    if unnamed and sorted(before.values()) == sorted(after.values()):
+        return
+    gone = {name: value for name, value in before.items() if name not in after}
+    added = {name: value for name, value in after.items() if name not in before}
+    bound = new if new.component else old
+    for name, value in list(gone.items()):
+        alike = [other for other, passed in added.items() if passed == value]
+        if len(alike) == 1 and list(gone.values()).count(value) == 1:
+            what = f"an argument is called {change(name, alike[0])}"
+            severity: Severity = "silent" if broken else "benign"
+            paths, hf = (path, name, alike[0]), new.cls
+            counts = severity if bound.component else "benign"
+            yield Finding("argument-renamed", counts, what, (kind,), (), paths, hf)
+            del gone[name], added[alike[0]]
+    other = {name for name in before.keys() & after.keys() if before[name] != after[name]}
+    if gone or added or other:
+        passed = [f"{name} {before[name]}" for name in before if name in {*gone, *other}]
+        passes = [f"{name} {after[name]}" for name in after if name in {*added, *other}]
+        what = f"it is called with {change(', '.join(passed), ', '.join(passes))}"
+        yield _found("takes", "benign", what, kind, path, bound, new.cls)
+
+
+def _named(takes: str) -> Iterator[tuple[str, str]]:
+    for argument in _SEPARATOR.split(takes):
+        name, _, value = argument.partition(" ")
+        yield name, value
 
 
 def _told_apart(old: str, new: str) -> tuple[str, str]:

@@ -100,5 +100,5 @@ class Entry(Fact):
     modules: dict[str, dict[str, Module]] = Described({}, description="by kind, then by path")
     hooks: dict[str, dict[str, Hook]] = Described({}, description="by kind, then by name")
     order: tuple[str, ...] = Described((), description="`kind/hook` as they fire")
-    error: str = Described("", description="why the adapter could not be wrapped around the model")
+    error: str = Described("", description="why the adapter cannot be used on the model")
     branches: dict[str, Branch] = {}

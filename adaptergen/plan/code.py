@@ -51,12 +51,20 @@ def component_code(node: Node, config: str) -> Code:
     if name == node.bridge:
         imports |= {(node.module, node.bridge)}
     text = f"{name}({', '.join(arguments)})"
+    text = with_renamed_arguments(node, text)
     if node.token_hooks:
         text = f"_over_tokens({text}, {', '.join(map(repr, node.token_hooks))})"
     if node.absent:
         names = ", ".join(repr(name) for name in sorted(name for name, _ in node.absent))
         text = f"_without_hooks({text}, {names})"
     return Code(text, imports)
+
+
+def with_renamed_arguments(node: Node, text: str) -> str:
+    """The expression for a component, given what HF calls otherwise than the component does."""
+    if not node.renamed_arguments:
+        return text
+    return f"_with_renamed_arguments({text}, {dict(node.renamed_arguments)!r})"
 
 
 def components_code(nodes: Iterable[Node], config: str) -> Code:

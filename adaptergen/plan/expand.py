@@ -167,6 +167,7 @@ class Expander:
             title=wrapping.title if isinstance(wrapping, Shape) else component.name,
             takes_config=wrapping.config,
             options=tuple(wrapping.options.items()),
+            renamed_arguments=wrapping.renamed_arguments,
             submodules=submodules,
             hooks=offer.hooks,
             absent=offer.absent,
@@ -177,6 +178,7 @@ class Expander:
             file=where.source.path,
             line=where.line,
             where=where,
+            written=inside,
             complete=complete,
             whole=whole,
         )

@@ -44,6 +44,8 @@ class Condition:
 class Node:
     """A bridge component around the HF module at `path`, bound under `key`.
 
+    It is used at `where`, which `file` and `line` are of, and `written` there or in a shape.
+    `renamed_arguments` are names that HF passes arguments by, with those that the component reads.
     `absent` are hooks and aliases taken off it, with the reason, and `loses_aliases` whether some
     of them are aliases; `condition` says under which config HF has the module. A node is
     `complete` if the names of all hooks on and below it are known, and `whole` if what they promise
@@ -57,6 +59,7 @@ class Node:
     title: str
     takes_config: bool
     options: tuple[tuple[str, Setting], ...]
+    renamed_arguments: Mapping[str, str]
     submodules: tuple[Node, ...]
     hooks: tuple[HookPoint, ...]
     absent: tuple[tuple[str, str], ...]
@@ -67,6 +70,7 @@ class Node:
     file: str
     line: int
     where: Where = field(compare=False, repr=False)
+    written: Where = field(compare=False, repr=False)
     complete: bool = True
     whole: bool = True
 

@@ -146,6 +146,8 @@ BUILDERS = frozenset(
         "_leave_out",
         "_over_tokens",
         "_rebind",
+        "_rename_arguments",
+        "_with_renamed_arguments",
         "_without_hooks",
         CONVOLUTION_CLASS,
         ROUTER_CLASS,

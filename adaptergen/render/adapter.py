@@ -12,6 +12,7 @@ from adaptergen.plan.code import (
     component_code,
     components_code,
     import_lines,
+    with_renamed_arguments,
 )
 from adaptergen.plan.model import Plan
 from adaptergen.plan.node import Condition
@@ -72,6 +73,9 @@ def render_adapter(plan: Plan) -> str:
     has_token_hooks = any(node.token_hooks for top in plan.nodes for _, node in top.walk())
     if has_token_hooks:
         imports.add(_BASE)
+    renames_arguments = any(n.renamed_arguments for top in plan.nodes for _, n in top.walk())
+    if renames_arguments:
+        imports |= {("functools", ""), _BASE}
     flags = list(spec.config.flags.items()) + ([("is_stateful", True)] if spec.cache else [])
     block_type = f"hf_block.{told.attribute}" if told else ""
     text = fill(
@@ -118,6 +122,7 @@ def render_adapter(plan: Plan) -> str:
         weights_by_head=plan.weights_by_head,
         hf_fields=_tuple(list(spec.config.from_hf)),
         has_token_hooks=has_token_hooks,
+        renames_arguments=renames_arguments,
         from_hf=spec.config.from_hf,
         derived=[
             (name, arithmetic_code(value, "cfg")) for name, value in spec.config.derived.items()
@@ -150,7 +155,8 @@ def _blocks(plan: Plan) -> Code:
         arguments.append(f"kinds={{{''.join(_kind(plan, i) for i in range(len(plan.kinds)))}}}")
     else:
         imports |= {(plan.block.module, plan.block.bridge)}
-    return Code(f"{plan.block_class}({', '.join(arguments)})", imports)
+    text = with_renamed_arguments(plan.block, f"{plan.block_class}({', '.join(arguments)})")
+    return Code(text, imports)
 
 
 def _kind(plan: Plan, index: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from adaptergen.plan.code import CONVOLUTION_CLASS, ROUTER_CLASS, class_name, import_lines
 from adaptergen.plan.derived import derived_values, sample_values
 from adaptergen.plan.model import Plan
@@ -32,6 +34,7 @@ def render_unit_test(plan: Plan) -> str:
     holds = {kind.name: kind.holds for kind in plan.kinds}
     layers = {kind.name: _listing((*plan.shared, kind.node)) for kind in plan.kinds}
     functional = kind_of_class(plan, CONVOLUTION_CLASS)
+    renamed = _renamed_arguments(plan)
     routed = kind_of_class(plan, ROUTER_CLASS)
     imports = {("pytest", "")}
     imports |= _KINDS if kinds else set()
@@ -73,6 +76,7 @@ def render_unit_test(plan: Plan) -> str:
         fields=repr(sorted({c.field for _, c in modules})),
         ambiguous_slot=plan.ambiguous_slot,
         one_path_a_name=_one_path_a_name(layers),
+        renamed_arguments=[(kind, repr(name), repr(dict(to))) for kind, name, to in renamed],
         functional=plan.functional
         and functional
         and {
@@ -122,6 +126,28 @@ def _all_conditions(plan: Plan) -> list[tuple[str, str, Condition]]:
         for kind in plan.kinds
         for name, condition in kind.node.conditional().items()
     ]
+
+
+def _renamed_arguments(plan: Plan) -> list[tuple[str, str, Mapping[str, str]]]:
+    """Kind, dotted name in the layer, and the arguments that a component reads by other names.
+
+    Of what every layer has the first kind is enough; a component that a config may leave out is
+    left to the tiny models.
+    """
+    first = plan.kinds[0].name if plan.kinds else ""
+    tops = [(first, node) for node in plan.shared]
+    tops += [(kind.name, kind.node) for kind in plan.kinds]
+    return [
+        (kind, name, node.renamed_arguments)
+        for kind, top in tops
+        for name, node in top.walk()
+        if node.renamed_arguments and not _may_be_missing(top, name)
+    ]
+
+
+def _may_be_missing(top: Node, name: str) -> bool:
+    above = {f"{name}."[: end + 1] for end, sign in enumerate(f"{name}.") if sign == "."}
+    return any(f"{found}." in above and node.condition for found, node in top.walk())
 
 
 def _all_set(conditions: list[tuple[str, str, Condition]]) -> str:

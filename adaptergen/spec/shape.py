@@ -171,6 +171,11 @@ class Wrapping(Strict):
     options: dict[Identifier, Setting] = Field({}, description="other keywords of the component")
     hooks: dict[HookName, Hook] = {}
     aliases: dict[Identifier, HookName] = Field({}, description="aliases the component adds itself")
+    renamed_arguments: dict[Identifier, Identifier] = Field(
+        {},
+        description="arguments that HF passes, by names that the component does not read, and the "
+        "names that it reads",
+    )
     submodules: dict[Key, Use] = {}
 
 

@@ -24,6 +24,7 @@ RELEASES: dict[str, tuple[str, ...]] = {
     "5.17.0": ("huggingface_hub<2",),
     "5.20.2": (),
     "5.23.0": (),
+    "5.24.0": (),
 }
 
 

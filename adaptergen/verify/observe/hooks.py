@@ -1,8 +1,12 @@
-"""The hooks of a wrapped model as they behave: what fires, its shape, and what an edit does."""
+"""The hooks of a wrapped model as they behave: what fires, its shape, and what an edit does.
+
+And whether it computes what HF does: what hooks show of another computation says nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from adaptergen.lock.entry import Hook
@@ -11,25 +15,54 @@ from adaptergen.verify.observe.numbers import rms
 from adaptergen.verify.promises import Promise
 from adaptergen.verify.quiet import quiet
 from adaptergen.verify.reference import random_tokens
-from adaptergen.verify.subject import Subject
+from adaptergen.verify.subject import Subject, difference, new_cache
 
 BATCH, POS = 2, 9
 #: An edit changes logits by far more, and rounding in another batch by far less.
 APART = 1e-5
 
+#: The runs that are compared with HF's.
+RUNS = ("a prompt", "a decode step")
+
 Hooks = dict[str, dict[str, Hook]]
 Order = tuple[str, ...]
 
 
-def observe_hooks(subject: Subject, wanted: Callable[[Promise], bool]) -> tuple[Hooks, Order]:
-    """Hooks on the first layer of each kind, by kind and name; and the order they fire in."""
+@dataclass(frozen=True)
+class Behaviour:
+    """Hooks on the first layer of each kind, by kind and name; the order they fire in; and the
+    runs whose logits are not HF's."""
+
+    hooks: Hooks
+    order: Order
+    apart: tuple[str, ...]
+
+
+def expected_logits(model: Any) -> list[Any]:
+    """HF's logits in each of the runs, of a model that is not wrapped yet."""
+    tokens, state = random_tokens(model.config.vocab_size, BATCH, POS), new_cache(model.config)
+    return [
+        model(part, past_key_values=state, use_cache=True).logits
+        for part in (tokens, tokens[:, -1:])
+    ]
+
+
+def observe_hooks(
+    subject: Subject, expected: Sequence[Any], wanted: Callable[[Promise], bool]
+) -> Behaviour:
+    """What the wrapped model does in the runs whose logits are expected."""
     first = [promise for promise in first_of_kinds(subject) if wanted(promise)]
     names = {promise.name for promise in first}.__contains__
     tokens = random_tokens(subject.hf_config.vocab_size, BATCH, POS)
     with quiet():
         state = subject.new_cache()
-        fired = _run_with_cache(subject, tokens, names, state)
-        step = _run_with_cache(subject, tokens[:, -1:], names, state)
+        logits, fired = _run_with_cache(subject, tokens, names, state)
+        step_logits, step = _run_with_cache(subject, tokens[:, -1:], names, state)
+    apart = [
+        run
+        for run, actual, one in zip(RUNS, (logits, step_logits), expected, strict=True)
+        if not difference(actual, one) <= subject.allowed(one, decode=run == RUNS[1])
+    ]
     reaching = _reaching(subject, [p for p in first if p.name in fired], fired)
     hooks: Hooks = {}
     for promise in first:
@@ -44,7 +77,7 @@ def observe_hooks(subject: Subject, wanted: Callable[[Promise], bool]) -> tuple[
             dtype=str(getattr(tensor, "dtype", "float32")).removeprefix("torch."),
             rms=None if tensor is None else rms(tensor),
         )
-    return hooks, _order(first, fired)
+    return Behaviour(hooks, _order(first, fired), tuple(apart))
 
 
 def first_of_kinds(subject: Subject) -> list[Promise]:
@@ -63,11 +96,13 @@ def _order(first: Sequence[Promise], fired: Any) -> Order:
     return tuple(f"{promise.kind}/{promise.row.name}" for promise in promised)
 
 
-def _run_with_cache(subject: Subject, tokens: Any, names: Callable[[str], bool], state: Any) -> Any:
-    run = subject.bridge.run_with_cache(
+def _run_with_cache(
+    subject: Subject, tokens: Any, names: Callable[[str], bool], state: Any
+) -> tuple[Any, Any]:
+    logits, cache = subject.bridge.run_with_cache(
         tokens, names_filter=names, past_key_values=state, use_cache=True
     )
-    return run[1].cache_dict
+    return logits, cache.cache_dict
 
 
 def _reaching(subject: Subject, promised: Sequence[Promise], fired: Any) -> set[str]:

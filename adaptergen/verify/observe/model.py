@@ -12,7 +12,7 @@ from adaptergen.inspection.failures import attempted, guarded
 from adaptergen.lock.reduce import Reduction
 from adaptergen.verify.findings import Sheet
 from adaptergen.verify.models import hf_config, layer_kinds, random_model, wrap
-from adaptergen.verify.observe.hooks import Hooks, observe_hooks
+from adaptergen.verify.observe.hooks import Hooks, expected_logits, observe_hooks
 from adaptergen.verify.observe.named import cfg_fields, hf_fields
 from adaptergen.verify.observe.numbers import number_weights
 from adaptergen.verify.promises import Promise
@@ -31,8 +31,8 @@ class ObservedModel:
     """The tiny model of the spec with some fields changed.
 
     Raises `Failed` if its config cannot be made, whatever transformers raises when the model is
-    built, and `RuntimeError` if none of its forwards runs. What the adapter raises is kept in
-    `error`.
+    built, and `RuntimeError` if none of its forwards runs. What the adapter raises, or that it
+    computes something else than HF, is kept in `error`.
     """
 
     def __init__(self, target: Target, name: str, changes: Mapping[str, Any]) -> None:
@@ -62,12 +62,16 @@ class ObservedModel:
     def use_adapter(self, wanted: Callable[[Promise], bool]) -> None:
         """Wrap the model, which changes it, and observe the hooks that are wanted."""
         try:
+            expected = expected_logits(self._model)
             bridge = wrap(self._target, self._model, self.name)
             subject = make_subject(self._target, bridge, self.kinds, Sheet(self.name))
-            self.hooks, self.order = observe_hooks(subject, wanted)
+            found = observe_hooks(subject, expected, wanted)
         except Exception as error:  # an adapter of another release may raise anything
             self.error = without_places(f"{type(error).__name__}: {error}")
             return
+        self.hooks, self.order = found.hooks, found.order
+        if found.apart:
+            self.error = f"its logits are not HF's in {' and in '.join(found.apart)}"
         names = sorted(cfg_fields(self._target))
         self.cfg = {name: repr(getattr(bridge.cfg, name, None)) for name in names}
 

@@ -12,6 +12,7 @@ rotation is one complex tensor, at rotary_emb.hook_out; there are no cosines and
 """
 
 import copy
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -53,6 +54,19 @@ def _over_tokens(component: GeneralizedComponent, *names: str) -> GeneralizedCom
     """Mark hook points that join batch and position in their first axis, for ``pos_slice``."""
     for name in names:
         getattr(component, name).pos_dim = 0
+    return component
+
+
+def _rename_arguments(names: dict[str, str], module: Any, args: Any, kwargs: Any) -> Any:
+    return args, {names.get(name, name): value for name, value in kwargs.items()}
+
+
+def _with_renamed_arguments(
+    component: GeneralizedComponent, names: dict[str, str]
+) -> GeneralizedComponent:
+    """Give a component what HF passes by other names than it reads: HF's name -> its own."""
+    rename = functools.partial(_rename_arguments, names)
+    component.register_forward_pre_hook(rename, with_kwargs=True)
     return component
 
 
@@ -235,23 +249,26 @@ class DeepSeekV2ArchitectureAdapter(ArchitectureAdapter):
                 submodules={
                     "ln1": RMSNormalizationBridge(name="input_layernorm", config=self.cfg),
                     "attn": _without_hooks(
-                        MLAAttentionBridge(
-                            name="self_attn",
-                            config=self.cfg,
-                            submodules={
-                                "q_proj": LinearBridge(name="q_proj"),
-                                "q_a_proj": LinearBridge(name="q_a_proj"),
-                                "q_a_layernorm": RMSNormalizationBridge(
-                                    name="q_a_layernorm", config=self.cfg
-                                ),
-                                "q_b_proj": LinearBridge(name="q_b_proj"),
-                                "kv_a_proj_with_mqa": LinearBridge(name="kv_a_proj_with_mqa"),
-                                "kv_a_layernorm": RMSNormalizationBridge(
-                                    name="kv_a_layernorm", config=self.cfg
-                                ),
-                                "kv_b_proj": LinearBridge(name="kv_b_proj"),
-                                "o": LinearBridge(name="o_proj"),
-                            },
+                        _with_renamed_arguments(
+                            MLAAttentionBridge(
+                                name="self_attn",
+                                config=self.cfg,
+                                submodules={
+                                    "q_proj": LinearBridge(name="q_proj"),
+                                    "q_a_proj": LinearBridge(name="q_a_proj"),
+                                    "q_a_layernorm": RMSNormalizationBridge(
+                                        name="q_a_layernorm", config=self.cfg
+                                    ),
+                                    "q_b_proj": LinearBridge(name="q_b_proj"),
+                                    "kv_a_proj_with_mqa": LinearBridge(name="kv_a_proj_with_mqa"),
+                                    "kv_a_layernorm": RMSNormalizationBridge(
+                                        name="kv_a_layernorm", config=self.cfg
+                                    ),
+                                    "kv_b_proj": LinearBridge(name="kv_b_proj"),
+                                    "o": LinearBridge(name="o_proj"),
+                                },
+                            ),
+                            {"cache": "past_key_values"},
                         ),
                         "hook_cos",
                         "hook_hidden_states",

@@ -11,6 +11,7 @@ Queries are compressed where the config has q_lora_rank, and projected directly 
 are chosen within groups, by scores that a bias corrects.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -52,6 +53,19 @@ def _over_tokens(component: GeneralizedComponent, *names: str) -> GeneralizedCom
     """Mark hook points that join batch and position in their first axis, for ``pos_slice``."""
     for name in names:
         getattr(component, name).pos_dim = 0
+    return component
+
+
+def _rename_arguments(names: dict[str, str], module: Any, args: Any, kwargs: Any) -> Any:
+    return args, {names.get(name, name): value for name, value in kwargs.items()}
+
+
+def _with_renamed_arguments(
+    component: GeneralizedComponent, names: dict[str, str]
+) -> GeneralizedComponent:
+    """Give a component what HF passes by other names than it reads: HF's name -> its own."""
+    rename = functools.partial(_rename_arguments, names)
+    component.register_forward_pre_hook(rename, with_kwargs=True)
     return component
 
 
@@ -201,23 +215,26 @@ class DeepSeekV3ArchitectureAdapter(ArchitectureAdapter):
                 submodules={
                     "ln1": RMSNormalizationBridge(name="input_layernorm", config=self.cfg),
                     "attn": _without_hooks(
-                        MLAAttentionBridge(
-                            name="self_attn",
-                            config=self.cfg,
-                            submodules={
-                                "q_proj": LinearBridge(name="q_proj"),
-                                "q_a_proj": LinearBridge(name="q_a_proj"),
-                                "q_a_layernorm": RMSNormalizationBridge(
-                                    name="q_a_layernorm", config=self.cfg
-                                ),
-                                "q_b_proj": LinearBridge(name="q_b_proj"),
-                                "kv_a_proj_with_mqa": LinearBridge(name="kv_a_proj_with_mqa"),
-                                "kv_a_layernorm": RMSNormalizationBridge(
-                                    name="kv_a_layernorm", config=self.cfg
-                                ),
-                                "kv_b_proj": LinearBridge(name="kv_b_proj"),
-                                "o": LinearBridge(name="o_proj"),
-                            },
+                        _with_renamed_arguments(
+                            MLAAttentionBridge(
+                                name="self_attn",
+                                config=self.cfg,
+                                submodules={
+                                    "q_proj": LinearBridge(name="q_proj"),
+                                    "q_a_proj": LinearBridge(name="q_a_proj"),
+                                    "q_a_layernorm": RMSNormalizationBridge(
+                                        name="q_a_layernorm", config=self.cfg
+                                    ),
+                                    "q_b_proj": LinearBridge(name="q_b_proj"),
+                                    "kv_a_proj_with_mqa": LinearBridge(name="kv_a_proj_with_mqa"),
+                                    "kv_a_layernorm": RMSNormalizationBridge(
+                                        name="kv_a_layernorm", config=self.cfg
+                                    ),
+                                    "kv_b_proj": LinearBridge(name="kv_b_proj"),
+                                    "o": LinearBridge(name="o_proj"),
+                                },
+                            ),
+                            {"cache": "past_key_values"},
                         ),
                         "hook_hidden_states",
                     ),

@@ -7,6 +7,7 @@ The rotation turns pairs of neighbours, not halves of a head. It is computed in 
 by HF in the type of the weights, so logits in a coarser type differ by what that rounds.
 """
 
+import functools
 from typing import Any
 
 from transformer_lens.model_bridge.architecture_adapter import ArchitectureAdapter
@@ -30,6 +31,19 @@ def _without_hooks(component: GeneralizedComponent, *names: str) -> GeneralizedC
     for name in names:
         del component._hook_registry[name]
         delattr(component, name)
+    return component
+
+
+def _rename_arguments(names: dict[str, str], module: Any, args: Any, kwargs: Any) -> Any:
+    return args, {names.get(name, name): value for name, value in kwargs.items()}
+
+
+def _with_renamed_arguments(
+    component: GeneralizedComponent, names: dict[str, str]
+) -> GeneralizedComponent:
+    """Give a component what HF passes by other names than it reads: HF's name -> its own."""
+    rename = functools.partial(_rename_arguments, names)
+    component.register_forward_pre_hook(rename, with_kwargs=True)
     return component
 
 
@@ -59,15 +73,18 @@ class HeliumArchitectureAdapter(ArchitectureAdapter):
                 submodules={
                     "ln1": RMSNormalizationBridge(name="input_layernorm", config=self.cfg),
                     "attn": _without_hooks(
-                        PositionEmbeddingsAttentionBridge(
-                            name="self_attn",
-                            config=self.cfg,
-                            submodules={
-                                "q": LinearBridge(name="q_proj"),
-                                "k": LinearBridge(name="k_proj"),
-                                "v": LinearBridge(name="v_proj"),
-                                "o": LinearBridge(name="o_proj"),
-                            },
+                        _with_renamed_arguments(
+                            PositionEmbeddingsAttentionBridge(
+                                name="self_attn",
+                                config=self.cfg,
+                                submodules={
+                                    "q": LinearBridge(name="q_proj"),
+                                    "k": LinearBridge(name="k_proj"),
+                                    "v": LinearBridge(name="v_proj"),
+                                    "o": LinearBridge(name="o_proj"),
+                                },
+                            ),
+                            {"cache": "past_key_values"},
                         ),
                         "hook_hidden_states",
                     ),

@@ -164,6 +164,20 @@ class TestComponentMapping:
         with pytest.raises(ValueError, match=r"\.3.*'dense'.*'moe'.*\}$"):
             bind(adapter, *held)
 
+    @pytest.mark.parametrize(
+        "kind, name, names",
+        [
+            ("dense", "attn", {"cache": "past_key_values"}),
+        ],
+    )
+    def test_component_gets_arguments_by_the_names_it_reads(self, adapter, kind, name, names):
+        component = bind(adapter, HOLDS[kind])
+        for key in name.split("."):
+            component = component.submodules[key]
+        component.forward = lambda **kwargs: kwargs
+        expected = {own: own for own in [*names.values(), "other"]}
+        assert component(**names, other="other") == expected
+
 
 class TestConfig:
     def test_dimensions_from_the_wrapped_model(self, adapter):
