@@ -31,8 +31,8 @@ def release() -> str:
 def observe_entry(target: Target, known: locked.Entry | None = None) -> locked.Entry:
     """What the adapter rests on, as it is with the installed releases.
 
-    `known` is another entry. Where HF does the same in a branch, as far as its modules show it,
-    the adapter is not used on it once more.
+    `known` is another entry. Where a branch is apart from the first model in the same way, as far
+    as modules of HF show it, the adapter is not used on it once more.
     """
     spec = target.plan.spec
     with torch.no_grad(), one_thread():
@@ -86,10 +86,9 @@ def _branch(
     base, found = first.reduction.modules(), other.reduction.modules()
     branch = locked.Branch(modules=_changed(base, found), lacks=_gone(base, found))
     before = known.branches.get(other.name) if known else None
-    if known and before and not before.error:
-        same = (known.modules, before.modules, before.lacks)
-        if same == (base, branch.modules, branch.lacks):
-            return before
+    apart = (branch.modules, branch.lacks)
+    if before and not before.error and (before.modules, before.lacks) == apart:
+        return before
     if any(map(is_new, _conditions(target))):
         other.use_adapter(lambda promise: is_new(promise.row.condition))
     return branch.model_copy(update={"hooks": other.hooks, "error": other.error})
