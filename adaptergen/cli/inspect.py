@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
+from adaptergen.cli.arguments import add_json
 from adaptergen.cli.lock import add_limit
+from adaptergen.cli.terminal import say
 
 SUMMARY = "show what a model of transformers is and does"
 DESCRIPTION = """\
@@ -13,9 +14,9 @@ Build a tiny model of a class of transformers, with random weights and a layer o
 it, and show what was seen: the fields of its config, the modules of each kind of layer, which are
 called and which are only used by functions, what each takes and returns, and its cache.
 
-TARGET is a model class of transformers, a spec, or a folder with a config.json, whose values then
-take the place of the defaults. No weights are needed and nothing is downloaded. Code in a folder
-is run with --trust-remote-code only.
+TARGET is a model class of transformers, a config class, which stands for its causal model, a spec,
+or a folder with a config.json, whose values then take the place of the defaults. No weights are
+needed and nothing is downloaded. Code in a folder is run with --trust-remote-code only.
 
 Needs torch and transformers: pip install 'adaptergen[verify]'
 """
@@ -37,9 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--branches", action="store_true",
         help="also a model for each branch that the config opens",
     )  # fmt: skip
-    parser.add_argument(
-        "--json", metavar="FILE", help="write what was seen as JSON; - is standard output"
-    )
+    add_json(parser, "what was seen as JSON")
     parser.add_argument(
         "--trust-remote-code", action="store_true", help="run code that the folder brings"
     )
@@ -50,17 +49,32 @@ def run(args: argparse.Namespace) -> int:
     """Observe a target."""
     from adaptergen import record
     from adaptergen.inspection.command import inspect
-    from adaptergen.inspection.record import failure_record, inspect_record
+    from adaptergen.inspection.record import inspect_record
     from adaptergen.inspection.table import table
-    from adaptergen.problems import Failed
 
     try:
         facts = inspect(args.target, args.branches, args.trust_remote_code, args.time_limit)
-    except Failed as failed:
+    except Exception as error:  # told where every command's are
         if args.json:
-            record.write(args.json, failure_record(args.target, failed.problems))
+            _record_failure(args, error)
         raise
     if args.json:
         record.write(args.json, inspect_record(args.target, facts))
-    print(table(facts), file=sys.stderr if args.json == "-" else sys.stdout)
+    if args.json == "-":
+        say(table(facts))
+    else:
+        record.put(f"{table(facts)}\n")
     return 0
+
+
+def _record_failure(args: argparse.Namespace, error: Exception) -> None:
+    """Say in JSON why nothing was observed, unless it is a mistake in adaptergen."""
+    from adaptergen import record
+    from adaptergen.cli.failures import explained
+    from adaptergen.inspection.record import failure_record
+    from adaptergen.problems import Failed, Problem
+
+    if isinstance(error, Failed):
+        record.write(args.json, failure_record(args.target, error.shown))
+    elif isinstance(error, ImportError) and (found := explained(error)):
+        record.write(args.json, failure_record(args.target, [Problem("hf-import", *found)]))

@@ -61,8 +61,9 @@ def _flips(config: Any) -> Iterator[tuple[str, Any]]:
                 yield name, None
             number = guess(name)
             empty = value is None or value == 0 or field.default is None
-            if number and empty and number != value:
-                yield name, number
+            if number and empty:
+                # What the config computes may be what one would guess: then it opens nothing.
+                yield name, 2 * number if number == value else number
 
 
 def _text(value: Any) -> str:

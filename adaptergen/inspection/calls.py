@@ -52,7 +52,7 @@ def recording(
         if place in known:
             calls.made[place] = known[place]
         elif place not in calls.made:
-            returns = runs[place.kind].describe(output)
+            returns = runs[place.kind].returned_by(module).describe(output)
             calls.made[place] = Call(path=place.path, takes=takes[place], returns=returns)
 
     handles = []

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 from adaptergen.facts import Facts
 from adaptergen.inspection.failures import named
 from adaptergen.inspection.limit import Job, limited
 from adaptergen.inspection.target import load_class, read_target
+from adaptergen.problems import Failed, Place, Problem
+
+#: Failures that values of a config.json may be the reason of.
+_OF_VALUES = frozenset({"hf-config", "hf-forward"})
 
 
 def inspect(text: str, branches: bool, trust_remote_code: bool, seconds: float) -> Facts:
@@ -24,6 +31,18 @@ def inspect(text: str, branches: bool, trust_remote_code: bool, seconds: float) 
 
         torch.set_num_threads(1)
         transformers.logging.set_verbosity_error()
-        return of_class(load_class(target), target.base, branches).to_json()
+        model_class = load_class(target)
+        try:
+            return of_class(model_class, target.base, branches).to_json()
+        except Failed as error:
+            file = target.file
+            raise Failed(_in_file(p, file) if file else p for p in error.problems) from error
 
     return Facts.from_json(limited(Job(named(target.architecture), observed), seconds))
+
+
+def _in_file(problem: Problem, file: Path) -> Problem:
+    if problem.code not in _OF_VALUES:
+        return problem
+    hint = f"check the values in {named(file.name)}, or observe another release of transformers"
+    return replace(problem, hint=hint, place=Place(file.as_posix()))

@@ -27,7 +27,8 @@ class Sizes:
     def __init__(self, config: Any, exact: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self.exact = exact
         values = dict(numbers(config))
-        self.width = next((values[name] for name in values if WIDTH.match(name)), 0)
+        self._width = next((name for name in values if WIDTH.match(name)), "")
+        self.width = values.get(self._width, 0)
         self._fields: dict[int, tuple[str, ...]] = {}
         for name in sorted(values, key=rank):
             if values[name] > 2:
@@ -42,14 +43,18 @@ class Sizes:
         return tuple(self._fields.get(size, ())[:_AT_MOST] for size in shape)
 
     def learn(self, kind: str, name: str, shape: tuple[int, ...]) -> None:
-        """Call sizes in layers of a kind as on its parameters, whatever else has their value."""
+        """Call sizes in layers of a kind as on its parameters, whatever else has their value.
+
+        The first parameter decides, but the width of the model is called so if any of them has it:
+        most of what a layer takes and returns is the residual stream.
+        """
         known = self._of_kind.setdefault(kind, {})
         for size, texts in zip(shape, self.parameter(name, shape), strict=True):
             if texts and size > 2:
-                for text in texts[:1]:
-                    known.setdefault(size, text)
-                    for part in re.findall(r"[a-zA-Z_]\w*", text.removeprefix("f(")):
-                        self._of_kind[kind].setdefault(self._value(part), part)
+                text = texts[0]
+                known[size] = text if text == self._width else known.get(size, text)
+                for part in re.findall(r"[a-zA-Z_]\w*", text.removeprefix("f(")):
+                    known.setdefault(self._value(part), part)
 
     def name(self, kind: str, size: int, batch: int, pos: int, past: int) -> str:
         """A size in a run over so many sequences of `pos` tokens, after `past` tokens."""

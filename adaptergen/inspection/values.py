@@ -25,12 +25,22 @@ class Run:
     pos: int
     past: int = 0
     kind: str = ""
+    more: int = 0
+    """By how many tokens what is described may be longer."""
     _told: dict[tuple[Any, ...], Value] = field(default_factory=dict, init=False, compare=False)
     """Tensors that were described: most of a run's are of a few shapes."""
 
     def inside(self, kind: str) -> Run:
         """The same run, as seen in layers of a kind."""
         return replace(self, kind=kind)
+
+    def returned_by(self, module: Any) -> Run:
+        """The same run, for what a module returns: a convolution that pads returns more tokens.
+
+        Only where sizes are told exactly: a lock has them as numbers.
+        """
+        more = _more(module) if self.sizes.exact is not None else 0
+        return replace(self, more=more) if more > 0 else self
 
     def describe(self, value: Any, depth: int = 0) -> Value:
         """A value, down to a few levels of containers."""
@@ -57,7 +67,10 @@ class Run:
     def shape(self, tensor: torch.Tensor) -> tuple[str, ...]:
         """The shape in words."""
         return tuple(
-            self.sizes.name(self.kind, n, self.batch, self.pos, self.past) for n in tensor.shape
+            f"pos + {self.more}"
+            if self.more and n == self.pos + self.more
+            else self.sizes.name(self.kind, n, self.batch, self.pos, self.past)
+            for n in tensor.shape
         )
 
     def _tensor(self, tensor: torch.Tensor) -> Value:
@@ -74,6 +87,13 @@ class Run:
             dtype=str(tensor.dtype).removeprefix("torch."),
             hidden=tensor.is_floating_point() and tuple(tensor.shape) == hidden,
         )
+
+
+def _more(module: Any) -> int:
+    if not isinstance(module, torch.nn.Conv1d) or isinstance(module.padding, str):
+        return 0
+    lost: int = module.dilation[0] * (module.kernel_size[0] - 1)
+    return 2 * module.padding[0] - lost if module.stride[0] == 1 else 0
 
 
 def _is_cache(value: Any) -> bool:

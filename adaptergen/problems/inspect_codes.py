@@ -7,7 +7,8 @@ from adaptergen.problems.code import Code
 INSPECT_CODES: dict[str, Code] = {
     "hf-class": Code(
         "transformers has no such model class",
-        "The installed release has no model class of this name, or what it has is no model.",
+        "The installed release has no model class of this name, or what it has is no model. A "
+        "config class stands for its model for causal language modelling, if it has one.",
         "`adaptergen inspect NemotronHForCausalLM`",
     ),
     "hf-import": Code(
@@ -39,14 +40,16 @@ INSPECT_CODES: dict[str, Code] = {
     ),
     "hf-folder": Code(
         "This is not the folder of a checkpoint",
-        "There is no config.json, it is not a JSON object, or it names no architecture. Weights "
-        "are not needed.",
+        "There is no config.json, it is no regular file, it is larger than 1 MiB, it is not a "
+        "JSON object, or it names no architecture. Weights are not needed.",
         "Name a folder with a config.json that has `architectures`.",
     ),
     "remote-code": Code(
-        "The model is code in the folder",
-        "The class is not one of transformers, so that code of the folder would have to be run. "
-        "Nothing of it was.",
-        "Read that code, and add `--trust-remote-code` if you trust it.",
+        "The model is code that was not run",
+        "The class is not one of transformers, so that code of the folder would have to be run, "
+        "or that of another repository, which never is. Or `auto_map` says only in part where "
+        "the code is.",
+        "Read that code, and add `--trust-remote-code` if you trust it. Code of another "
+        "repository has to be put into the folder first.",
     ),
 }

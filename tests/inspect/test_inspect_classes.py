@@ -174,6 +174,37 @@ class TestDeepSeek:
         assert not [branch.error for branch in found.branches if branch.error]
 
 
+@pytest.mark.parametrize("name", ["LlamaForCausalLM", "MistralForCausalLM"])
+def test_an_explicit_head_dim_is_a_branch(name: str) -> None:
+    found = facts(name, True)
+    (branch,) = [one for one in found.branches if one.name.startswith("head_dim=")]
+    assert not branch.error and not [t.error for t in branch.traces.values() if t.error]
+    (q_proj, _) = sizes(branch, "layer", "self_attn.q_proj", "weight")
+    assert q_proj == "num_attention_heads * head_dim"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "width"),
+    [
+        ("LlamaForCausalLM", "layer", "hidden_size"),
+        ("HeliumForCausalLM", "layer", "hidden_size"),
+        ("NemotronHForCausalLM", "full_attention", "hidden_size"),
+        ("GPT2LMHeadModel", "layer", "n_embd"),
+    ],
+)
+def test_the_residual_stream_is_called_by_its_field(name: str, kind: str, width: str) -> None:
+    layer = call(facts(name).branch(), "prefill", kind, "")
+    (first, *_) = [v for v in layer.takes.values() if v.type == "tensor"]
+    returned = layer.returns.items[0] if layer.returns.type == "tuple" else layer.returns
+    assert first.shape == returned.shape == ("batch", "pos", width)
+
+
+def test_what_a_convolution_pads_is_no_size_of_the_config() -> None:
+    branch = facts("RecurrentGemmaForCausalLM").branch()
+    conv = call(branch, "prefill", "recurrent", "temporal_block.conv_1d")
+    assert conv.takes["input"].shape[2] == "pos" and conv.returns.shape[2] == "pos + 3"
+
+
 def test_words_that_the_default_lacks_have_a_layer() -> None:
     branch = facts("Lfm2ForCausalLM").branch()
     assert {kind.word for kind in branch.kinds} == {"conv", "full_attention"}

@@ -81,9 +81,69 @@ def fails(code: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, *args: 
 
 @heavy
 def test_no_such_class(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert "did you mean `LlamaForCausalLM`?" in fails(
-        "hf-class", capsys, tmp_path, "LamaForCausalLM"
-    )
+    said = fails("hf-class", capsys, tmp_path, "LamaForCausalLM")
+    assert "did you mean `LlamaForCausalLM`, " in said
+    # The families decide, since all names end alike.
+    assert "XmodForCausalLM" not in said
+
+
+@heavy
+def test_a_name_like_none_has_a_short_hint(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    said = fails("hf-class", capsys, tmp_path, "Qqqqqqq")
+    assert "hint: name a class such as `LlamaForCausalLM`, a spec, or a folder" in said
+
+
+@heavy
+def test_a_config_class_stands_for_its_causal_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "LlamaConfig"]) == 0
+    assert capsys.readouterr().out.startswith("LlamaForCausalLM, transformers ")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("T5Config", "name a model class: `T5ForConditionalGeneration`, "),
+        ("ViTConfig", "name a model class: `ViTForImageClassification`, "),
+        ("PreTrainedConfig", "name a class such as `LlamaForCausalLM`"),
+    ],
+)
+@heavy
+def test_a_config_class_without_a_causal_model(
+    name: str, hint: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    said = fails("hf-class", capsys, tmp_path, name)
+    assert f"`{name}` is a config class" in said and f"hint: {hint}" in said
+    assert said.count("Config`") == 1
+
+
+@heavy
+def test_the_causal_model_of_another_config(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import transformers
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    class BorrowingConfig(transformers.LlamaConfig):
+        model_type = "borrowing"
+
+    monkeypatch.setattr(transformers, "BorrowingConfig", BorrowingConfig, raising=False)
+    monkeypatch.setitem(CONFIG_MAPPING_NAMES, "borrowing", "BorrowingConfig")
+    monkeypatch.setitem(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, "borrowing", "LlamaForCausalLM")
+    said = fails("hf-class", capsys, tmp_path, "BorrowingConfig")
+    assert "hint: name a model class: `LlamaForCausalLM`" in said
+
+
+@heavy
+def test_a_config_class_in_a_folder_is_no_architecture(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "config.json").write_text(json.dumps({**CONFIG, "architectures": ["LlamaConfig"]}))
+    said = fails("hf-class", capsys, folder, str(folder))
+    assert "`LlamaConfig` is a config class, not a model class" in said
+    assert "`LlamaForCausalLM`" in said
 
 
 @heavy
@@ -100,6 +160,8 @@ def test_no_model_class(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
         ("{}", "names no architecture"),
         ('{"architectures": [7]}', "names no architecture"),
         ("\xff", "cannot be read"),
+        ("[" * 200_000, "cannot be read: it is nested too deeply"),
+        (" " * 1024 * 1024 + "{}", "cannot be read: it is larger than 1 MiB"),
     ],
 )
 @heavy
@@ -109,6 +171,48 @@ def test_no_folder_of_a_checkpoint(
     if text is not None:
         (tmp_path / "config.json").write_text(text, encoding="latin-1")
     assert said in fails("hf-folder", capsys, tmp_path, str(tmp_path))
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without pipes in folders")
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [(pipe, "not a regular file"), (device, "not a regular file"), (Path.mkdir, "a folder")],
+)
+@heavy
+def test_what_is_no_file_is_not_read(
+    make: Callable[[Path], None], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    make(folder / "config.json")
+    assert f"cannot be read: it is {said}" in fails("hf-folder", capsys, tmp_path, str(folder))
+
+
+@pytest.mark.parametrize(
+    ("code", "values"),
+    [
+        ("hf-config", {"hidden_size": "wide"}),
+        ("hf-config", {"num_attention_heads": 0}),
+        ("hf-forward", {"hidden_act": "none_of_a_test"}),
+    ],
+)
+@heavy
+def test_values_with_which_no_model_runs(
+    code: str, values: dict[str, Any], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = folder / "config.json"
+    file.write_text(json.dumps({**CONFIG, **values}))
+    said = fails(code, capsys, folder, str(folder))
+    assert said.startswith(f"{file.as_posix()}:1:1: ")
+    assert "hint: check the values in `config.json`" in said
 
 
 REMOTE = """
@@ -126,8 +230,8 @@ class OwnForCausalLM(LlamaForCausalLM):
 
 @pytest.fixture
 def remote(folder: Path) -> Path:
-    mapped = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnForCausalLM"}
-    config = {**CONFIG, "architectures": ["OwnForCausalLM"], "auto_map": mapped}
+    auto_map = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnForCausalLM"}
+    config = {**CONFIG, "architectures": ["OwnForCausalLM"], "auto_map": auto_map}
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "own"}))
     (folder / "own.py").write_text(REMOTE)
     return folder
@@ -139,10 +243,56 @@ def test_code_of_a_folder_is_not_run(remote: Path, capsys: pytest.CaptureFixture
     assert not list(remote.rglob("was_run"))
 
 
+def mapped(folder: Path, architecture: str, auto_map: dict[str, Any]) -> None:
+    config = {**CONFIG, "architectures": [architecture], "auto_map": auto_map}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize("trust", [(), ("--trust-remote-code",)])
+@pytest.mark.parametrize("value", [None, "", ["own.OwnForCausalLM"]])
+@heavy
+def test_a_folder_whose_code_has_no_causal_model(
+    value: Any, trust: tuple[str, ...], remote: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    auto_map = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": value}
+    mapped(remote, "OwnForCausalLM", {k: v for k, v in auto_map.items() if v is not None})
+    said = fails("remote-code", capsys, remote, str(remote), *trust)
+    assert "no class `OwnForCausalLM`, and `auto_map` names `AutoConfig` but no " in said
+    assert '"AutoModelForCausalLM": "FILE.CLASS"' in said
+    assert not list(remote.rglob("was_run"))
+
+
+@pytest.mark.parametrize(
+    ("name", "trust", "hint"),
+    [
+        ("OwnForCausalLM", (), "put the code of `other/repo` into the folder"),
+        ("OwnForCausalLM", ("--trust-remote-code",), "write `own.OwnForCausalLM` instead"),
+        ("LlamaForCausalLM", ("--trust-remote-code",), "leave out --trust-remote-code"),
+    ],
+)
+@heavy
+def test_code_of_another_repository_is_never_run(
+    name: str, trust: tuple[str, ...], hint: str, remote: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    from transformers import dynamic_module_utils
+
+    monkeypatch.setattr(dynamic_module_utils, "get_class_from_dynamic_module", None)
+    mapped(remote, name, {"AutoModelForCausalLM": "other/repo--own.OwnForCausalLM"})
+    said = fails("remote-code", capsys, remote, str(remote), *trust)
+    assert "`other/repo--own.OwnForCausalLM` is code of another repository" in said
+    assert hint in said and not list(remote.rglob("was_run"))
+
+
+@heavy
+def test_a_class_that_is_no_causal_model_of_transformers_needs_no_code(folder: Path) -> None:
+    mapped(folder, "LlamaModel", {"AutoModel": "evil.LlamaModel"})
+    assert main(["inspect", str(folder)]) == 0
+
+
 @heavy
 def test_a_class_of_transformers_needs_no_code(folder: Path) -> None:
-    mapped = {"AutoModelForCausalLM": "evil.LlamaForCausalLM"}
-    (folder / "config.json").write_text(json.dumps({**CONFIG, "auto_map": mapped}))
+    mapped(folder, "LlamaForCausalLM", {"AutoModelForCausalLM": "evil.LlamaForCausalLM"})
     (folder / "evil.py").write_text(REMOTE)
     assert main(["inspect", str(folder)]) == 0
     assert not list(folder.rglob("was_run"))
