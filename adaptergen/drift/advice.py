@@ -7,8 +7,14 @@ from dataclasses import dataclass, replace
 
 from adaptergen.drift.finding import Finding
 from adaptergen.drift.words import last, names
-from adaptergen.lock.declared import declared_state, hook_rows_of, nodes_of, observed_state
-from adaptergen.lock.entry import Entry
+from adaptergen.lock.declared import (
+    declared_state,
+    fires,
+    hook_rows_of,
+    nodes_of,
+    observed_state,
+)
+from adaptergen.lock.entry import OUTSIDE, Entry
 from adaptergen.plan import Plan
 from adaptergen.plan.node import Node
 from adaptergen.problems import Loc
@@ -29,7 +35,7 @@ class Advice:
 
     def on(self, finding: Finding) -> Finding:
         """The finding with its place in the spec, and with what mends it."""
-        if finding.code.startswith("hook-") or finding.code == "values":
+        if finding.code.startswith("hook-") or (finding.code == "values" and finding.paths):
             return self._on_hooks(finding)
         node = self._node(finding)
         if node is not None:
@@ -45,7 +51,10 @@ class Advice:
     def _node(self, finding: Finding) -> Node | None:
         if not finding.paths or finding.code.startswith(("cache-", "kind-", "field-")):
             return None
-        found = (nodes_of(self.plan, kind).get(finding.paths[0]) for kind in finding.kinds)
+        path = finding.paths[0]
+        # What is new has no component: what is around it has.
+        paths = _and_around(path) if finding.code == "path-new" else [path]
+        found = (nodes_of(self.plan, kind).get(name) for kind in finding.kinds for name in paths)
         return next((node for node in found if node is not None), None)
 
     def _module(self, finding: Finding, node: Node) -> str:
@@ -56,15 +65,31 @@ class Advice:
         if finding.code in ("path-gone", "absent") and finding.severity == "breaking":
             return f"look up where {last(finding.hf)} is now, and mend `path:` here"
         if finding.code in ("functional", "called"):
-            if node.functional:
-                return (
-                    _NOTHING + "`functional` here says that releases differ, and hooks fire in all"
-                )
+            if node.functional and self._fires(finding):
+                return f"{_NOTHING}`functional` here says that releases differ, and hooks fire"
             if finding.code == "functional":
-                return "add `functional:` here with the functions that use the weight"
+                verb = "mend" if node.functional else "add"
+                return f"{verb} `functional:` here with the functions that use the weight"
+        if finding.code == "path-new" and finding.severity != "benign":
+            return self._component(finding)
         if finding.severity == "benign":
             return ""
         return f"see what the hooks of `{node.key}` hold now: {_VERIFY}"
+
+    def _component(self, finding: Finding) -> str:
+        """For a module that is new: what to add to the component around it."""
+        path, kinds = finding.paths[0], finding.kinds
+        nodes = {name for kind in kinds for name in nodes_of(self.plan, kind)}
+        around = next((name for name in _and_around(path) if name in nodes), "")
+        return f"add a component with `path: {path.removeprefix(f'{around}.')}` and a shape here"
+
+    def _fires(self, finding: Finding) -> bool:
+        """Whether hooks of the component that a finding is about fire in the newer release."""
+        return any(
+            fires(self.new.hooks.get(kind, {}), module.component)
+            for kind in finding.kinds
+            if (module := self.new.modules.get(kind, {}).get(finding.paths[0]))
+        )
 
     def _argument(self, finding: Finding, node: Node) -> str:
         _, old, new = finding.paths
@@ -112,6 +137,9 @@ class Advice:
             m.component: m.cls for m in self.new.modules.get(kind, {}).values() if m.cls
         }
         name = hook.rpartition(".")[0]
+        if hook.endswith(".hook_in"):
+            # What comes in is computed by what is around.
+            name = name.rpartition(".")[0]
         while name and name not in by_component:
             name = name.rpartition(".")[0]
         return by_component.get(name, "")
@@ -141,6 +169,15 @@ class Advice:
                 loc,
                 "see whether HF gives the value elsewhere, and carry it over in config.from_hf",
             )
+        if code == "path-new" and finding.severity != "benign":
+            loc = ("components",) if finding.kinds == (OUTSIDE,) else ("blocks",)
+            return loc, self._component(finding)
+        if code == "raises":
+            return (
+                "architecture",
+            ), "see what the other findings name, or wait for a release that mends it"
+        if code == "logits":
+            return ("architecture",), f"see what HF computes now; {_VERIFY}"
         if code == "not-run":
             others = "mend what the other findings name"
             return ("architecture",), f"{others}; `adaptergen verify` says where it begins"
@@ -154,7 +191,7 @@ class Advice:
             known = {kind, *(found.formerly if found else ())}
             if found and finding.paths[0] in known:
                 return f"{_NOTHING}the kind has {names(sorted(known))} for names"
-            return f"rename the kind to `{finding.paths[0]}`, and put its old name into `formerly`"
+            return f"put `{finding.paths[0]}` into `formerly` of this kind"
         if finding.code == "kind-new":
             return f"describe `{kind}` below blocks.kinds, or name it in `formerly` of a kind"
         return _VERIFY
@@ -168,3 +205,8 @@ class Advice:
         if name in spec.tiny.config:
             yield "tiny", "config", name
         yield ("config",)
+
+
+def _and_around(path: str) -> list[str]:
+    parts = path.split(".")
+    return [".".join(parts[:number]) for number in range(len(parts), 0, -1)]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from adaptergen.drift.advice import Advice
 from adaptergen.drift.compare import compare
 from adaptergen.drift.finding import Finding
 from adaptergen.drift.report import SpecDrift
 from adaptergen.lock.entry import Entry
 from adaptergen.plan import Plan
+from adaptergen.problems import Loc, Problem
 from adaptergen.source import Source
 
 
@@ -20,19 +23,34 @@ def drift_between(
     return SpecDrift(plan.spec.module, shown_as, plan.spec.architecture, old[0], new[0], findings)
 
 
+#: What to do about a release that cannot be observed, by the code of why; and the place of that.
+_MENDS: Mapping[str, tuple[Loc, str]] = {
+    "hf-class": (
+        ("architecture",),
+        "see whether transformers has the class under another name, or needs a package more",
+    ),
+    "hf-config": (("tiny", "config"), "see which fields the config of this release takes"),
+    "hf-forward": (
+        ("blocks",),
+        "`adaptergen inspect {}` shows what HF has now: mend what it calls otherwise, such as "
+        "`path:` or `attribute:` here",
+    ),
+}
+
+
 def cannot_run(
-    plan: Plan, source: Source, shown_as: str, old: tuple[str, Entry], new: str, why: str
+    plan: Plan, source: Source, shown_as: str, old: tuple[str, Entry], new: str, why: Problem
 ) -> SpecDrift:
     """The newer release cannot be observed at all."""
-    place = source.place(("architecture",))
+    loc, mend = _MENDS[why.code]
     finding = Finding(
         "not-run",
         "breaking",
-        why,
+        why.message,
         ("model",),
         hf=old[1].model.cls,
-        file=place.path,
-        line=place.line,
-        mend="see whether transformers has the class under another name, or needs a package more",
+        file=source.path,
+        line=source.place(loc, key=True).line,
+        mend=mend.format(plan.spec.architecture),
     )
     return SpecDrift(plan.spec.module, shown_as, plan.spec.architecture, old[0], new, (finding,))

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from adaptergen.drift.classes import compare_classes, compare_config
 from adaptergen.drift.finding import Finding, united
-from adaptergen.drift.hooks import compare_hooks, compare_values
+from adaptergen.drift.hooks import compare_hooks
 from adaptergen.drift.kinds import compare_kinds, renamed_kinds
 from adaptergen.drift.modules import compare_modules
 from adaptergen.drift.side import Side, sides
+from adaptergen.drift.values import compare_logits, compare_values, same_layers
 from adaptergen.lock.entry import Entry
 
 
@@ -23,18 +24,36 @@ def compare(old: Entry, new: Entry) -> list[Finding]:
         *compare_config(old, new),
         *compare_kinds(old, new, renamed),
     ]
+    told: set[str] = set()
     for name in ("", *sorted(old.branches.keys() & new.branches.keys())):
         before, after = sides(old, new, name, renamed)
-        for finding in _compare_sides(before, after):
+        compared = list(_compare_sides(before, after))
+        if same_layers(old, new, renamed) and before.weights == after.weights:
+            compared += compare_values(old, new, renamed) if not name else ()
+            compared += compare_logits(before, after, told, compared)
+        elif not name:
+            what = "weights are others, so what is computed with them was not compared"
+            compared.append(Finding("values", "benign", what, ("model",)))
+        for finding in compared:
             findings.append(replace(finding, branch=name, layers=_layers(new, finding)))
-    findings += compare_values(old, new, renamed)
     return united(findings)
 
 
 def _compare_sides(before: Side, after: Side) -> Iterator[Finding]:
+    yield from _raised(before, after)
     yield from compare_modules(before, after)
     if not after.error and not before.error:
         yield from compare_hooks(before, after)
+
+
+def _raised(before: Side, after: Side) -> Iterator[Finding]:
+    for scenario in sorted(before.raises.keys() ^ after.raises.keys()):
+        if scenario in after.raises:
+            what = f"the forward raises in `{scenario}`: {after.raises[scenario]}"
+            yield Finding("raises", "breaking", what, ("model",))
+        else:
+            what = f"the forward does not raise in `{scenario}` any more"
+            yield Finding("raises", "benign", what, ("model",))
 
 
 def _not_run(old: Entry, new: Entry) -> Iterator[Finding]:

@@ -3,52 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator
 
+from adaptergen.drift.edits import Edit, Value, flow
 from adaptergen.drift.finding import Finding
 from adaptergen.drift.kinds import renamed_kinds
 from adaptergen.lock.declared import nodes_of
 from adaptergen.lock.entry import Entry
-from adaptergen.output.difftext import unified
 from adaptergen.plan import Plan
-from adaptergen.problems import Failed, Loc, Place, Problem, quote
-from adaptergen.source import Source, read_source
-from adaptergen.source.files import split_lines
-from adaptergen.source.parse import parse
+from adaptergen.problems import Loc, Place
+from adaptergen.source import Source
 
-_BOM = "\ufeff"
-_LINE_END = re.compile("\r\n|\n|\r")
 _RELEASE = re.compile(r"\d+\.\d+\.\d+")
-
-#: Text, a list, or the pairs of a mapping.
-Value = str | tuple[str, ...] | frozenset[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Edit:
-    """Text that stands at a line and column of a file, both from 1, and what is put there.
-
-    `value` is what the file then has at `loc`. A line that is put there ends as those around it.
-    """
-
-    file: str
-    line: int
-    column: int
-    old: str
-    new: str
-    loc: Loc
-    value: Value
-
-
-@dataclass(frozen=True)
-class Rewritten:
-    """A file as it is, and with its edits."""
-
-    before: bytes
-    after: bytes
 
 
 def derived_edits(
@@ -64,45 +30,19 @@ def derived_edits(
     return list(dict.fromkeys(edits))
 
 
-def proved_edit(source: Source, plan: Plan, transformers: str) -> Edit | None:
-    """The release among those that the spec is proved on; None if it is there, or is none."""
+def proved_edit(
+    source: Source, plan: Plan, transformers: str, others: Iterable[Edit] = ()
+) -> Edit | None:
+    """The release among those that the spec is proved on; None if it is there, or is none.
+
+    With another path of a module, it is the only one: older releases do not have the path.
+    """
     if transformers in plan.spec.proved_on.transformers or not _RELEASE.fullmatch(transformers):
         return None
-    return _one_more(source, ("proved_on", "transformers"), transformers)
-
-
-def edited(edits: Sequence[Edit]) -> dict[Path, Rewritten]:
-    """Every file that is edited. Raises `Failed` where an edit has to be made by hand."""
-    made: dict[Path, Rewritten] = {}
-    problems: list[Problem] = []
-    for file in dict.fromkeys(edit.file for edit in edits):
-        own = [edit for edit in edits if edit.file == file]
-        before = Path(file).read_bytes()
-        text = before.decode("utf-8")
-        after = _applied(text, own)
-        if not _says(text, after, own):
-            apart = [edit for edit in own if not _says(text, _applied(text, [edit]), [edit])]
-            problems += by_hand(apart or own, "as it is laid out, this cannot be edited")
-        made[Path(file)] = Rewritten(before, after.encode())
-    if problems:
-        raise Failed(problems)
-    return made
-
-
-def by_hand(edits: Iterable[Edit], why: str) -> list[Problem]:
-    """A problem for each edit that a person has to make, with what is to be written."""
-    problems: list[Problem] = []
-    for edit in edits:
-        hint = f"write {quote(f'{edit.loc[-1]}: {_flow(edit.value)}', 200)} here by hand"
-        source = read_source(Path(edit.file), edit.file)
-        problems.append(source.problem("update-by-hand", why, hint, edit.loc, key=True))
-    return problems
-
-
-def diff(texts: Mapping[Path, Rewritten]) -> str:
-    """What would change, as a unified diff."""
-    files = sorted(texts.items(), key=lambda item: item[0])
-    return "".join(unified(path.as_posix(), text.before, text.after) for path, text in files)
+    loc = ("proved_on", "transformers")
+    if any(edit.loc[-1] == "path" for edit in others):
+        return _only(source, loc, transformers)
+    return _one_more(source, loc, transformers)
 
 
 def _path(plan: Plan, finding: Finding) -> Iterator[Edit]:
@@ -135,19 +75,6 @@ def _argument(plan: Plan, finding: Finding) -> Iterator[Edit]:
             yield _after_the_component(written.source, written.loc, "renamed_arguments", renamed)
 
 
-def _flow(value: Value) -> str:
-    """A value in the style of YAML that is one line."""
-    if isinstance(value, frozenset):
-        return f"{{{', '.join(f'{name}: {text}' for name, text in sorted(value))}}}"
-    return value if isinstance(value, str) else f"[{', '.join(value)}]"
-
-
-def _data_of(value: Value) -> Any:
-    if isinstance(value, frozenset):
-        return dict(value)
-    return value if isinstance(value, str) else [*value]
-
-
 def _also_called(source: Source, kind: str, word: str) -> Edit:
     """Another name for a kind, in the list that has those of other releases."""
     where = ("blocks", "kinds", kind)
@@ -163,7 +90,7 @@ def _also_called(source: Source, kind: str, word: str) -> Edit:
 
 def _after_the_component(source: Source, where: Loc, key: str, value: Value) -> Edit:
     """A key of a shape, or of a component that is written out: on a line of its own, if it can."""
-    loc, text = (*where, key), f"{key}: {_flow(value)}"
+    loc, text = (*where, key), f"{key}: {flow(value)}"
     component = source.place((*where, "component"), key=True)
     if _text(source, source.place(where)).startswith("{"):
         return _edit(source, component, "", f"{text}, ", loc, value)
@@ -188,6 +115,18 @@ def _one_more(source: Source, loc: Loc, item: str) -> Edit:
         comma, comment = rest.groups()
         return _edit(source, behind, after, f",{comment}\n{before}{text}{comma}", loc, value)
     return _edit(source, behind, "", f", {text}", loc, value)
+
+
+def _only(source: Source, loc: Loc, item: str) -> Edit:
+    """One item in the place of all that a list has."""
+    places = [source.place((*loc, number)) for number in range(len(source.value(loc)))]
+    if not places:
+        return _one_more(source, loc, item)
+    first, last = places[0], places[-1]
+    lines = list(source.lines[first.line - 1 : last.line])
+    lines[-1] = lines[-1][: last.column - 1 + last.length]
+    lines[0] = lines[0][first.column - 1 :]
+    return _edit(source, first, "\n".join(lines), _like(source, first, item), loc, (item,))
 
 
 def _edit(source: Source, place: Place, old: str, new: str, loc: Loc, value: Value) -> Edit:
@@ -215,42 +154,3 @@ def _like(source: Source, place: Place, text: str) -> str:
     """The text in the quotes that what stands at a place has."""
     sign = _text(source, place)[:1]
     return f"{sign}{text}{sign}" if sign in ('"', "'") else text
-
-
-def _applied(text: str, edits: Iterable[Edit]) -> str:
-    """The text with those edits whose old text is there."""
-    bom = text[: text.startswith(_BOM)]
-    body = text[len(bom) :]
-    ends = list(_LINE_END.finditer(body))
-    starts = [0, *(end.end() for end in ends)]
-    # From the end, so that places before an edit stay what they are.
-    for edit in sorted(edits, key=lambda e: (e.line, e.column), reverse=True):
-        if edit.line > len(starts):
-            continue
-        at = starts[edit.line - 1] + edit.column - 1
-        end = ends[edit.line - 1 : edit.line] or ends[:1]
-        new = edit.new.replace("\n", end[0].group()) if end else edit.new
-        if body.startswith(edit.old, at):
-            body = body[:at] + new + body[at + len(edit.old) :]
-    return bom + body
-
-
-def _says(before: str, after: str, edits: Iterable[Edit]) -> bool:
-    """Whether a text says what the one before does but for what its edits are to change."""
-    meant, said = _data(before), _data(after)
-    for edit in edits:
-        around = meant
-        for part in edit.loc[:-1]:
-            around = around[part]
-        around[edit.loc[-1]] = _data_of(edit.value)
-    return bool(meant == said)
-
-
-def _data(text: str) -> Any:
-    """What a text says; None if it cannot be read."""
-    plain = text.removeprefix(_BOM)
-    try:
-        root, problems = parse(plain, "", split_lines(plain))
-    except Failed:
-        return None
-    return None if problems else root.value

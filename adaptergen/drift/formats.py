@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from adaptergen.drift.finding import SEVERITIES, Finding
 from adaptergen.drift.report import Report, SpecDrift
 from adaptergen.github import annotation
+from adaptergen.problems import visible
 
 _LEVELS = {"breaking": "error", "silent": "warning", "benign": "notice"}
 
@@ -86,7 +87,8 @@ def sentence(finding: Finding) -> str:
     if finding.branch:
         kinds += f"{', ' if kinds else ''}in the tiny model `{finding.branch}`"
     where = ": ".join(part for part in (kinds, subject) if part)
-    return f"{where}: {finding.what}" if where else finding.what
+    # What HF raises is text of others.
+    return visible(f"{where}: {finding.what}" if where else finding.what)
 
 
 def _counted(result: SpecDrift) -> str:

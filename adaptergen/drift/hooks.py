@@ -7,11 +7,8 @@ from collections.abc import Iterator, Mapping
 from adaptergen.drift.finding import Finding, Severity
 from adaptergen.drift.side import Side
 from adaptergen.drift.words import change
-from adaptergen.lock.entry import Entry, Hook
-from adaptergen.spec.values import parse_dimension
-
-#: Four digits are kept; releases that compute the same differ by less.
-CLOSE = 3e-3
+from adaptergen.lock.declared import sized
+from adaptergen.lock.entry import Hook
 
 #: Code, severity, one hook, several hooks.
 _CHANGES: Mapping[str, tuple[Severity, str, str]] = {
@@ -81,72 +78,10 @@ def _held(
 ) -> Iterator[Finding]:
     if "silent" in (old.state, new.state):
         return
-    if _sized(old.shape, sizes) == _sized(new.shape, sizes):
+    if sized(old.shape, sizes) == sized(new.shape, sizes):
         # An axis may have lost its name with a value that does not reach the config any more.
         new = new.model_copy(update={"shape": old.shape})
     for word, one, other in (("shape", old.shape, new.shape), ("type", old.dtype, new.dtype)):
         if one != other:
             what = f"the {word} of the hook is {change(one, other)}"
             yield Finding(f"hook-{word}", "silent", what, (kind,), (), (name,))
-
-
-def _sized(shape: str, sizes: Mapping[str, int]) -> list[str]:
-    """The axes as numbers, where their names are known."""
-    axes = []
-    for text in shape.strip("[]").split(", "):
-        for expression in parse_dimension(text).alternatives if text else ():
-            if set(expression.names) <= sizes.keys():
-                axes.append(str(expression.value(sizes)))
-                break
-        else:
-            axes.append(text)
-    return axes
-
-
-def compare_values(old: Entry, new: Entry, renamed: Mapping[str, str]) -> Iterator[Finding]:
-    """The first hook that holds another value with the same weights and tokens.
-
-    What is computed after it follows from it, so it is told once. Where the weights themselves are
-    others there is nothing to compare.
-    """
-    if old.error or new.error or _numbered(old, renamed) != _numbered(new, {}):
-        return
-    fired = [item.split("/", 1) for item in new.order]
-    changed = [
-        (kind, name)
-        for kind, name in fired
-        if _differ(old.hooks.get(_former(kind, renamed), {}).get(name), new.hooks[kind][name])
-    ]
-    if not changed:
-        return
-    kind, name = changed[0]
-    before, after = old.hooks[_former(kind, renamed)][name], new.hooks[kind][name]
-    follow = f", and {len(changed) - 1} hooks that fire after it" if len(changed) > 1 else ""
-    what = (
-        f"with the same weights and tokens the hook holds other values{follow}: "
-        f"{change(before.rms, after.rms)} (root mean square)"
-    )
-    layers = new.kinds[kind].layers if kind in new.kinds else ()
-    yield Finding("values", "silent", what, (kind,), layers, (name,))
-
-
-def _differ(old: Hook | None, new: Hook) -> bool:
-    if old is None or old.rms is None or new.rms is None or old.shape != new.shape:
-        return False
-    return abs(old.rms - new.rms) > CLOSE * max(abs(old.rms), abs(new.rms))
-
-
-def _numbered(entry: Entry, renamed: Mapping[str, str]) -> object:
-    """All that the numbers in the weights depend on: their names and shapes, and which are one."""
-    shapes = {
-        renamed.get(kind, kind): {
-            path: module.parameters for path, module in modules.items() if module.parameters
-        }
-        for kind, modules in entry.modules.items()
-    }
-    layers = {renamed.get(name, name): kind.layers for name, kind in entry.kinds.items()}
-    return shapes, layers, entry.model.tied
-
-
-def _former(kind: str, renamed: Mapping[str, str]) -> str:
-    return next((old for old, new in renamed.items() if new == kind), kind)

@@ -32,7 +32,9 @@ def compare_kinds(old: Entry, new: Entry, renamed: Mapping[str, str]) -> Iterato
             continue
         if before.word != after.word:
             what = f"layers of this kind are called {change(before.word, after.word)}"
-            yield Finding("kind-renamed", "breaking", what, shown, after.layers, (after.word,))
+            block = new.modules.get(shown[0], {}).get("")
+            hf = block.cls if block else ""
+            yield Finding("kind-renamed", "breaking", what, shown, after.layers, (after.word,), hf)
         if before.layers != after.layers:
             what = f"other layers are of this kind: {change(before.layers, after.layers)}"
             yield Finding("kind-layers", "silent", what, shown, after.layers)

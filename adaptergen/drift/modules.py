@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 
 from adaptergen.drift.finding import Finding, Severity
 from adaptergen.drift.side import Side
@@ -16,6 +16,7 @@ _SEPARATOR = re.compile(r", (?=[a-z_0-9.]+ )")
 
 def compare_modules(before: Side, after: Side) -> Iterator[Finding]:
     """Every module of the kinds that both have."""
+    raised = before.raises.keys() | after.raises.keys()
     for kind in [name for name in after.modules if name in before.modules]:
         old, new = before.modules.get(kind, {}), after.modules.get(kind, {})
         moved = _moved(old, new)
@@ -28,10 +29,37 @@ def compare_modules(before: Side, after: Side) -> Iterator[Finding]:
                 what = "HF has this module no more"
                 yield _found("path-gone", "breaking", what, kind, path, old[path])
             elif path in old:
-                yield from _compare(kind, path, old[path], new[path], bool(after.error))
+                pair = (_without(raised, old[path]), _without(raised, new[path]))
+                yield from _compare(kind, path, *pair, after)
             elif path not in moved.values():
-                what = f"HF has a module more, of {last(new[path].cls)}"
-                yield Finding("path-new", "benign", what, (kind,), (), (path,), new[path].cls)
+                yield _added(kind, path, new)
+
+
+def _without(scenarios: Set[str], module: Module) -> Module:
+    """The module as if there were no such scenarios: where HF raises it calls what it came to."""
+    called = tuple(name for name in module.called if name not in scenarios)
+    return module.model_copy(update={"called": called}) if scenarios else module
+
+
+def _added(kind: str, path: str, modules: Mapping[str, Module]) -> Finding:
+    """A module more: what it computes has no hooks, unless something around it is bound whole."""
+    module = modules[path]
+    what = f"HF has a module more, of {last(module.cls)}"
+    around = next((p for p in _around(path) if p in modules and modules[p].component), None)
+    whole = around is not None and not any(
+        inner.component and other.startswith(f"{around}.") for other, inner in modules.items()
+    )
+    used = bool(module.parameters) and bool(module.called or module.used_by)
+    if not used or whole:
+        return Finding("path-new", "benign", what, (kind,), (), (path,), module.cls)
+    what += ", which has weights and no hooks, since nothing is bound to it"
+    return Finding("path-new", "silent", what, (kind,), (), (path,), module.cls)
+
+
+def _around(path: str) -> list[str]:
+    """The paths around a path, the nearest first."""
+    parts = path.split(".")
+    return [".".join(parts[:number]) for number in range(len(parts) - 1, 0, -1)]
 
 
 def _found(
@@ -59,7 +87,7 @@ def _moved(old: dict[str, Module], new: dict[str, Module]) -> dict[str, str]:
     return moved
 
 
-def _compare(kind: str, path: str, old: Module, new: Module, broken: bool) -> Iterator[Finding]:
+def _compare(kind: str, path: str, old: Module, new: Module, after: Side) -> Iterator[Finding]:
     bound = new if new.component else old
     if bool(old.cls) != bool(new.cls):
         what = "HF leaves this module out now" if old.cls else "HF has this module now"
@@ -73,23 +101,32 @@ def _compare(kind: str, path: str, old: Module, new: Module, broken: bool) -> It
     if old.cls != new.cls:
         what = f"its class is {change(*_told_apart(old.cls, new.cls))}"
         yield Finding("module-class", "benign", what, (kind,), (), (path,), new.cls)
-    yield from _calls(kind, path, old, new, bound)
+    yield from _calls(kind, path, old, new, bound, after.fires(kind, new.component))
     if old.returns != new.returns and old.returns and new.returns:
         what = f"it returns {change(old.returns, new.returns)}"
         yield _found("returns", "silent", what, kind, path, bound, new.cls)
     if old.takes and new.takes:
-        yield from _arguments(kind, path, old, new, broken)
+        yield from _arguments(kind, path, old, new, bool(after.error))
     for name in sorted(old.parameters.keys() | new.parameters.keys()):
         shapes = old.parameters.get(name, ""), new.parameters.get(name, "")
         if shapes[0] != shapes[1]:
             what = f"its parameter {name} is {change(*shapes)}"
             yield _found("parameter", "silent", what, kind, path, bound, new.cls)
+    if old.buffers != new.buffers:
+        what = f"its buffers are {change(_shapes(old.buffers), _shapes(new.buffers))}"
+        yield Finding("buffers", "benign", what, (kind,), (), (path,), new.cls)
 
 
-def _calls(kind: str, path: str, old: Module, new: Module, bound: Module) -> Iterator[Finding]:
+def _shapes(buffers: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {shape}" for name, shape in buffers.items())
+
+
+def _calls(
+    kind: str, path: str, old: Module, new: Module, bound: Module, fires: bool
+) -> Iterator[Finding]:
     if old.called and not new.called:
         users = f"; {names(new.used_by)} uses its weight" if new.used_by else ""
-        dead = ", so that hooks on it are dead" if bound.component else ""
+        dead = ", so that hooks on it are dead" if bound.component and not fires else ""
         what = f"HF does not call it any more{dead}{users}"
         code = "functional" if new.used_by else "not-called"
         user = new.used_by[0] if new.used_by else new.cls
@@ -118,11 +155,10 @@ def _arguments(kind: str, path: str, old: Module, new: Module, broken: bool) -> 
     A bridge may read an argument by its name, so another name counts where the adapter is broken.
     """
     before, after = (dict(_named(takes)) for takes in (old.takes, new.takes))
-    unnamed = old.takes.startswith("args.") != new.takes.startswith("args.")
-    if unnamed and sorted(before.values()) == sorted(after.values()):
-        return
     gone = {name: value for name, value in before.items() if name not in after}
     added = {name: value for name, value in after.items() if name not in before}
+    _drop_unnamed(gone, added)
+    _drop_unnamed(added, gone)
     bound = new if new.component else old
     for name, value in list(gone.items()):
         alike = [other for other, passed in added.items() if passed == value]
@@ -139,6 +175,14 @@ def _arguments(kind: str, path: str, old: Module, new: Module, broken: bool) -> 
         passes = [f"{name} {after[name]}" for name in after if name in {*added, *other}]
         what = f"it is called with {change(', '.join(passed), ', '.join(passes))}"
         yield _found("takes", "benign", what, kind, path, bound, new.cls)
+
+
+def _drop_unnamed(these: dict[str, str], those: dict[str, str]) -> None:
+    """Leave out arguments without a name, and of the others what they are."""
+    for name in [name for name in these if name.startswith("args.")]:
+        alike = [other for other, value in those.items() if value == these[name]]
+        if alike:
+            del these[name], those[alike[0]]
 
 
 def _named(takes: str) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
-from adaptergen.inspection.failures import failed
+from adaptergen.inspection.failures import failed, reason
 from adaptergen.problems import Failed
 
 Result = TypeVar("Result")
@@ -41,7 +41,8 @@ class Job(Generic[Result]):
         except BaseException as error:  # our own mistake, or an exit that transformers asks for
             if os.environ.get("ADAPTERGEN_TRACEBACK"):
                 sys.excepthook(type(error), error, error.__traceback__)
-            return failed("hf-crash", f"{type(error).__name__}: {error}", "")
+            hint = "run it with ADAPTERGEN_TRACEBACK=1 to see where"
+            return failed("hf-crash", f"{self.what} cannot be observed: {reason(error)}", hint)
 
 
 def limited(job: Job[Result], seconds: float) -> Result:

@@ -10,7 +10,7 @@ import torch
 from adaptergen.inspection.dims import BATCH, POS
 
 #: How models call what they keep between forwards, in their output and their arguments.
-CACHES = ("past_key_values", "cache_params", "state", "mems", "past_buckets_states")
+CACHES = ("cache", "past_key_values", "cache_params", "state", "mems", "past_buckets_states")
 
 #: Tokens of padding in the first sequence of a padded batch.
 PADDING = 4

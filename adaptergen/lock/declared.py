@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from packaging.specifiers import SpecifierSet
 
-from adaptergen.lock.entry import OUTSIDE, Hook
+from adaptergen.lock.entry import OUTSIDE, Entry, Hook
 from adaptergen.plan import Plan
 from adaptergen.plan.model import HookRow
 from adaptergen.plan.node import Node
 from adaptergen.plan.table import layer_tables
 from adaptergen.spec.shape import Contract
+from adaptergen.spec.values import parse_dimension
 
 
 def nodes_of(plan: Plan, kind: str) -> dict[str, Node]:
@@ -53,6 +54,33 @@ def observed_state(hook: Hook) -> str:
     if hook.state == "live" and not hook.in_decode:
         return "silent_in_decode"
     return hook.state
+
+
+def fires(hooks: Mapping[str, Hook], component: str) -> bool:
+    """Whether a hook of a component was seen to fire, by the component's dotted name, if any."""
+    return component != "" and any(
+        hook.state != "silent" and name.rpartition(".")[0] == component
+        for name, hook in hooks.items()
+    )
+
+
+def sizes_of(entry: Entry) -> dict[str, int]:
+    """Sizes of the tiny model by the names that axes have."""
+    values = {name: found.value for name, found in entry.config.items()} | entry.cfg
+    return {name: int(value) for name, value in values.items() if value.isdecimal()}
+
+
+def sized(shape: str, sizes: Mapping[str, int]) -> list[str]:
+    """The axes as numbers, where their names are known."""
+    axes = []
+    for text in shape.strip("[]").split(", "):
+        for expression in parse_dimension(text).alternatives if text else ():
+            if set(expression.names) <= sizes.keys():
+                axes.append(str(expression.value(sizes)))
+                break
+        else:
+            axes.append(text)
+    return axes
 
 
 def _holds(releases: str | None, transformers: str) -> bool:

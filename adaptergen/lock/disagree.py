@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import linecache
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import replace
 from difflib import get_close_matches
 
+from adaptergen.lock.contracts import hold_hooks
 from adaptergen.lock.declared import (
     contract_state,
-    declared_state,
+    fires,
     hook_rows_of,
     nodes_of,
-    observed_state,
 )
 from adaptergen.lock.entry import OUTSIDE, Entry, Hook, Module
 from adaptergen.lock.fields import Tell, fields_named, takes, values_given
@@ -19,10 +19,9 @@ from adaptergen.lock.found import Found, Make, at, everything, within
 from adaptergen.lock.store import Lock
 from adaptergen.lock.unmapped import unmapped
 from adaptergen.plan import Plan
-from adaptergen.plan.model import HookRow
 from adaptergen.plan.node import Node
 from adaptergen.plan.where import Where
-from adaptergen.problems import Place, Problem, listing, quote, suggestion
+from adaptergen.problems import Problem, listing, quote, suggestion
 from adaptergen.source import Source
 
 
@@ -35,6 +34,7 @@ def disagreements(plan: Plan, source: Callable[[], Source], lock: Lock) -> list[
     if plan.spec.architecture != lock.architecture:
         # What else differs is another model's.
         return [_of_another_class(plan, source(), lock.architecture)]
+    lock = _that_counts(plan, lock)
     for name in lock.releases:
         entry, release = lock.entries[name], name.partition("/")[0]
         _model(plan, source, entry, release, found)
@@ -42,7 +42,7 @@ def disagreements(plan: Plan, source: Callable[[], Source], lock: Lock) -> list[
         for kind in (OUTSIDE, *(kind for kind in entry.modules if kind != OUTSIDE)):
             _modules(nodes_of(plan, kind), kind, entry, release, found)
             if not entry.error:
-                _hooks(hook_rows_of(plan, kind), kind, entry, release, found)
+                hold_hooks(hook_rows_of(plan, kind), kind, entry, release, found)
     _fields(plan, source, lock, found)
     _values(plan, source, lock, found)
     _never_functional(plan, lock, found)
@@ -50,6 +50,17 @@ def disagreements(plan: Plan, source: Callable[[], Source], lock: Lock) -> list[
         # What lies at a path that is written wrong would be told twice.
         unmapped(plan, source, lock, found)
     return found.problems()
+
+
+def _that_counts(plan: Plan, lock: Lock) -> Lock:
+    """The lock without releases that the spec does not claim; the newest always counts."""
+    proved = plan.spec.proved_on.transformers
+    entries = {
+        name: entry
+        for name, entry in lock.entries.items()
+        if name == lock.newest or name.partition("/")[0] in proved
+    }
+    return replace(lock, entries=entries)
 
 
 def _of_another_class(plan: Plan, source: Source, architecture: str) -> Problem:
@@ -137,6 +148,12 @@ def _kinds(
     if plan.spec.blocks.kind is None:
         return
     words = {word: kind.name for kind in plan.kinds for word in (kind.name, *kind.formerly)}
+    attribute = plan.spec.blocks.kind.attribute
+    if entry.model.told_by and entry.model.told_by != attribute:
+        message = f"{quote(attribute)} is not where the layers of the lock say what they are"
+        hint = f"write {quote(entry.model.told_by)}, or run `adaptergen lock` if HF has another now"
+        make = at(source, ("blocks", "kind", "attribute"), "lock-kind", message, hint)
+        found.add(("told", attribute), release, make)
     for name, kind in entry.kinds.items():
         _held(plan, source, name, entry, release, found)
         if kind.word and kind.word not in words:
@@ -168,15 +185,20 @@ def _modules(
         key = (node.file, str(node.line), path)
         if module is None and not _inside_missing(path, nodes, known):
             message = f"HF has no module {quote(path)} here"
-            hint = suggestion(path, [name for name in known if name])
+            hint = suggestion(node.path, _below(path.removesuffix(node.path), known))
             place = _written(node.where, "path")
             found.add(("path", *key), release, within(place, "lock-path", message, hint))
-        elif module and _is_dead(module, node, release):
+        elif module and _is_dead(module, node, release, entry.hooks.get(kind, {})):
             users = listing(".".join(name.split(".")[-2:]) for name in module.used_by)
             message = f"HF never calls {quote(path)}, whose weight {users} uses: hooks are dead"
             hint = "add `functional:` here with the functions that use the weight"
             make = within(node.where, "lock-functional", message, hint, key=True)
             found.add(("use", *key), release, make)
+
+
+def _below(around: str, known: Iterable[str]) -> list[str]:
+    """Paths below another, as they are written there."""
+    return [name.removeprefix(around) for name in known if name.startswith(around) and name]
 
 
 def _inside_missing(path: str, nodes: Mapping[str, Node], known: Mapping[str, Module]) -> bool:
@@ -189,9 +211,14 @@ def _inside_missing(path: str, nodes: Mapping[str, Node], known: Mapping[str, Mo
     return False
 
 
-def _is_dead(module: Module, node: Node, release: str) -> bool:
-    """Whether a function uses the weight and hooks are declared to fire nevertheless."""
+def _is_dead(module: Module, node: Node, release: str, hooks: Mapping[str, Hook]) -> bool:
+    """Whether a function uses the weight and hooks are declared to fire nevertheless.
+
+    Where they were seen to fire, `forward` itself may be what uses it.
+    """
     if module.called or not module.used_by or node.functional:
+        return False
+    if fires(hooks, module.component):
         return False
     return any(contract_state(hook.contract, release) != "silent" for hook in node.hooks)
 
@@ -215,47 +242,8 @@ def _releases(lock: Lock) -> str:
     return ", ".join(release.partition("/")[0] for release in lock.releases)
 
 
-def _hooks(
-    rows: Mapping[str, HookRow], kind: str, entry: Entry, release: str, found: Found
-) -> None:
-    for name, row in rows.items():
-        hook = _observed(entry, kind, name)
-        if hook is None:
-            continue
-        stated, seen = declared_state(row, release), observed_state(hook)
-        if stated != seen:
-            message = f"{quote(name)} is declared {_WORDS[stated]}, and {_WORDS[seen]} was observed"
-            if seen == "live":
-                hint = "delete its contract here, or name the releases in which it holds"
-            else:
-                hint = f"add `contract: {{is: {seen}, transformers: ..., reason: ...}}` here"
-            problem = _row(row, "lock-contract", message, hint)
-            found.add(("hook", row.file, str(row.line), stated, seen), release, problem)
-
-
-_WORDS = {
-    "live": "live",
-    "read_only": "read only",
-    "silent": "silent",
-    "silent_in_decode": "silent in decode steps",
-}
-
-
-def _observed(entry: Entry, kind: str, name: str) -> Hook | None:
-    branches = (branch.hooks.get(kind, {}).get(name) for branch in entry.branches.values())
-    found = (entry.hooks.get(kind, {}).get(name), *branches)
-    return next((hook for hook in found if hook is not None), None)
-
-
 def _written(where: Where, key: str) -> Where:
     """Where the value of a key is written: here, or where a parameter gets it."""
     value = where.source.value((*where.loc, key))
     name = str(value.get("parameter")) if isinstance(value, dict) else ""
     return where.arguments[name].where if name in where.arguments else where.at(key)
-
-
-def _row(row: HookRow, code: str, message: str, hint: str) -> Make:
-    text = linecache.getline(row.file, row.line).rstrip("\n")
-    key = text.split(":", 1)[0]
-    place = Place(row.file, row.line, len(key) - len(key.lstrip()) + 1, len(key.strip()))
-    return lambda shown: Problem(code, f"{message} ({shown})", hint, place, text or None)

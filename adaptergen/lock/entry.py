@@ -33,6 +33,7 @@ class Model(Fact):
     generation: str = Described("", description="why generation raises, if it does")
     layers: str = Described("", description="path of the list of layers")
     fields: tuple[str, ...] = Described((), description="names that the config takes")
+    told_by: str = Described("", description="attribute of a block that says its kind")
     tied: tuple[str, ...] = Described((), description="names of one weight, joined by =")
 
 
@@ -61,6 +62,7 @@ class Module(Fact):
     identity: bool = False
     component: str = Described("", description="what the adapter binds to it, by its dotted name")
     parameters: dict[str, str] = Described({}, description="its own, with their shapes")
+    buffers: dict[str, str] = Described({}, description="the same, of what is no weight")
     called: tuple[str, ...] = Described(SCENARIOS, description="scenarios in which it is called")
     takes: str = ""
     returns: str = ""
@@ -81,9 +83,19 @@ class Hook(Fact):
     )
 
 
+class Logits(Fact):
+    """What HF computes, with weights that are numbered, not random."""
+
+    shape: str
+    dtype: str = "float32"
+    first: tuple[float, ...] = Described((), description="of the first row's last token")
+
+
 class Branch(Fact):
     """Another tiny model of the spec, by what is not as in the first."""
 
+    logits: dict[str, Logits] = Described({}, description="of HF, by run")
+    raises: dict[str, str] = Described({}, description="why a forward raises, by scenario")
     modules: dict[str, dict[str, Module]] = {}
     lacks: dict[str, tuple[str, ...]] = Described({}, description="modules it does not have")
     hooks: dict[str, dict[str, Hook]] = Described({}, description="that the first does not have")
@@ -100,5 +112,7 @@ class Entry(Fact):
     modules: dict[str, dict[str, Module]] = Described({}, description="by kind, then by path")
     hooks: dict[str, dict[str, Hook]] = Described({}, description="by kind, then by name")
     order: tuple[str, ...] = Described((), description="`kind/hook` as they fire")
+    logits: dict[str, Logits] = Described({}, description="of HF, by run")
+    raises: dict[str, str] = Described({}, description="why a forward raises, by scenario")
     error: str = Described("", description="why the adapter cannot be used on the model")
     branches: dict[str, Branch] = {}

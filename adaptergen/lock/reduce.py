@@ -95,15 +95,20 @@ class Reduction:
                 cls=module.cls,
                 identity=module.state == "identity",
                 component=bound.get(module.path, ""),
-                parameters={
-                    name: self._axes(map(str, parameter.shape))
-                    for name, parameter in sorted(module.parameters.items())
-                },
+                parameters=self._shapes(module, buffers=False),
+                buffers=self._shapes(module, buffers=True),
                 called=tuple(name for name in SCENARIOS if module.path in calls.get(name, ())),
                 used_by=tuple(sorted(users.get(module.path, ()))),
                 **self._in_and_out(module.path, calls),
             )
             for module in found
+        }
+
+    def _shapes(self, module: ModuleFacts, buffers: bool) -> dict[str, str]:
+        return {
+            name: self._axes(map(str, parameter.shape))
+            for name, parameter in sorted(module.parameters.items())
+            if parameter.buffer == buffers
         }
 
     def _in_and_out(self, path: str, calls: Mapping[str, Mapping[str, Call]]) -> dict[str, str]:

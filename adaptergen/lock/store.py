@@ -106,8 +106,9 @@ def _check_head(content: Any, shown_as: str) -> None:
     if not isinstance(content, dict) or not isinstance(content.get("schema"), str):
         raise _failed(shown_as, "lock-form", "this is not a lock", _RESTORE)
     name, _, number = content["schema"].rpartition("/")
-    if name == FORMAT and number.isdecimal() and int(number) > VERSION:
-        message = f"the lock is of format {number}, and this adaptergen knows up to {VERSION}"
+    # Longer ones are beyond what Python reads as a number.
+    if name == FORMAT and number.isdecimal() and int(number[:9]) > VERSION:
+        message = f"the lock is of format {number[:9]}, and this adaptergen knows up to {VERSION}"
         raise _failed(shown_as, "lock-newer", message, "update adaptergen")
     if content["schema"] != f"{FORMAT}/{VERSION}" or set(content) != set(_KEYS):
         raise _failed(shown_as, "lock-form", "this is not a lock", _RESTORE)
@@ -119,6 +120,8 @@ def _check_head(content: Any, shown_as: str) -> None:
 
 def _entries(content: Tree, shown_as: str) -> Lock:
     releases: list[str] = content["releases"]
+    if not isinstance(releases, list) or not all(isinstance(name, str) for name in releases):
+        raise ValueError("its releases are no names")
     try:
         in_order = sorted(releases, key=release_key)
     except InvalidVersion as error:

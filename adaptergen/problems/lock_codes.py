@@ -79,6 +79,12 @@ LOCK_CODES = {
         "hooks on it would be dead. Or the spec says so of a module that is called.",
         "`functional: {sequence: causal_conv1d_fn, step: causal_conv1d_update, activation: act}`",
     ),
+    "lock-shape": Code(
+        "A hook has another shape",
+        "The lock holds the shape that the hook had on the tiny model, and the spec or shape "
+        "declares another.",
+        "`hook_in: {shape: [batch, conv_dim, pos], tensor: input of the convolution}`",
+    ),
     "lock-contract": Code(
         "A hook does not do what its contract says",
         "What was observed of the hook is not what the spec or shape declares.",

@@ -17,7 +17,7 @@ from adaptergen.resources import specs
 
 PAGE = Path(__file__).parents[2] / "docs" / "drift.md"
 SPECS = sorted(specs().glob("*.yaml"))
-RELEASES = ("5.12.1", "5.13.0", "5.17.0", "5.20.2", "5.23.0")
+RELEASES = ("5.12.1", "5.13.0", "5.17.0", "5.20.2", "5.23.0", "5.24.0")
 PAIRS = list(pairwise(RELEASES))
 _ROW = re.compile(r"^\| (\w+) \| (breaking|silent|benign) \| ([\w-]+) \| (.*?) ?\| .+ \|$", re.M)
 
@@ -36,7 +36,7 @@ def written(old: str, new: str) -> list[tuple[str, ...]]:
 def found(old: str, new: str) -> list[tuple[str, ...]]:
     """What the tool finds between two releases, as rows of the page."""
     return sorted(
-        (spec.stem, f.severity, f.code, " ".join(f"`{path}`" for path in f.paths))
+        (spec.stem, f.severity, f.code, " ".join(f"`{path}`" for path in f.paths if path))
         for spec in SPECS
         for f in between(spec, old, new).findings
     )

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from adaptergen.drift.derive import edited, proved_edit
+from adaptergen.drift.derive import proved_edit
+from adaptergen.drift.edits import edited
 from adaptergen.problems import Failed
 from adaptergen.spec.load import load_shape
 from adaptergen.verify.observe import update
@@ -124,6 +125,27 @@ def test_one_more_release_is_a_change_of_the_spec(spec_file: Path, run: Run) -> 
     wanted = text.replace('["5.12.1"]', f'["5.12.1", "{version}"]')
     assert spec_file.read_text("utf-8") == wanted
     assert run("update", spec_file)[0] == 0
+
+
+def test_a_path_of_a_newer_release_alone(
+    spec_file: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Older releases do not have the path: the spec claims them no more, and their facts stay."""
+    import transformers
+
+    version = transformers.__version__
+    monkeypatch.setattr(transformers, "__version__", "5.99.0")
+    put(PATH.apply(TEXT), monkeypatch)
+    text, before = spec_file.read_text("utf-8"), files()
+    code, out, err = run("update", spec_file)
+    assert code == 1 and "--write" in err and files() == before
+    code, out, err = run("update", spec_file, "--write")
+    assert code == 0, out + err
+    wanted = text.replace("path: lm_head", "path: embed_out").replace(f"[{version}]", "[5.99.0]")
+    assert spec_file.read_text("utf-8") == wanted != text
+    assert run("build", spec_file, "--check")[0] == 0
+    code, out, _ = run("drift", spec_file, "--from", version, "--to", "5.99.0")
+    assert code == 1 and "breaking: `lm_head`: the module is `embed_out` now" in out
 
 
 def test_an_edit_for_people(spec_file: Path, run: Run) -> None:

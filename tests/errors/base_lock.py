@@ -5,6 +5,7 @@ python tests/errors/base_lock.py
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from adaptergen.generate import plan
@@ -35,7 +36,7 @@ def entry(made: Plan, release: str) -> Entry:
         conv = Module(cls="torch.nn.Conv1d", called=(), used_by=("x.Mixer.forward",))
         modules["linear_attention"]["mixer.conv1d"] = conv
     hooks = {
-        kind: {name: hook(declared_state(row, release))
+        kind: {name: hook(declared_state(row, release), row.axes)
                for name, row in hook_rows_of(made, kind).items() if row.condition is None}
         for kind in (OUTSIDE, *kinds)
     }  # fmt: skip
@@ -47,8 +48,10 @@ def entry(made: Plan, release: str) -> Entry:
             cache="transformers.DynamicCache",
             layers="model.layers",
             fields=FIELDS,
+            told_by="block_type",
         ),
         config={name: Field(type="int") for name in made.spec.config.from_hf},
+        cfg={"conv_dim": "64"},
         kinds={
             name: Kind(
                 word=WORDS.get(name, {}).get(release, name), layers=(layer,), cache="x.DynamicLayer"
@@ -61,10 +64,11 @@ def entry(made: Plan, release: str) -> Entry:
     )
 
 
-def hook(state: str) -> Hook:
+def hook(state: str, axes: Sequence[object]) -> Hook:
+    shape = "" if state == "silent" else f"[{', '.join(map(str, axes))}]"
     if state == "silent_in_decode":
-        return Hook(in_decode=False)
-    return Hook(state=state)
+        return Hook(in_decode=False, shape=shape)
+    return Hook(state=state, shape=shape)
 
 
 def main() -> None:

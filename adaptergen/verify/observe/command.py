@@ -40,6 +40,11 @@ class Known:
         return project_path(self.path)
 
     @property
+    def title(self) -> str:
+        """The class that it is about, and the spec."""
+        return f"{self.plan.spec.architecture} ({self.shown})"
+
+    @property
     def before(self) -> tuple[str, Entry]:
         """The release of the lock that counts, and what was observed of it."""
         assert self.lock is not None
@@ -69,10 +74,7 @@ def observe(specs: Sequence[Known], seconds: float) -> list[Entry | Failed]:
     """What is observed of each spec with the installed releases, or why nothing is."""
     from adaptergen.verify.observe.installed import observed
 
-    jobs = [
-        Job(spec.plan.spec.architecture, partial(observed, spec.plan, spec.source))
-        for spec in specs
-    ]
+    jobs = [Job(spec.title, partial(observed, spec.plan, spec.source)) for spec in specs]
     return each_limited(jobs, seconds)
 
 
@@ -95,7 +97,7 @@ def drift_from_installed(
     """Each spec's lock against what is installed."""
     read = partial(_with_one_release, against=against)
     known = _read_and_import(read, list(dict.fromkeys(paths)))
-    jobs = [Job(spec.plan.spec.architecture, partial(_drift, spec)) for spec in known]
+    jobs = [Job(spec.title, partial(_drift, spec)) for spec in known]
     found = each_limited(jobs, seconds)
     return every(lambda pair: _told(*pair), zip(known, found, strict=True))
 
@@ -156,7 +158,7 @@ def _told(spec: Known, found: SpecDrift | Failed) -> SpecDrift:
         return found
     if {problem.code for problem in found.problems} - BROKEN:
         raise found
-    why = found.problems[0].message
+    why = found.problems[0]
     return cannot_run(spec.plan, spec.source, spec.shown, spec.before, release(), why)
 
 

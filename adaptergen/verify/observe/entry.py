@@ -53,6 +53,8 @@ def observe_entry(target: Target, known: locked.Entry | None = None) -> locked.E
         hooks=first.hooks,
         order=first.order,
         branches=branches,
+        logits=first.logits,
+        raises=first.raises,
         error=first.error,
     )
 
@@ -68,6 +70,7 @@ def _model(target: Target, first: ObservedModel, names: list[str]) -> locked.Mod
         generation=without_places(facts.cache.error),
         layers=facts.layers_path,
         fields=tuple(names),
+        told_by=told.attribute if (told := target.plan.spec.blocks.kind) else "",
         tied=tuple("=".join(same) for same in facts.tied),
     )
 
@@ -84,11 +87,16 @@ def _branch(
         return is_met(condition, other.config) and not is_met(condition, first.config)
 
     base, found = first.reduction.modules(), other.reduction.modules()
-    branch = locked.Branch(modules=_changed(base, found), lacks=_gone(base, found))
+    branch = locked.Branch(
+        logits=other.logits,
+        raises=other.raises,
+        modules=_changed(base, found),
+        lacks=_gone(base, found),
+    )
     before = known.branches.get(other.name) if known else None
     apart = (branch.modules, branch.lacks)
     if before and not before.error and (before.modules, before.lacks) == apart:
-        return before
+        return branch.model_copy(update={"hooks": before.hooks})
     if any(map(is_new, _conditions(target))):
         other.use_adapter(lambda promise: is_new(promise.row.condition))
     return branch.model_copy(update={"hooks": other.hooks, "error": other.error})

@@ -5,24 +5,21 @@ And whether it computes what HF does: what hooks show of another computation say
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from adaptergen.lock.entry import Hook
 from adaptergen.verify.checks.edits import edited
+from adaptergen.verify.observe.logits import BATCH, DECODE, POS, PROMPT, tokens_of
 from adaptergen.verify.observe.numbers import rms
 from adaptergen.verify.promises import Promise
 from adaptergen.verify.quiet import quiet
 from adaptergen.verify.reference import random_tokens
-from adaptergen.verify.subject import Subject, difference, new_cache
+from adaptergen.verify.subject import Subject, difference
 
-BATCH, POS = 2, 9
 #: An edit changes logits by far more, and rounding in another batch by far less.
 APART = 1e-5
-
-#: The runs that are compared with HF's.
-RUNS = ("a prompt", "a decode step")
 
 Hooks = dict[str, dict[str, Hook]]
 Order = tuple[str, ...]
@@ -38,30 +35,23 @@ class Behaviour:
     apart: tuple[str, ...]
 
 
-def expected_logits(model: Any) -> list[Any]:
-    """HF's logits in each of the runs, of a model that is not wrapped yet."""
-    tokens, state = random_tokens(model.config.vocab_size, BATCH, POS), new_cache(model.config)
-    return [
-        model(part, past_key_values=state, use_cache=True).logits
-        for part in (tokens, tokens[:, -1:])
-    ]
-
-
 def observe_hooks(
-    subject: Subject, expected: Sequence[Any], wanted: Callable[[Promise], bool]
+    subject: Subject, expected: Mapping[str, Any], wanted: Callable[[Promise], bool]
 ) -> Behaviour:
-    """What the wrapped model does in the runs whose logits are expected."""
+    """What the wrapped model does where HF's logits are these, by run."""
     first = [promise for promise in first_of_kinds(subject) if wanted(promise)]
     names = {promise.name for promise in first}.__contains__
-    tokens = random_tokens(subject.hf_config.vocab_size, BATCH, POS)
+    tokens = tokens_of(subject.hf_config)
     with quiet():
         state = subject.new_cache()
         logits, fired = _run_with_cache(subject, tokens, names, state)
         step_logits, step = _run_with_cache(subject, tokens[:, -1:], names, state)
     apart = [
         run
-        for run, actual, one in zip(RUNS, (logits, step_logits), expected, strict=True)
-        if not difference(actual, one) <= subject.allowed(one, decode=run == RUNS[1])
+        for run, actual in ((PROMPT, logits), (DECODE, step_logits))
+        if run in expected
+        and not difference(actual, expected[run])
+        <= subject.allowed(expected[run], decode=run == DECODE)
     ]
     reaching = _reaching(subject, [p for p in first if p.name in fired], fired)
     hooks: Hooks = {}

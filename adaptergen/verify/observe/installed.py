@@ -29,7 +29,10 @@ def observed(plan: Plan, source: Source, known: Entry | None = None) -> Entry:
     what = f"the adapter of {architecture} cannot be imported"
     target = guarded("hf-import", what, _VERSIONS, lambda: make_target(plan, source, text))
     what = f"{architecture} cannot be observed on its tiny model"
-    hint = f"check `tiny:` in {source.path} against this release of transformers"
+    hint = (
+        f"run `adaptergen inspect {architecture}`: in this release layers, or what says their "
+        f"kinds, may be elsewhere than {source.path} says"
+    )
     entry: Entry = guarded("hf-forward", what, hint, lambda: observe_entry(target, known))
     return entry
 

@@ -12,12 +12,15 @@ from adaptergen.inspection.failures import attempted, guarded
 from adaptergen.lock.reduce import Reduction
 from adaptergen.verify.findings import Sheet
 from adaptergen.verify.models import hf_config, layer_kinds, random_model, wrap
-from adaptergen.verify.observe.hooks import Hooks, expected_logits, observe_hooks
+from adaptergen.verify.observe.hooks import Hooks, observe_hooks
+from adaptergen.verify.observe.logits import DECODE, PROMPT, kept, logits_of
 from adaptergen.verify.observe.named import cfg_fields, hf_fields
 from adaptergen.verify.observe.numbers import number_weights
 from adaptergen.verify.promises import Promise
 from adaptergen.verify.subject import make_subject
 from adaptergen.verify.target import Target
+
+_RUNS = {PROMPT: "a run with a cache", DECODE: "a decode step"}
 
 _PLACE = re.compile(r" ?\(?(?:/[^\s():]+|0x[0-9a-fA-F]+)\)?")
 
@@ -50,6 +53,13 @@ class ObservedModel:
         errors = [trace.error for trace in self.facts.traces.values()]
         if all(errors):
             raise RuntimeError(f"no forward of the tiny model {name} runs: {errors[0]}")
+        self.raises: dict[str, str] = {
+            name: without_places(trace.error)
+            for name, trace in self.facts.traces.items()
+            if trace.error
+        }
+        self._logits = logits_of(self._model)
+        self.logits = kept(self._logits)
         self.kinds = layer_kinds(target, self._model)
         self.words = self._words()
         self.reduction = Reduction(target.plan, self.facts, self.kinds, self._size)
@@ -62,16 +72,16 @@ class ObservedModel:
     def use_adapter(self, wanted: Callable[[Promise], bool]) -> None:
         """Wrap the model, which changes it, and observe the hooks that are wanted."""
         try:
-            expected = expected_logits(self._model)
             bridge = wrap(self._target, self._model, self.name)
             subject = make_subject(self._target, bridge, self.kinds, Sheet(self.name))
-            found = observe_hooks(subject, expected, wanted)
+            found = observe_hooks(subject, self._logits, wanted)
         except Exception as error:  # an adapter of another release may raise anything
             self.error = without_places(f"{type(error).__name__}: {error}")
             return
         self.hooks, self.order = found.hooks, found.order
         if found.apart:
-            self.error = f"its logits are not HF's in {' and in '.join(found.apart)}"
+            runs = " and in ".join(_RUNS[run] for run in found.apart)
+            self.error = f"its logits are not HF's in {runs}"
         names = sorted(cfg_fields(self._target))
         self.cfg = {name: repr(getattr(bridge.cfg, name, None)) for name in names}
 
