@@ -1,4 +1,4 @@
-"""The JSON that commands write with `--json`: how each object opens, and where it goes."""
+"""What commands write for others: how each object of JSON opens, and where it and text go."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from pathlib import Path
 
 from adaptergen import __version__
 from adaptergen.problems import Problem
+
+#: What an `OSError` names where standard output cannot be written.
+STDOUT = "standard output"
 
 
 def opening(schema: str, packages: Iterable[str] = ()) -> dict[str, object]:
@@ -30,7 +33,7 @@ def problem_entry(problem: Problem) -> dict[str, object]:
     return {
         "code": problem.code,
         "message": problem.message,
-        "hint": problem.hint,
+        "hint": problem.mend,
         "path": place.path if place else None,
         "line": place.line if place else None,
         "column": place.column if place else None,
@@ -40,11 +43,24 @@ def problem_entry(problem: Problem) -> dict[str, object]:
 def write(target: str, content: Mapping[str, object]) -> None:
     """Write an object to a file, or to standard output if it is called `-`."""
     # In ASCII, so that it does not depend on what the terminal or the pipe can encode.
-    text = json.dumps(content, indent=2) + "\n"
-    if target == "-":
-        sys.stdout.write(text)
-    else:
-        Path(target).write_text(text, encoding="utf-8", newline="\n")
+    put(json.dumps(content, indent=2) + "\n", target)
+
+
+def put(text: str, target: str = "-") -> None:
+    """Write text to a file, or to standard output if it is called `-`.
+
+    An `OSError` names what cannot be written.
+    """
+    try:
+        if target == "-":
+            sys.stdout.write(text)
+            # What is told afterwards may go to the same terminal; and a full disk is told now.
+            sys.stdout.flush()
+        else:
+            Path(target).write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        error.filename = STDOUT if target == "-" else target
+        raise
 
 
 def _version(package: str) -> str | None:

@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
 SPEC = "specs/nemotron_h.yaml"
+LOCK = "specs/nemotron_h.lock.json"
 PAGE = ROOT / "docs" / "ci.md"
 HOOKS = ROOT / ".pre-commit-hooks.yaml"
 ADAPTER = "generated/nemotron_h/transformer_lens/model_bridge/supported_architectures/nemotron_h.py"
@@ -198,7 +199,12 @@ def test_the_check_of_the_page(scratch: Path) -> None:
 @needs_shell
 @needs_git
 def test_the_night_of_the_page(scratch: Path) -> None:
-    *installs, verify = lines(blocks()[2])
+    *installs, drift, verify = lines(blocks()[2])
     assert all(line.startswith("pip install ") for line in installs)
+    shutil.copy(ROOT / LOCK, scratch / LOCK)
+    # What it says of the installed release depends on which one that is.
+    told = sh(scratch, drift, 300, HF_HUB_OFFLINE="1")
+    assert told.returncode in (0, 1), told.stderr
+    assert (told.returncode == 1) is ("::error" in told.stdout or "::warning" in told.stdout)
     good(sh(scratch, verify, 300, HF_HUB_OFFLINE="1"))
     assert (scratch / "verify.json").is_file()

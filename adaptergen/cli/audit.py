@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from adaptergen.cli.arguments import add_json
 from adaptergen.cli.terminal import say
 
 SUMMARY = "find what is wrong in the registries of TransformerLens"
@@ -41,9 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format", choices=("text", "github"), default="text",
         help="how findings are printed (default: text)",
     )  # fmt: skip
-    parser.add_argument(
-        "--json", metavar="FILE", help="write what was found as JSON; - is standard output"
-    )
+    add_json(parser, "what was found as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -66,8 +65,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         record.write(args.json, as_record(found))
     if args.json != "-":
-        for line in as_github(found) if args.format == "github" else as_text(found):
-            print(line)
+        lines = as_github(found) if args.format == "github" else as_text(found)
+        record.put("".join(f"{line}\n" for line in lines))
     count = len(found.findings)
     counted = f"{count} finding{'' if count == 1 else 's'}" if count else "Fine: no findings"
     say(f"{counted} in TransformerLens {found.version}.")

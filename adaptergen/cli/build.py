@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adaptergen.cli.arguments import add_json
 from adaptergen.cli.terminal import say
 
 if TYPE_CHECKING:
     from adaptergen.output import Report
-    from adaptergen.problems import Problem
+    from adaptergen.problems import Failed
 
 #: New objects, less those that are gone, after which Python looks for garbage.
 COLLECTED_AFTER = 100_000
@@ -58,9 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true",
         help="overwrite files that were edited by hand or not made by adaptergen",
     )  # fmt: skip
-    parser.add_argument(
-        "--json", metavar="FILE", help="write what was found as JSON; - is standard output"
-    )
+    add_json(parser, "what was found as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -79,29 +77,31 @@ def run(args: argparse.Namespace) -> int:
         wanted = gather(args.specs)
     except Failed as failed:
         if args.json:
-            _record(args.json, failed.problems)
+            _record(args.json, failed)
         raise
     report = build(args.out, wanted, write=not (args.check or args.diff), force=args.force)
-    if args.json:
-        _record(args.json, report)
     say(unproved(args.specs))
     _tell(report, args.diff)
+    # Last: what was written is told, whatever becomes of this.
+    if args.json:
+        _record(args.json, report)
     return report.exit_code
 
 
-def _record(target: str, found: Report | tuple[Problem, ...]) -> None:
+def _record(target: str, found: Report | Failed) -> None:
     from adaptergen import record
     from adaptergen.cli.build_record import build_record, failure_record
+    from adaptergen.output import Report
 
-    made = failure_record(found) if isinstance(found, tuple) else build_record(found)
+    made = build_record(found) if isinstance(found, Report) else failure_record(found)
     record.write(target, made)
 
 
 def _tell(report: Report, diff: bool) -> None:
     if diff:
-        sys.stdout.write(report.diff)
-        # The diff and the summary may go to one terminal: in this order.
-        sys.stdout.flush()
+        from adaptergen import record
+
+        record.put(report.diff)
     else:
         say(report.refusal)
     for line in report.lines:

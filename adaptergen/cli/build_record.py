@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from adaptergen.output import Report, State
-from adaptergen.problems import Problem
+from adaptergen.problems import Failed
 from adaptergen.record import opening, problem_entry
 
 SCHEMA = "adaptergen/build/1"
@@ -35,18 +33,17 @@ def build_record(report: Report) -> dict[str, object]:
     }
 
 
-def failure_record(problems: Iterable[Problem]) -> dict[str, object]:
+def failure_record(failed: Failed) -> dict[str, object]:
     """The same for specs that have problems: nothing was compared."""
-    found = [problem_entry(problem) for problem in problems]
     return {
         **opening(SCHEMA, PACKAGES),
         "outcome": "failed",
         "exit_code": 2,
-        "summary": "Nothing written: the specs have problems.",
+        "summary": f"Nothing written: {failed.summary}",
         "specs": [],
         "counts": {_word(state): 0 for state in State},
         "entries": [],
-        "problems": found,
+        "problems": [problem_entry(problem) for problem in failed.shown],
     }
 
 

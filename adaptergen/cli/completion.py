@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 
 from adaptergen.cli.terminal import say
@@ -34,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the script."""
+    from adaptergen import record
+
     # The parser is made of the commands, of which this module is one.
     from adaptergen.cli.parser import make_parser
 
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     parser = make_parser()
     file, folder = shtab.FILE, shtab.DIRECTORY
     _complete_paths(parser, {"SPEC": file, "FILE": file, "DIR": folder, "PATH": folder})
-    sys.stdout.write(shtab.complete(parser, shell=args.shell) + "\n")
+    record.put(shtab.complete(parser, shell=args.shell) + "\n")
     return 0
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import gc
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adaptergen.cli.arguments import add_json
 from adaptergen.cli.lock import add_limit
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=FORMATS, default="text", help="how to print it (default: text)"
     )
-    parser.add_argument("--json", metavar="FILE", help="write it as JSON too; - is standard output")
+    add_json(parser, "it as JSON too")
     add_limit(parser)
 
 
@@ -61,37 +61,51 @@ def run(args: argparse.Namespace) -> int:
     from adaptergen import record
     from adaptergen.cli.build import COLLECTED_AFTER
     from adaptergen.cli.terminal import say
-    from adaptergen.drift.record import drift_record, failure_record
-    from adaptergen.problems import Failed
+    from adaptergen.drift.record import drift_record
 
     # As in a build; and what is imported lives to the end.
     gc.set_threshold(COLLECTED_AFTER)
-    targets = [args.json] if args.json else []
-    if args.format == "json":
-        targets.append("-")
+    wanted = (args.json, "-" if args.format == "json" else None)
+    # Two objects in one place would be none.
+    targets = [target for target in dict.fromkeys(wanted) if target]
     try:
-        pair = args.old is not None, args.new is not None
-        # An empty text is a release too, which no lock has: it may be a variable that is not set.
-        if any(pair) and (not all(pair) or args.against is not None):
-            say("--from and --to go together, and --against without them")
-            return 2
         report = _report(args)
-    except Failed as failed:
-        for target in targets:
-            record.write(target, failure_record("Nothing compared.", failed.problems))
+    except Exception as error:  # told where every command's are
+        _record_failure(targets, error)
         raise
     for target in targets:
         record.write(target, drift_record(report))
     if args.format != "json":
         from adaptergen.drift.formats import FORMATS
 
-        (sys.stderr if args.json == "-" else sys.stdout).write(FORMATS[args.format](report))
+        text = FORMATS[args.format](report)
+        if args.json == "-":
+            say(text.rstrip("\n"))
+        else:
+            record.put(text)
     return report.exit_code
+
+
+def _record_failure(targets: Sequence[str], error: Exception) -> None:
+    """Say in JSON why nothing was compared, unless it is a mistake in adaptergen."""
+    from adaptergen import record
+    from adaptergen.cli.failures import explained
+    from adaptergen.drift.record import failure_record
+    from adaptergen.problems import Failed
+
+    found = explained(error)
+    for target in targets:
+        if isinstance(error, Failed):
+            told = f"Nothing compared: {error.summary}"
+            record.write(target, failure_record(told, error.shown))
+        elif found:
+            record.write(target, failure_record(f"Nothing compared: {found[0]}"))
 
 
 def _report(args: argparse.Namespace) -> Report:
     from adaptergen.drift.report import Report
 
+    _check_releases(args)
     specs: Sequence[Path] = list(dict.fromkeys(args.specs))
     if args.old is not None:
         from adaptergen.problems import every
@@ -100,6 +114,17 @@ def _report(args: argparse.Namespace) -> Report:
     from adaptergen.verify.observe.command import drift_from_installed
 
     return Report(tuple(drift_from_installed(specs, args.against, args.time_limit)))
+
+
+def _check_releases(args: argparse.Namespace) -> None:
+    from adaptergen.cli.failures import UsageError
+
+    pair = args.old is not None, args.new is not None
+    # An empty text is a release too, which no lock has: it may be a variable that is not set.
+    if any(pair) and (not all(pair) or args.against is not None):
+        message = "--from and --to go together, and --against without them"
+        hint = "`--from 5.13.0 --to 5.17.0`, or `--against 5.13.0` for what is installed"
+        raise UsageError(message, hint)
 
 
 def between_entries(path: Path, old: str, new: str) -> SpecDrift:

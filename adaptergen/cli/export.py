@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,14 +98,13 @@ def _check_options(args: argparse.Namespace) -> None:
 
 
 def _checkout(args: argparse.Namespace) -> int:
-    from adaptergen import export
+    from adaptergen import export, record
 
     if args.pr is not None:
         _check_target(args.pr)
     if args.dry_run:
         done = export.dry_run(args.into, args.specs, args.replace, args.branch)
-        sys.stdout.write(done.diff)
-        sys.stdout.flush()
+        record.put(done.diff)
         _tell(done, "Would change")
     else:
         done = export.run(args.into, args.specs, args.replace, args.branch)

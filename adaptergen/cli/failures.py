@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
+import sys
 import traceback
 from collections.abc import Sequence
 
@@ -17,30 +19,68 @@ HEAVY = frozenset({"accelerate", "torch", "transformer_lens", "transformers"})
 
 _BAD = 2  # input, environment, or adaptergen itself
 
+#: Of the environment, even where the system does not say of which file.
+_OUTSIDE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENXIO})
+
+
+class UsageError(Exception):
+    """Options that do not go together: what is wrong, and what mends it."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        self.message, self.hint = message, hint
+        super().__init__(message, hint)
+
 
 def tell(error: Exception, argv: Sequence[str]) -> int:
     """Tell what ended the command with these arguments; the exit code."""
     if os.environ.get("ADAPTERGEN_TRACEBACK"):
         traceback.print_exception(error)
     if isinstance(error, Failed):
-        say_problems(error.problems)
-    elif isinstance(error, CatalogueError):
-        say(f"{error.message}\n  hint: {error.hint}")
-    elif isinstance(error, OutputError):
-        say(str(error))
-    elif isinstance(error, ModuleNotFoundError) and _package(error) in HEAVY:
-        say(f"This needs {_package(error)}, which is not installed.")
-        say("  hint: run `pip install 'adaptergen[verify]'`")
-    elif isinstance(error, OSError) and error.filename is not None:
-        say(f"{error.filename}: {error.strerror or error}")
-        say("  hint: mend this, then run the same command again")
+        say_problems(error)
+    elif found := explained(error):
+        say("{}\n  hint: {}".format(*found))
     else:
         _tell_bug(error, argv)
     return _BAD
 
 
-def _package(error: ModuleNotFoundError) -> str:
-    return (error.name or "").partition(".")[0]
+def explained(error: Exception) -> tuple[str, str] | None:
+    """What an error says of the input or the environment, and what mends it.
+
+    None for problems of specs, which have places, and for a mistake in adaptergen.
+    """
+    if isinstance(error, (CatalogueError, UsageError)):
+        return error.message, error.hint
+    if isinstance(error, OutputError):
+        return f"{error.path}: {error.message}", error.hint
+    if isinstance(error, ImportError):
+        return _not_imported(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        reason = error.strerror or str(error)
+        return f"{error.filename}: {reason}", "mend this, then run the same command again"
+    if isinstance(error, OSError) and error.errno in _OUTSIDE:
+        hint = "look at the disks in use; standard output may go to one, too"
+        return f"something cannot be read or written: {error.strerror}", hint
+    # Whoever raises it has imported it; a build does not.
+    known = sys.modules.get("adaptergen.verify.known")
+    if known is not None and isinstance(error, known.BadInput):
+        return error.message, error.hint
+    return None
+
+
+def _not_imported(error: ImportError) -> tuple[str, str] | None:
+    """What is said of a heavy package that is missing, or that cannot be imported."""
+    install = "pip install 'adaptergen[verify]'"
+    package = (error.name or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and package in HEAVY:
+        return f"This needs {package}, which is not installed.", f"run `{install}`"
+    frames = traceback.walk_tb(error.__traceback__)
+    names = (str(frame.f_globals.get("__name__")).partition(".")[0] for frame, _ in frames)
+    package = next((name for name in names if name in HEAVY), "")
+    if not package:
+        return None
+    message = f"`{package}` cannot be imported: {type(error).__name__}: {error}"
+    return message, f"install versions that fit together: {install}"
 
 
 def _tell_bug(error: Exception, argv: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import sys
 import zlib
 from collections.abc import Iterable
@@ -26,6 +27,9 @@ from adaptergen.output import Wanted
 
 #: A folder for the entries, or `off`.
 VARIABLE = "ADAPTERGEN_CACHE"
+
+#: Of what is larger a build reads nothing (`adaptergen.source.files`, not imported for speed).
+MAX_BYTES = 1024 * 1024
 
 #: Entries are of some ten kilobytes; the oldest go.
 MOST = 512
@@ -91,7 +95,7 @@ class Memory:
             lock = self._read(lock_path(path)) if has_lock(path) else b""
             return _digest([*(part.encode() for part in parts), self._read(path), lock])
         except (OSError, PackageNotFoundError):
-            # What cannot be read is for the build to tell; of what has no version nothing is kept.
+            # What is not to be read is for the build to tell; what has no version is not kept.
             return ""
 
     def _of_adaptergen(self) -> str:
@@ -116,7 +120,12 @@ class Memory:
 
     def _read(self, path: Path) -> bytes:
         self._stamps[path] = _stamp(path)
-        return path.read_bytes()
+        # Asked before opening too: opening a device can do something.
+        _refuse_special(os.stat(path))
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with open(os.open(path, flags), "rb") as file:
+            _refuse_special(os.fstat(file.fileno()))
+            return file.read(MAX_BYTES + 1)
 
     def _recall(self, path: Path, key: str) -> Wanted | None:
         if self.folder is None or not key:
@@ -161,6 +170,12 @@ def _library(name: str) -> bytes:
     if metadata is None:
         raise PackageNotFoundError(name)
     return metadata.encode()
+
+
+def _refuse_special(status: os.stat_result) -> None:
+    """Raise `OSError` for what a build does not read."""
+    if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
+        raise OSError("not a regular file of moderate size")
 
 
 def _stamp(path: str | Path) -> tuple[int, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from adaptergen.cli.terminal import say
 
@@ -45,11 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print, check or write."""
+    from adaptergen import record
     from adaptergen.resources import schema
     from adaptergen.schemas import MODELS, schema_text
 
     if not (args.check or args.write):
-        sys.stdout.write(schema_text(args.name or "spec"))
+        record.put(schema_text(args.name or "spec"))
         return 0
     # What is written by hand is never stale.
     names = [name for name in MODELS if args.name in (None, name)]

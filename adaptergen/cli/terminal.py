@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from adaptergen.problems import Problem
+    from adaptergen.problems import Failed
 
 
 def say(text: str) -> None:
@@ -17,15 +16,15 @@ def say(text: str) -> None:
         print(text, file=sys.stderr)
 
 
-def say_problems(problems: Iterable[Problem]) -> None:
+def say_problems(failed: Failed) -> None:
     """Problems of specs, each with its place, and how many there are."""
     from adaptergen.problems import render
 
-    found = tuple(problems)
-    say(render(found, color=colored()))
-    say(f"\n{len(found)} problem{'' if len(found) == 1 else 's'}.")
+    say(render(failed.shown, color=colored()))
+    say(f"\n{failed.summary}")
 
 
 def colored() -> bool:
-    """Whether standard error takes colours: a terminal, and nobody said no."""
-    return not os.environ.get("NO_COLOR") and sys.stderr.isatty()
+    """Whether standard error takes colours: a terminal that knows them, and nobody said no."""
+    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return wanted and sys.stderr.isatty()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from adaptergen.cli.arguments import add_json
+
 SUMMARY = "compare adapters with the models of transformers"
 DESCRIPTION = """\
 Build each spec's adapter in memory and compare it with the model of transformers: logits,
@@ -42,9 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tier", choices=TIERS, default="tiny", help="what to measure on (default: tiny)"
     )
-    parser.add_argument(
-        "--json", metavar="FILE", help="write what was found as JSON; - is standard output"
-    )
+    add_json(parser, "what was found as JSON")
     parser.add_argument(
         "--config", action="append", default=[], type=Path, metavar="FILE",
         help="for width and full: a config.json, or its folder, besides those known",

@@ -19,8 +19,8 @@ specs/nemotron_h.yaml:12:5: error[unknown-key]: `submodule` is not a key of `blo
 ```
 
 One call tells all problems of all its specs and shapes, each once, in the order of files and
-lines. What only follows from another problem is not told: a shape that cannot be read is not
-unknown, and what a missing key would have held is not missed.
+lines; of more than 100 it shows the first 100. What only follows from another problem is not told:
+a shape that cannot be read is not unknown, and what a missing key would have held is not missed.
 
 This page says for each code what it means, with an example of what mends it. A code keeps its
 name: it can be searched for.

@@ -3,6 +3,7 @@
 from adaptergen.problems.code import Code
 from adaptergen.problems.codes import CODES
 from adaptergen.problems.model import (
+    MAX_FOUND,
     MAX_PROBLEMS,
     Failed,
     Loc,
@@ -16,6 +17,7 @@ from adaptergen.problems.text import character_name, listing, quote, suggestion,
 
 __all__ = [
     "CODES",
+    "MAX_FOUND",
     "MAX_PROBLEMS",
     "Code",
     "Failed",

@@ -13,13 +13,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from adaptergen.problems.codes import CODES
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Loc = tuple["str | int", ...]
 
-#: After this many problems a step stops looking: nobody reads on, and a file of a megabyte can
-#: hold a quarter of a million.
+#: So many problems are told: nobody reads on.
 MAX_PROBLEMS = 100
+
+#: After so many, what reads a file stops looking: one of a megabyte can hold a million.
+MAX_FOUND = 1000
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,12 @@ class Problem:
     line_text: str | None = None
 
     @property
+    def mend(self) -> str:
+        """The hint; without one, the example of the code."""
+        example = CODES.get(self.code)
+        return self.hint or (f"e.g. {example.mend}" if example else "")
+
+    @property
     def sort_key(self) -> tuple[str, int, int, str, str]:
         """Path, line, column; the rest makes the order total."""
         place = self.place or Place("", 0, 0)
@@ -61,6 +71,21 @@ class Failed(Exception):
         told = {problem.sort_key: problem for problem in problems}
         self.problems = tuple(told[key] for key in sorted(told))
         super().__init__(self.problems)
+
+    @property
+    def shown(self) -> tuple[Problem, ...]:
+        """Those that are told."""
+        return self.problems[:MAX_PROBLEMS]
+
+    @property
+    def summary(self) -> str:
+        """How many there are, and how many of them are told."""
+        count = len(self.problems)
+        if count <= MAX_PROBLEMS:
+            return f"{count} problem{'' if count == 1 else 's'}."
+        # With so many, a step may have stopped looking.
+        found = f"{MAX_FOUND} or more" if count >= MAX_FOUND else str(count)
+        return f"{MAX_PROBLEMS} of {found} problems shown."
 
     def __str__(self) -> str:
         from adaptergen.problems.render import render

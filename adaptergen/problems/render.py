@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
-from adaptergen.problems.codes import CODES
 from adaptergen.problems.model import Place, Problem
 from adaptergen.problems.text import visible
 
@@ -39,14 +38,10 @@ def _block(problem: Problem, color: bool) -> list[str]:
         shown, carets = _snippet(problem.line_text, place)
         lines.append(f"{number} | {shown}".rstrip())
         lines.append(f"{gutter} | {_paint(carets, _RED, color)}")
-    hint = visible(problem.hint) or _example(problem.code)
+    hint = visible(problem.mend)
     if hint:
         lines.append(f"      = {_paint('hint', _CYAN, color)}: {hint}")
     return lines
-
-
-def _example(code: str) -> str:
-    return f"e.g. {CODES[code].mend}" if code in CODES else ""
 
 
 def _snippet(line: str, place: Place) -> tuple[str, str]:

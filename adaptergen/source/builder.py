@@ -12,7 +12,7 @@ from typing import Any
 
 from ruamel.yaml import events
 
-from adaptergen.problems import MAX_PROBLEMS, Place, Problem, character_name, quote
+from adaptergen.problems import MAX_FOUND, Place, Problem, character_name, quote
 from adaptergen.problems.text import HIDDEN
 from adaptergen.source.scalars import TooLarge, resolve
 from adaptergen.source.tree import Node, Span, span_between
@@ -58,7 +58,7 @@ class Builder:
 
     def take(self, event: Any) -> None:
         """One event of the parser; `Stop` if the rest of the file cannot be judged."""
-        if len(self.problems) >= MAX_PROBLEMS:
+        if len(self.problems) >= MAX_FOUND:
             raise Stop
         span = span_between(self.lines, event.start_mark, event.end_mark)
         if isinstance(event, events.DocumentStartEvent):
@@ -103,6 +103,8 @@ class Builder:
         if hidden:
             message = f"an escape makes a hidden character: {character_name(hidden.group())}"
             self.problem("hidden-character", message, "remove the escape", span)
+            # Of no use to what reads the value: half of a pair is not even text.
+            text, broken = "", True
         if plain and text == "<<" and self._wants_key():
             message = "merge keys are not allowed: `<<`"
             self.problem("yaml-reuse", message, _REUSE_HINT, span)
@@ -115,7 +117,7 @@ class Builder:
             hint = "a whole number must fit into 64 bits; put it in quotes if it is text"
             self.problem("number-too-large", message, hint, span)
             value, broken = 0, True
-        self._add(Node(value, span, broken=broken or hidden is not None))
+        self._add(Node(value, span, broken=broken))
 
     def _start(self, event: Any, span: Span, broken: bool) -> None:
         if len(self._open) == MAX_DEPTH:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from adaptergen.problems import Failed, Place, Problem, character_name
+from adaptergen.problems import MAX_FOUND, Failed, Place, Problem, character_name
 from adaptergen.problems.text import HIDDEN
 
 MAX_BYTES = 1024 * 1024
-MAX_HIDDEN = 20
 
 _LINE_END = re.compile("\r\n|\n|\r")
 _KINDS = (
@@ -69,9 +69,8 @@ def _decode(data: bytes, shown_as: str) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Failed([_not_utf8(data, error, shown_as)]) from None
-    matches = list(islice(HIDDEN.finditer(text), MAX_HIDDEN))
-    if matches:
-        raise Failed([_hidden(text, match, shown_as) for match in matches])
+    if HIDDEN.search(text):
+        raise Failed(islice(_hidden(text, shown_as), MAX_FOUND))
     return text
 
 
@@ -89,13 +88,13 @@ def _not_utf8(data: bytes, error: UnicodeDecodeError, shown_as: str) -> Problem:
     return Problem("not-utf8", message, hint, place, before[-1] + rest[0])
 
 
-def _hidden(text: str, match: re.Match[str], shown_as: str) -> Problem:
-    before = split_lines(text[: match.start()])
-    line = before[-1] + _LINE_END.split(text[match.start() :], maxsplit=1)[0]
-    message = f"a hidden character: {character_name(match.group())}"
-    place = Place(shown_as, len(before), len(before[-1]) + 1, 1)
+def _hidden(text: str, shown_as: str) -> Iterator[Problem]:
     hint = "delete it; an editor that shows invisible characters helps to find it"
-    return Problem("hidden-character", message, hint, place, line)
+    for number, line in enumerate(split_lines(text), start=1):
+        for match in HIDDEN.finditer(line):
+            message = f"a hidden character: {character_name(match.group())}"
+            place = Place(shown_as, number, match.start() + 1, 1)
+            yield Problem("hidden-character", message, hint, place, line)
 
 
 def _failed(shown_as: str, code: str, message: str, hint: str) -> Failed:

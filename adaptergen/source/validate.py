@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from adaptergen.problems import (
-    MAX_PROBLEMS,
     Failed,
     Loc,
     Problem,
@@ -74,7 +73,7 @@ def problems_of(source: Source, model: type[BaseModel], error: ValidationError) 
     # A list counts only its good entries: what is wrong with the others is said of them.
     spoilt = {detail["loc"][:-1] for detail in details}
     shown = [one for one in details if one["type"] != "too_short" or one["loc"] not in spoilt]
-    findings = [_finding(source, model, dict(detail)) for detail in shown[:MAX_PROBLEMS]]
+    findings = [_finding(source, model, dict(detail)) for detail in shown]
     return [
         source.problem(finding.code, finding.message, finding.hint, finding.path, finding.key)
         for finding in _merged(_without_consequences(source, findings))
@@ -106,11 +105,13 @@ def _finding(source: Source, model: type[BaseModel], detail: dict[str, Any]) -> 
         message = f"{quote(str(loc[-1]))} is not a key of {name_of(parent.path)}"
         key, keys = str(loc[-1]), sorted(parent.keys)
         close = tuple(get_close_matches(key[:100], keys, n=1))
-        return _Finding(path, "unknown-key", message, suggestion(key, keys), True, meant=close)
+        hint = f"did you mean {quote(close[0])}?" if close else suggestion(key, keys)
+        return _Finding(path, "unknown-key", message, hint, True, meant=close)
     if kind in EXPECTED:
         return _Finding(path, "wrong-type", words=(EXPECTED[kind],), value=value)
     if kind == "literal_error" and isinstance(value, str) and "'" not in context["expected"]:
-        return _Finding(path, "wrong-type", words=("a number",), value=value)
+        hint = suggestion(value, choices(context)) if value not in choices(context) else ""
+        return _Finding(path, "wrong-type", hint=hint, words=("a number",), value=value)
     if kind in ("literal_error", "enum", "union_tag_invalid"):
         if kind == "union_tag_invalid":
             path += (_tag_key(context),)
@@ -143,6 +144,13 @@ def _tag_key(context: dict[str, Any]) -> str:
 def _merged(findings: Iterable[_Finding]) -> Iterator[_Finding]:
     """Missing keys of one mapping become one finding, and so do the types one value may have."""
     found = list(findings)
+    # A value of the wrong type has no other errors, unless it is a union of which another member
+    # took the type: what that one found is what the user wants to know.
+    better = {
+        one.path[:depth]
+        for one in found
+        for depth in range(len(one.path) + (one.code != "wrong-type"))
+    }
     merged: dict[tuple[str, Loc], list[_Finding]] = {}
     for finding in found:
         if finding.words:
@@ -153,16 +161,10 @@ def _merged(findings: Iterable[_Finding]) -> Iterator[_Finding]:
         words = tuple(dict.fromkeys(word for finding in group for word in finding.words))
         if code == "missing-key":
             yield _missing(path, words)
-        elif not any(_is_better(other, path) for other in found):
+        elif path not in better:
             value = group[0].value
             message = f"{name_of(path)} must be {' or '.join(words)}, but is {describe(value)}"
-            yield _Finding(path, code, message, type_hint(words, value))
-
-
-def _is_better(other: _Finding, path: Loc) -> bool:
-    # A value of the wrong type has no other errors, unless it is a union of which another member
-    # took the type: what that one found is what the user wants to know.
-    return other.path[: len(path)] == path and (other.path != path or other.code != "wrong-type")
+            yield _Finding(path, code, message, group[0].hint or type_hint(words, value))
 
 
 def _missing(path: Loc, keys: tuple[str, ...]) -> _Finding:

@@ -11,6 +11,9 @@ from adaptergen.problems import Loc, quote
 _TEXT, _LIST, _MAPPING = "text", "a list", "a mapping"
 _WHOLE, _NUMBER, _BOOL = "a whole number", "a number", "true or false"
 
+#: What would be right without quotes.
+_UNQUOTED = {_WHOLE: r"-?\d+", _NUMBER: r"-?\d+(\.\d+)?", _BOOL: "true|false"}
+
 # The words of YAML 1.1, which many still write.
 _OLD_BOOLS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
@@ -65,6 +68,14 @@ def describe(value: Any) -> str:
     return kind if value else kind.replace("a ", "an empty ")
 
 
+#: What one writes there.
+_EXAMPLES = {
+    _TEXT: "text", _WHOLE: "a whole number, such as `8`", _NUMBER: "a number, such as `0.5`",
+    _BOOL: "`true` or `false`", _LIST: "a list, such as `[a, b]`",
+    _MAPPING: "lines of `key: value`, indented",
+}  # fmt: skip
+
+
 def type_hint(expected: Iterable[str], value: Any) -> str:
     """How to turn a value of the wrong type into one of the right type."""
     wanted = tuple(expected)
@@ -77,13 +88,14 @@ def type_hint(expected: Iterable[str], value: Any) -> str:
         return f"write it without brackets: {quote(alone)}" if alone else "write one text, no list"
     if _BOOL in wanted and str(value).lower() in _OLD_BOOLS:
         return f"write `{_OLD_BOOLS[str(value).lower()]}`"
-    if isinstance(value, str) and {_WHOLE, _NUMBER, _BOOL} & set(wanted):
-        return "write it without quotes" if re.fullmatch(r"-?\d+|true|false", value) else ""
+    form = "|".join(pattern for word, pattern in _UNQUOTED.items() if word in wanted)
+    if isinstance(value, str) and form and re.fullmatch(form, value):
+        return "write it without quotes"
     if wanted == (_LIST,) and not isinstance(value, (list, dict)):
         return f"write it as a list: {quote(f'[{value}]')}"
     if wanted == (_MAPPING,):
         return "write it as lines of `key: value`, indented"
-    return ""
+    return f"write {' or '.join(_EXAMPLES.get(word, word) for word in wanted)}"
 
 
 def choices(context: dict[str, Any]) -> tuple[str, ...]:

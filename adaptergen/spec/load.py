@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from adaptergen.problems import Failed, Problem
+from adaptergen.problems import Failed, Place, Problem
 from adaptergen.source import Source, mend, read_source
 from adaptergen.spec.architecture import Spec
 from adaptergen.spec.shape import Shape
@@ -68,7 +69,7 @@ class _Folder:
     """The shapes in a folder; one is read when it is asked for."""
 
     def __init__(self, path: Path, shown_as: str) -> None:
-        self.names = tuple(sorted(shape.stem for shape in path.glob("*.yaml")))
+        self.names = _yaml_files(path, shown_as)
         # Shapes are kept by their place, which a relative path is not.
         self._path, self._shown_as = path.absolute(), shown_as
 
@@ -88,6 +89,17 @@ class _Folder:
 
     def _read(self, names: Iterable[str]) -> dict[str, LoadedShape]:
         return {name: load_shape(self._path, self._shown_as, name) for name in sorted(names)}
+
+
+def _yaml_files(folder: Path, shown_as: str) -> tuple[str, ...]:
+    try:
+        found = os.listdir(folder)
+    except OSError as error:
+        message = f"the folder cannot be read: {error.strerror or error}"
+        place = Place(shown_as.rstrip("/"))
+        problem = Problem("unreadable-file", message, "check its permissions", place)
+        raise Failed([problem]) from None
+    return tuple(sorted(name[: -len(".yaml")] for name in found if name.endswith(".yaml")))
 
 
 @cache

@@ -57,6 +57,9 @@ def parse_dimension(value: object) -> Dimension:
 
 
 def _check_version(value: object) -> object:
+    if isinstance(value, bool):
+        message = f"a version must be a number, but is `{str(value).lower()}`"
+        raise SpecValueError("wrong-type", message, f"use `{FORMAT}`")
     if type(value) is int and value > FORMAT:
         message = f"this file is of version {value}, and this adaptergen reads {FORMAT}"
         raise SpecValueError("file-newer", message, "update adaptergen")

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         report = _verify(args)
     except Failed as failed:
-        _write(args, failure_record(args.tier, "The specs have problems.", failed.problems))
+        _write(args, failure_record(args.tier, failed.summary, failed.shown))
         raise
     except ModuleNotFoundError as error:
         _write(args, failure_record(args.tier, f"{error.name} is not installed."))

@@ -139,9 +139,49 @@ def test_json_of_refused_and_interrupted(made_up: Path, run: Any) -> None:
     assert (result.code, checked(result.out)["outcome"]) == (1, "interrupted")
 
 
-def test_json_that_cannot_be_written(made_up: Path, run: Any) -> None:
-    result = run("build", "a.yaml", "--check", "--json", "no/such/folder.json")
-    assert result.code == 2 and "no/such/folder.json: " in result.err
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("no/such/folder.json", "no/such/folder.json: there is no folder no/such"),
+        (".", ".: this is a folder"),
+        ("", "no file is named; is it a variable that is not set?"),
+    ],
+)
+def test_json_that_cannot_be_written(made_up: Path, run: Any, target: str, told: str) -> None:
+    result = run("build", "a.yaml", "--json", target)
+    assert result.code == 2 and f"error: argument --json: {told}" in result.err
+    assert not Path("generated").exists()
+
+
+def test_json_that_may_not_be_written(
+    made_up: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("x.json").touch()
+    monkeypatch.setattr("os.access", lambda path, mode: str(path) != "x.json")
+    result = run("build", "a.yaml", "--json", "x.json")
+    assert result.code == 2 and "x.json: this cannot be written" in result.err
+    assert not Path("generated").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_for_json_and_what_is_written_is_told(made_up: Path, run: Any) -> None:
+    result = run("build", "a.yaml", "--json", "/dev/full")
+    assert result.code == 2
+    *before, full, hint = result.err.splitlines()
+    assert before[-1] == "Wrote: 2 new." and full == "/dev/full: No space left on device"
+    assert "hint: " in hint
+
+
+def test_so_many_problems_are_told_and_all_are_counted(project: Path, run: Any) -> None:
+    with SPEC.open("a", encoding="utf-8") as file:
+        file.writelines(f"key_{number}: 1\n" for number in range(300))
+    result = run("build", SPEC, "--json", "-")
+    assert result.code == 2
+    assert result.err.count("error[unknown-key]") == 100
+    assert result.err.endswith("\n\n100 of 300 problems shown.\n")
+    content = checked(result.out)
+    assert len(content["problems"]) == 100
+    assert content["summary"] == "Nothing written: 100 of 300 problems shown."
 
 
 def test_what_is_committed_is_what_the_spec_makes(

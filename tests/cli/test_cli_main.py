@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from adaptergen import __version__
 from adaptergen.cli import main
+from adaptergen.resources import schema
+
+ROOT = Path(__file__).parents[2]
+SPEC = "specs/helium.yaml"
 
 COMMANDS = (
     "build", "verify", "inspect", "lock", "drift", "update", "export", "audit", "schema", "catalog",
@@ -109,6 +116,69 @@ def test_any_other_missing_module_is_no_extra(run: Any, monkeypatch: pytest.Monk
     assert result.code == 2 and "adaptergen[verify]" not in result.err
 
 
+@pytest.mark.parametrize("code", ["ENOSPC", "EDQUOT", "EIO", "EROFS", "ENXIO"])
+def test_a_full_disk_is_no_mistake_of_ours(
+    run: Any, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    number = getattr(errno, code)
+    result = fail_with(OSError(number, os.strerror(number)), run, monkeypatch)
+    assert result.code == 2 and os.strerror(number) in result.err
+    assert "hint: " in result.err and "mistake in adaptergen" not in result.err
+
+
+@pytest.fixture
+def broken_transformers(tmp_path: Path) -> dict[str, str]:
+    """An environment in which transformers is installed, and cannot be imported."""
+    package = tmp_path / "broken" / "transformers"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('tokenizers 1 is required')\n", "utf-8")
+    return {**os.environ, "PYTHONPATH": str(package.parent)}
+
+
+def test_a_package_that_cannot_be_imported_is_named(
+    tmp_path: Path, broken_transformers: dict[str, str]
+) -> None:
+    program = (
+        "import sys, adaptergen.cli.inspect as inspect\n"
+        "from adaptergen.cli import main\n"
+        "def run(args):\n    import transformers\n"
+        "inspect.run = run\n"
+        "sys.exit(main(['inspect', 'LlamaForCausalLM']))"
+    )
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, capture_output=True, text=True, env=broken_transformers)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == (
+        "`transformers` cannot be imported: ImportError: tokenizers 1 is required\n"
+        "  hint: install versions that fit together: pip install 'adaptergen[verify]'\n"
+    )
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["drift", SPEC, "--json", "-"],
+        ["drift", SPEC, "--format", "json"],
+        ["inspect", "LlamaForCausalLM", "--json", "-"],
+        ["lock", SPEC, "--check"],
+        ["update", SPEC],
+    ],
+    ids=" ".join,
+)
+def test_a_broken_transformers(broken_transformers: dict[str, str], arguments: list[str]) -> None:
+    result = shell(*arguments, env=broken_transformers, cwd=ROOT)
+    assert result.returncode == 2
+    assert result.stderr.startswith("`transformers` cannot be imported: ImportError: tokenizers 1")
+    assert "hint: " in result.stderr and "mistake in adaptergen" not in result.stderr
+    if arguments[0] in ("drift", "inspect"):
+        content = json.loads(result.stdout)
+        jsonschema.validate(content, json.loads(schema(arguments[0]).read_text("utf-8")))
+        assert content["outcome"] == "failed" and "tokenizers 1" in result.stdout
+    else:
+        assert result.stdout == ""
+
+
 def test_the_operating_system_says_no(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     result = fail_with(PermissionError(13, "Permission denied", "/x/y"), run, monkeypatch)
     assert result.code == 2
@@ -125,24 +195,99 @@ def test_a_closed_pipe_is_no_failure_to_talk_about() -> None:
     assert (result.returncode, result.stderr) == (141, b"")
 
 
+needs_full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+
+
+@needs_full
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["schema"],
+        ["schema", "lock"],
+        ["build", "a.yaml", "--diff"],
+        ["build", "a.yaml", "--check", "--json", "-"],
+    ],
+    ids=" ".join,
+)
+def test_a_full_standard_output(made_up: Path, arguments: list[str], unbuffered: str) -> None:
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "wb") as full:
+        result = made_up_shell(arguments, stdout=full, env=environment)
+    told = result.stderr.splitlines()[-2:]
+    assert result.returncode == 2
+    assert told[0] == "standard output: No space left on device" and "hint: " in told[1]
+    assert "mistake in adaptergen" not in result.stderr and "Traceback" not in result.stderr
+    assert not Path("generated").exists()
+
+
+def made_up_shell(
+    arguments: list[str], prefix: tuple[str, ...] = (), **more: Any
+) -> subprocess.CompletedProcess[str]:
+    """A process in which a spec makes what the first spec of `made_up` does."""
+    program = (
+        "import sys, adaptergen.generate\n"
+        "from adaptergen.cli import script\n"
+        "from adaptergen.output import Wanted\n"
+        "adaptergen.generate.generate = "
+        "lambda path: Wanted('a', 'a.yaml', {'code.py': b'code of a\\n'})\n"
+        f"sys.argv = ['adaptergen', *{arguments!r}]\n"
+        "script()"
+    )
+    command = [*prefix, sys.executable, "-c", program]
+    return subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=60, **more)
+
+
+CLOSED = ("sh", "-c", 'exec "$0" "$@" <&- >&-')
+
+
+@pytest.mark.skipif(os.name == "nt", reason="streams are closed otherwise there")
+def test_a_build_needs_no_standard_output(made_up: Path) -> None:
+    result = made_up_shell(["build", "a.yaml"], CLOSED)
+    assert result.returncode == 0 and result.stderr.endswith("Wrote: 2 new.\n")
+    assert Path("generated/a/code.py").read_bytes() == b"code of a\n"
+    silent = ("sh", "-c", 'exec "$0" "$@" >&- 2>&-')
+    assert made_up_shell(["build", "a.yaml", "--check"], silent).returncode == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="streams are closed otherwise there")
+@pytest.mark.parametrize(
+    "arguments", [["schema"], ["build", "a.yaml", "--diff"], ["build", "bad.yaml", "--json", "-"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_what_is_asked_for_does_not_go_to_a_closed_stream(
+    made_up: Path, arguments: list[str]
+) -> None:
+    result = made_up_shell(arguments, CLOSED)
+    assert result.returncode == 2 and "Traceback" not in result.stderr
+    assert "standard output: it is closed\n  hint: " in result.stderr
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
 
 
 @pytest.mark.parametrize(
-    ("no_color", "stream", "colored"),
-    [(None, Terminal, True), ("", Terminal, True), ("1", Terminal, False),
-     (None, io.StringIO, False)],
-)  # fmt: skip
+    ("no_color", "term", "stream", "colored"),
+    [
+        (None, "xterm", Terminal, True),
+        ("", "xterm", Terminal, True),
+        ("1", "xterm", Terminal, False),
+        (None, "dumb", Terminal, False),
+        (None, "xterm", io.StringIO, False),
+    ],
+)
 def test_colours_are_for_terminals(
     made_up: Path,
     monkeypatch: pytest.MonkeyPatch,
     no_color: str | None,
+    term: str,
     stream: type[io.StringIO],
     colored: bool,
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", term)
     if no_color is not None:
         monkeypatch.setenv("NO_COLOR", no_color)
     error = stream()

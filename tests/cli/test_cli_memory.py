@@ -140,6 +140,39 @@ def test_an_entry_that_was_harmed(remembered: Path, run: Any, calls: Any, harm: 
     assert entry.read_bytes() == data
 
 
+PLACES = [SPEC, SPEC.with_suffix(".lock.json"), Path("specs/shapes/rms_norm.yaml")]
+
+
+@pytest.mark.parametrize("path", PLACES, ids=str)
+@pytest.mark.parametrize("kind", ["pipe", "device", "large"])
+def test_what_a_build_does_not_read_is_not_read_for_the_memory(
+    project: Path, path: Path, kind: str
+) -> None:
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        # A terabyte, of which nothing is on the disk.
+        with path.open("wb") as file:
+            file.truncate(2**40)
+    command = [sys.executable, "-m", "adaptergen", "build", str(SPEC)]
+    environment = {**os.environ, memory.VARIABLE: str(project / "memory")}
+    # In a process, so that what is read for ever has an end.
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    code = "file-too-large" if kind == "large" else "not-a-file"
+    assert result.returncode == 2
+    assert f"{path.as_posix()}:1:1: error[{code}]" in result.stderr
+    assert not Path("generated").exists() and not (project / "memory").exists()
+
+
+def test_its_limit_is_that_of_a_build() -> None:
+    from adaptergen.source import files
+
+    assert memory.MAX_BYTES == files.MAX_BYTES
+
+
 def test_a_folder_that_cannot_be_made(
     project: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from adaptergen.problems import CODES, Failed, Place, Problem, SpecValueError, every, render
 from adaptergen.problems.text import HIDDEN, suggestion
+from adaptergen.record import problem_entry
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "adaptergen"
@@ -44,7 +45,10 @@ def test_render_without_a_line_or_a_place() -> None:
 
 
 def test_without_a_hint_the_example_of_the_code_is_shown() -> None:
-    assert render([Problem("bad-value", "bad")]).endswith(f"= hint: e.g. {CODES['bad-value'].mend}")
+    example = f"e.g. {CODES['bad-value'].mend}"
+    problem = Problem("bad-value", "bad")
+    assert render([problem]).endswith(f"= hint: {example}")
+    assert problem_entry(problem)["hint"] == example
 
 
 def test_problems_are_sorted_and_each_told_once() -> None:
@@ -53,6 +57,24 @@ def test_problems_are_sorted_and_each_told_once() -> None:
 
     first, second, third = problem("a", 2, 1), problem("a", 10, 1), problem("b", 1, 1)
     assert Failed([third, second, first, second]).problems == (first, second, third)
+
+
+@pytest.mark.parametrize(
+    ("count", "summary"),
+    [
+        (1, "1 problem."),
+        (100, "100 problems."),
+        (101, "100 of 101 problems shown."),
+        (999, "100 of 999 problems shown."),
+        # What reads a file stops there.
+        (1000, "100 of 1000 or more problems shown."),
+        (40_000, "100 of 1000 or more problems shown."),
+    ],
+)
+def test_so_many_are_shown_and_all_are_counted(count: int, summary: str) -> None:
+    failed = Failed([Problem("bad-value", str(number)) for number in range(count)])
+    assert failed.summary == summary
+    assert failed.shown == failed.problems[:100] and len(failed.problems) == count
 
 
 @pytest.mark.parametrize("column", [1, 500, 1000])

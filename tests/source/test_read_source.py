@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adaptergen.problems import CODES, Failed, Problem, render
+from adaptergen.problems import CODES, MAX_FOUND, Failed, Problem, render
 from adaptergen.source import Source, read_source
 
 
@@ -157,7 +157,8 @@ def test_hidden_characters(tmp_path: Path, char: str) -> None:
 
 def test_hidden_characters_all_at_once_but_not_a_million(tmp_path: Path) -> None:
     assert len(problems(tmp_path, "a: \x01\x02")) == 2
-    assert len(problems(tmp_path, "\x01" * 1_000_000)) == 20
+    assert len(problems(tmp_path, "a\x01\n" * 300)) == 300
+    assert len(problems(tmp_path, "\x01" * 1_000_000)) == MAX_FOUND
 
 
 @pytest.mark.parametrize("escape", [r"\u202e", r"\x1b", r"\0", r"\uD800", r"\N"])
@@ -271,7 +272,8 @@ def test_depth_64_is_fine(tmp_path: Path) -> None:
 
 
 def test_not_a_quarter_of_a_million(tmp_path: Path) -> None:
-    assert len(problems(tmp_path, "a: 1\n" * 10_000)) == 100
+    assert len(problems(tmp_path, "a: 1\n" * 301)) == 300
+    assert len(problems(tmp_path, "a: 1\n" * 10_000)) == MAX_FOUND
 
 
 def test_all_at_once(tmp_path: Path) -> None:

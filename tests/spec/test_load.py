@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from adaptergen import resources
+from adaptergen.problems import Failed
 from adaptergen.spec.load import LoadedSpec, load, load_shape
 
 
@@ -29,6 +30,22 @@ def test_what_a_spec_uses_is_read_and_what_that_uses(specs: Path) -> None:
     with (specs / "shapes" / "ssm_block.yaml").open("a", encoding="utf-8") as file:
         file.write("submodules: {a: {shape: latent_attention, path: a}}\n")
     assert "latent_attention" in read(specs).shapes
+
+
+def test_a_folder_of_shapes_that_cannot_be_read_is_one_problem(
+    specs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no(path: object) -> list[str]:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.listdir", no)
+    monkeypatch.setattr("os.scandir", no)
+    with pytest.raises(Failed) as caught:
+        read(specs)
+    (problem,) = caught.value.problems
+    assert problem.code == "unreadable-file" and problem.hint == "check its permissions"
+    assert problem.message == "the folder cannot be read: Permission denied"
+    assert problem.place and problem.place.path == "specs/shapes"
 
 
 def test_a_shape_that_is_not_used_stands_in_no_ones_way(specs: Path) -> None:

@@ -67,6 +67,15 @@ def test_where_the_kind_is_told(
     assert wrong in found["text"]
 
 
+def test_a_path_below_a_module(run: Run, project: Project, tmp_path: Path) -> None:
+    project.change(SPEC, *LATENT[:-1], "path", to="fc1_latent_prj")
+    (found,) = findings(run, project, tmp_path)
+    assert found["what"] == "HF has no module fc1_latent_prj for mlp.latent_in"
+    # Below the path of the kind, which is written once, with the kind.
+    assert found["mend"] == "did you mean `fc1_latent_proj`?"
+    assert "fc1_latent_prj" in found["text"]
+
+
 def test_a_condition(run: Run, project: Project, tmp_path: Path) -> None:
     project.change(SPEC, *LATENT, to="moe_latent_sise")
     (found,) = findings(run, project, tmp_path)
@@ -100,7 +109,8 @@ def test_a_value_that_hf_refuses(run: Run, project: Project, tmp_path: Path) -> 
         ("normalization_type", "RSM", "`RMS` or `RMSPre`"),
         ("uses_rms_norm", False, "`True`"),
         ("final_rms", False, "`True`"),
-        ("positional_embedding_type", "rotary", "`none`, `standard` or `alibi`"),
+        ("positional_embedding_type", "rotary", "`none` or `alibi`"),
+        ("positional_embedding_type", "standard", "`none` or `alibi`"),
     ],
 )
 def test_flags(

@@ -16,10 +16,10 @@ from adaptergen.verify.target import Target
 def check_paths(target: Target, model: Any, sheet: Sheet) -> None:
     """Every path outside the layers, and that of the layers."""
     for top in (*target.plan.components, replace(target.plan.block, submodules=())):
-        for name, node, found in _look_up(top, model, model.config):
+        for name, node, around, found in _look_up(top, model, model.config):
             sheet.count("paths")
             if found is None:
-                sheet.findings.append(_missing(name, node, model, None, MODEL))
+                sheet.findings.append(_missing(name, node, around, None, MODEL))
 
 
 def check_layer_paths(target: Target, model: Any, kinds: Sequence[str], sheet: Sheet) -> None:
@@ -39,35 +39,36 @@ def check_layer_paths(target: Target, model: Any, kinds: Sequence[str], sheet: S
             expected = listing(nodes, "or")
             sheet.findings.append(Finding("kinds", what, expected, measured, mend, spot))
         for top in tops:
-            for name, node, found in _look_up(top, block, model.config):
+            for name, node, around, found in _look_up(top, block, model.config):
                 sheet.count("paths")
                 if found is None:
-                    sheet.findings.append(_missing(name, node, block, layer, kind))
+                    sheet.findings.append(_missing(name, node, around, layer, kind))
 
 
 def modules(top: Node, around: Any, config: Any) -> Iterator[tuple[str, Node, Any]]:
     """Each component below `top` that this config has, by its dotted name, with HF's module."""
     walked = _look_up(top, around, config)
-    return ((name, node, found) for name, node, found in walked if found is not None)
+    return ((name, node, found) for name, node, _, found in walked if found is not None)
 
 
 def _look_up(
     node: Node, around: Any, config: Any, prefix: str = ""
-) -> Iterator[tuple[str, Node, Any | None]]:
+) -> Iterator[tuple[str, Node, Any, Any | None]]:
+    """Each component, with the module around it and HF's own, None if there is none."""
     if not is_met(node.condition, config):
         return
     found = around
     for part in node.path.split("."):
         found = getattr(found, part, None)
     name = prefix + node.key
-    yield name, node, found
+    yield name, node, around, found
     if found is not None:
         for child in node.submodules:
             yield from _look_up(child, found, config, f"{name}.")
 
 
 def _missing(name: str, node: Node, around: Any, layer: int | None, kind: str) -> Finding:
-    known = [name for name, _ in around.named_modules() if name]
+    known = [path for path, _ in around.named_modules() if path]
     hint = suggestion(node.path, known) or "look the path up in transformers"
     what, spot = f"HF has no module {node.path} for {name}", Spot.of(node, layer, kind, name)
     return Finding("paths", what, node.path, "nothing", hint, spot)
