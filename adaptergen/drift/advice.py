@@ -15,6 +15,7 @@ from adaptergen.lock.declared import (
     observed_state,
 )
 from adaptergen.lock.entry import OUTSIDE, Entry
+from adaptergen.lock.found import around
 from adaptergen.plan import Plan
 from adaptergen.plan.node import Node
 from adaptergen.problems import Loc
@@ -53,7 +54,7 @@ class Advice:
             return None
         path = finding.paths[0]
         # What is new has no component: what is around it has.
-        paths = _and_around(path) if finding.code == "path-new" else [path]
+        paths = around(path) if finding.code == "path-new" else [path]
         found = (nodes_of(self.plan, kind).get(name) for kind in finding.kinds for name in paths)
         return next((node for node in found if node is not None), None)
 
@@ -80,8 +81,8 @@ class Advice:
         """For a module that is new: what to add to the component around it."""
         path, kinds = finding.paths[0], finding.kinds
         nodes = {name for kind in kinds for name in nodes_of(self.plan, kind)}
-        around = next((name for name in _and_around(path) if name in nodes), "")
-        return f"add a component with `path: {path.removeprefix(f'{around}.')}` and a shape here"
+        outer = next((name for name in around(path) if name in nodes), "")
+        return f"add a component with `path: {path.removeprefix(f'{outer}.')}` and a shape here"
 
     def _fires(self, finding: Finding) -> bool:
         """Whether hooks of the component that a finding is about fire in the newer release."""
@@ -205,8 +206,3 @@ class Advice:
         if name in spec.tiny.config:
             yield "tiny", "config", name
         yield ("config",)
-
-
-def _and_around(path: str) -> list[str]:
-    parts = path.split(".")
-    return [".".join(parts[:number]) for number in range(len(parts), 0, -1)]

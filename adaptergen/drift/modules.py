@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Set
+from dataclasses import replace
 
+from adaptergen.drift.arguments import compare_arguments
 from adaptergen.drift.finding import Finding, Severity
 from adaptergen.drift.side import Side
 from adaptergen.drift.words import change, last, names
 from adaptergen.lock.entry import Module
-
-#: Between two arguments, and not inside the shape of one.
-_SEPARATOR = re.compile(r", (?=[a-z_0-9.]+ )")
+from adaptergen.lock.found import around
 
 
 def compare_modules(before: Side, after: Side) -> Iterator[Finding]:
@@ -45,21 +44,15 @@ def _added(kind: str, path: str, modules: Mapping[str, Module]) -> Finding:
     """A module more: what it computes has no hooks, unless something around it is bound whole."""
     module = modules[path]
     what = f"HF has a module more, of {last(module.cls)}"
-    around = next((p for p in _around(path) if p in modules and modules[p].component), None)
-    whole = around is not None and not any(
-        inner.component and other.startswith(f"{around}.") for other, inner in modules.items()
+    outer = next((p for p in around(path) if p in modules and modules[p].component), None)
+    whole = outer is not None and not any(
+        inner.component and other.startswith(f"{outer}.") for other, inner in modules.items()
     )
     used = bool(module.parameters) and bool(module.called or module.used_by)
     if not used or whole:
         return Finding("path-new", "benign", what, (kind,), (), (path,), module.cls)
     what += ", which has weights and no hooks, since nothing is bound to it"
     return Finding("path-new", "silent", what, (kind,), (), (path,), module.cls)
-
-
-def _around(path: str) -> list[str]:
-    """The paths around a path, the nearest first."""
-    parts = path.split(".")
-    return [".".join(parts[:number]) for number in range(len(parts) - 1, 0, -1)]
 
 
 def _found(
@@ -106,7 +99,10 @@ def _compare(kind: str, path: str, old: Module, new: Module, after: Side) -> Ite
         what = f"it returns {change(old.returns, new.returns)}"
         yield _found("returns", "silent", what, kind, path, bound, new.cls)
     if old.takes and new.takes:
-        yield from _arguments(kind, path, old, new, bool(after.error))
+        for finding in compare_arguments(old, new, bool(after.error)):
+            severity = finding.severity if bound.component else "benign"
+            paths = (path, *finding.paths)
+            yield replace(finding, severity=severity, kinds=(kind,), paths=paths)
     for name in sorted(old.parameters.keys() | new.parameters.keys()):
         shapes = old.parameters.get(name, ""), new.parameters.get(name, "")
         if shapes[0] != shapes[1]:
@@ -147,48 +143,6 @@ def _calls(
         users = f"{names(new.used_by) if new.used_by else 'nothing'} uses its weight now"
         what = f"{users}, {names(old.used_by) if old.used_by else 'nothing'} before"
         yield _found("used-by", "benign", what, kind, path, bound)
-
-
-def _arguments(kind: str, path: str, old: Module, new: Module, broken: bool) -> Iterator[Finding]:
-    """What is passed, in any order, and by a name where a decorator leaves names.
-
-    A bridge may read an argument by its name, so another name counts where the adapter is broken.
-    """
-    before, after = (dict(_named(takes)) for takes in (old.takes, new.takes))
-    gone = {name: value for name, value in before.items() if name not in after}
-    added = {name: value for name, value in after.items() if name not in before}
-    _drop_unnamed(gone, added)
-    _drop_unnamed(added, gone)
-    bound = new if new.component else old
-    for name, value in list(gone.items()):
-        alike = [other for other, passed in added.items() if passed == value]
-        if len(alike) == 1 and list(gone.values()).count(value) == 1:
-            what = f"an argument is called {change(name, alike[0])}"
-            severity: Severity = "silent" if broken else "benign"
-            paths, hf = (path, name, alike[0]), new.cls
-            counts = severity if bound.component else "benign"
-            yield Finding("argument-renamed", counts, what, (kind,), (), paths, hf)
-            del gone[name], added[alike[0]]
-    other = {name for name in before.keys() & after.keys() if before[name] != after[name]}
-    if gone or added or other:
-        passed = [f"{name} {before[name]}" for name in before if name in {*gone, *other}]
-        passes = [f"{name} {after[name]}" for name in after if name in {*added, *other}]
-        what = f"it is called with {change(', '.join(passed), ', '.join(passes))}"
-        yield _found("takes", "benign", what, kind, path, bound, new.cls)
-
-
-def _drop_unnamed(these: dict[str, str], those: dict[str, str]) -> None:
-    """Leave out arguments without a name, and of the others what they are."""
-    for name in [name for name in these if name.startswith("args.")]:
-        alike = [other for other, value in those.items() if value == these[name]]
-        if alike:
-            del these[name], those[alike[0]]
-
-
-def _named(takes: str) -> Iterator[tuple[str, str]]:
-    for argument in _SEPARATOR.split(takes):
-        name, _, value = argument.partition(" ")
-        yield name, value
 
 
 def _told_apart(old: str, new: str) -> tuple[str, str]:

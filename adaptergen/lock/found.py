@@ -56,3 +56,9 @@ def everything(entry: Entry, kind: str) -> dict[str, Module]:
             if path not in known or not known[path].cls:
                 known[path] = module
     return known
+
+
+def around(path: str) -> list[str]:
+    """The paths around a path, the nearest first."""
+    parts = path.split(".")
+    return [".".join(parts[:number]) for number in range(len(parts) - 1, 0, -1)]

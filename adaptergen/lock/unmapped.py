@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from adaptergen.lock.declared import nodes_of
 from adaptergen.lock.entry import OUTSIDE, Module
-from adaptergen.lock.found import Found, at, everything, within
+from adaptergen.lock.found import Found, around, at, everything, within
 from adaptergen.lock.store import Lock
 from adaptergen.plan import Plan
 from adaptergen.plan.node import Node
@@ -23,14 +23,14 @@ def unmapped(plan: Plan, source: Callable[[], Source], lock: Lock, found: Found)
             # The layers are bound, each by itself.
             bound = [*nodes, plan.block.path] if kind == OUTSIDE else [*nodes]
             for path in dict.fromkeys(_topmost(path, bound) for path in _bare(known, nodes)):
-                around = next((outer for outer in _around(path) if outer in nodes), "")
-                relative = path.removeprefix(f"{around}.")
+                inside = next((outer for outer in around(path) if outer in nodes), "")
+                relative = path.removeprefix(f"{inside}.")
                 cls = known[path].cls.rpartition(".")[2] if path in known else ""
                 message = f"nothing is bound to {quote(path)} of HF{f' ({cls})' if cls else ''}: "
                 message += "it would have no hooks"
                 hint = f"add a component with `path: {relative}` and a shape"
-                if around:
-                    make = within(nodes[around].where, "lock-unmapped", message, hint, key=True)
+                if inside:
+                    make = within(nodes[inside].where, "lock-unmapped", message, hint, key=True)
                 else:
                     loc = ("components",) if kind == OUTSIDE else ("blocks",)
                     make = at(source, loc, "lock-unmapped", message, hint, key=True)
@@ -45,19 +45,13 @@ def _bare(known: Mapping[str, Module], nodes: Mapping[str, Node]) -> Iterator[st
             yield path
 
 
-def _around(path: str) -> list[str]:
-    """The paths around a path, the nearest first."""
-    parts = path.split(".")
-    return [".".join(parts[:number]) for number in range(len(parts) - 1, 0, -1)]
-
-
 def _inside_whole(path: str, nodes: Mapping[str, Node]) -> bool:
     """Whether what is around it is bound as a whole, without submodules."""
-    outer = next((outer for outer in _around(path) if outer in nodes), None)
+    outer = next((outer for outer in around(path) if outer in nodes), None)
     return outer is not None and not nodes[outer].submodules
 
 
 def _topmost(path: str, bound: Iterable[str]) -> str:
     """The outermost of what is around a path, or the path itself, in which nothing is bound."""
-    outside = {outer for name in bound for outer in (name, *_around(name))}
-    return next((outer for outer in reversed(_around(path)) if outer not in outside), path)
+    outside = {outer for name in bound for outer in (name, *around(name))}
+    return next((outer for outer in reversed(around(path)) if outer not in outside), path)
