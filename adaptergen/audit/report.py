@@ -33,7 +33,7 @@ def as_github(found: Audit) -> Iterator[str]:
     for finding in found.findings:
         problem, place = finding.problem, finding.problem.place
         where = (place.path, place.line) if place else ()
-        yield annotation("error", f"{problem.message}; {problem.hint}", problem.code, *where)
+        yield annotation("error", f"{problem.message}; {problem.mend}", problem.code, *where)
 
 
 def record(found: Audit) -> dict[str, object]:
