@@ -15,7 +15,12 @@ from adaptergen.lock.entry import Entry, Hook, Logits
 #: Four digits are kept; releases that compute the same differ by less.
 CLOSE = 3e-3
 
-_RUNS = {"prompt": "a prompt", "decode": "a decode step", "padded": "a prompt that is padded"}
+_RUNS = {
+    "prefill": "a prompt",
+    "decode": "a decode step",
+    "no_cache": "a prompt without a cache",
+    "padded": "a prompt that is padded",
+}
 
 
 def same_layers(old: Entry, new: Entry, renamed: Mapping[str, str]) -> bool:

@@ -94,7 +94,7 @@ class Logits(Fact):
 class Branch(Fact):
     """Another tiny model of the spec, by what is not as in the first."""
 
-    logits: dict[str, Logits] = Described({}, description="of HF, by run")
+    logits: dict[str, Logits] = Described({}, description="of HF, by scenario")
     raises: dict[str, str] = Described({}, description="why a forward raises, by scenario")
     modules: dict[str, dict[str, Module]] = {}
     lacks: dict[str, tuple[str, ...]] = Described({}, description="modules it does not have")
@@ -112,7 +112,7 @@ class Entry(Fact):
     modules: dict[str, dict[str, Module]] = Described({}, description="by kind, then by path")
     hooks: dict[str, dict[str, Hook]] = Described({}, description="by kind, then by name")
     order: tuple[str, ...] = Described((), description="`kind/hook` as they fire")
-    logits: dict[str, Logits] = Described({}, description="of HF, by run")
+    logits: dict[str, Logits] = Described({}, description="of HF, by scenario")
     raises: dict[str, str] = Described({}, description="why a forward raises, by scenario")
     error: str = Described("", description="why the adapter cannot be used on the model")
     branches: dict[str, Branch] = {}

@@ -1,24 +1,47 @@
-"""The logits of HF in a few runs, and what a lock keeps of them."""
+"""The logits of HF, and what a lock keeps of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
-
-import torch
 
 from adaptergen.lock.entry import Logits
 from adaptergen.verify.reference import random_tokens
 from adaptergen.verify.subject import new_cache
 
 BATCH, POS = 2, 9
-#: Tokens of padding in the first row of a padded batch.
-PADDING = 4
-#: The runs.
-PROMPT, DECODE, PADDED = "prompt", "decode", "padded"
+#: The runs in which an adapter is compared with HF.
+PROMPT, DECODE = "a prompt", "a decode step"
 
 #: That many logits tell one computation from another.
 _KEPT = 3
+
+
+@contextmanager
+def noted(model: Any) -> Iterator[list[Any]]:
+    """The logits of each forward that does not raise, in a block; None for one without logits."""
+    found: list[Any] = []
+    handle = model.register_forward_hook(
+        lambda _module, _args, output: found.append(getattr(output, "logits", None))
+    )
+    try:
+        yield found
+    finally:
+        handle.remove()
+
+
+def kept(logits: Mapping[str, Any]) -> dict[str, Logits]:
+    """What tells logits from those of another computation, to four digits."""
+    return {
+        scenario: Logits(
+            shape=f"[{', '.join(map(str, found.shape))}]",
+            dtype=str(found.dtype).removeprefix("torch."),
+            first=tuple(float(f"{value:.4g}") for value in found[0, -1, :_KEPT].tolist()),
+        )
+        for scenario, found in logits.items()
+        if found is not None
+    }
 
 
 def tokens_of(config: Any) -> Any:
@@ -26,32 +49,10 @@ def tokens_of(config: Any) -> Any:
     return random_tokens(config.vocab_size, BATCH, POS)
 
 
-def logits_of(model: Any) -> dict[str, Any]:
-    """The logits of a model that is not wrapped, by run; a run that raises is left out."""
+def expected(model: Any) -> dict[str, Any]:
+    """The logits of a model that is not wrapped yet, by run."""
     tokens, state = tokens_of(model.config), new_cache(model.config)
-    mask = torch.ones_like(tokens)
-    mask[0, :PADDING] = 0
-    runs = {
-        PROMPT: {"input_ids": tokens, "past_key_values": state, "use_cache": True},
-        DECODE: {"input_ids": tokens[:, -1:], "past_key_values": state, "use_cache": True},
-        PADDED: {"input_ids": tokens, "attention_mask": mask},
-    }
-    found = {}
-    for run, arguments in runs.items():
-        try:
-            found[run] = model(**arguments).logits
-        except Exception:  # code of transformers may raise anything; what it raises is a fact too
-            continue
-    return found
-
-
-def kept(logits: Mapping[str, Any]) -> dict[str, Logits]:
-    """What tells logits from those of another computation, to four digits."""
     return {
-        run: Logits(
-            shape=f"[{', '.join(map(str, found.shape))}]",
-            dtype=str(found.dtype).removeprefix("torch."),
-            first=tuple(float(f"{value:.4g}") for value in found[0, -1, :_KEPT].tolist()),
-        )
-        for run, found in logits.items()
+        run: model(part, past_key_values=state, use_cache=True).logits
+        for run, part in ((PROMPT, tokens), (DECODE, tokens[:, -1:]))
     }

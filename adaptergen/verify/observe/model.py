@@ -13,14 +13,12 @@ from adaptergen.lock.reduce import Reduction
 from adaptergen.verify.findings import Sheet
 from adaptergen.verify.models import hf_config, layer_kinds, random_model, wrap
 from adaptergen.verify.observe.hooks import Hooks, observe_hooks
-from adaptergen.verify.observe.logits import DECODE, PROMPT, kept, logits_of
+from adaptergen.verify.observe.logits import expected, kept, noted
 from adaptergen.verify.observe.named import cfg_fields, hf_fields
 from adaptergen.verify.observe.numbers import number_weights
 from adaptergen.verify.promises import Promise
 from adaptergen.verify.subject import make_subject
 from adaptergen.verify.target import Target
-
-_RUNS = {PROMPT: "a run with a cache", DECODE: "a decode step"}
 
 _PLACE = re.compile(r" ?\(?(?:/[^\s():]+|0x[0-9a-fA-F]+)\)?")
 
@@ -48,8 +46,9 @@ class ObservedModel:
         )
         self._model = random_model(target, self.config)
         number_weights(self._model)
-        # Generation is told once, of the first.
-        self.facts = observe_branch(self._model, name, generates=not changes)
+        with noted(self._model) as logits:
+            # Generation is told once, of the first.
+            self.facts = observe_branch(self._model, name, generates=not changes)
         errors = [trace.error for trace in self.facts.traces.values()]
         if all(errors):
             raise RuntimeError(f"no forward of the tiny model {name} runs: {errors[0]}")
@@ -58,8 +57,9 @@ class ObservedModel:
             for name, trace in self.facts.traces.items()
             if trace.error
         }
-        self._logits = logits_of(self._model)
-        self.logits = kept(self._logits)
+        # Generation comes after the scenarios.
+        ran = [name for name, trace in self.facts.traces.items() if not trace.error]
+        self.logits = kept(dict(zip(ran, logits, strict=False)))
         self.kinds = layer_kinds(target, self._model)
         self.words = self._words()
         self.reduction = Reduction(target.plan, self.facts, self.kinds, self._size)
@@ -72,16 +72,16 @@ class ObservedModel:
     def use_adapter(self, wanted: Callable[[Promise], bool]) -> None:
         """Wrap the model, which changes it, and observe the hooks that are wanted."""
         try:
+            logits = expected(self._model)
             bridge = wrap(self._target, self._model, self.name)
             subject = make_subject(self._target, bridge, self.kinds, Sheet(self.name))
-            found = observe_hooks(subject, self._logits, wanted)
+            found = observe_hooks(subject, logits, wanted)
         except Exception as error:  # an adapter of another release may raise anything
             self.error = without_places(f"{type(error).__name__}: {error}")
             return
         self.hooks, self.order = found.hooks, found.order
         if found.apart:
-            runs = " and in ".join(_RUNS[run] for run in found.apart)
-            self.error = f"its logits are not HF's in {runs}"
+            self.error = f"its logits are not HF's in {' and in '.join(found.apart)}"
         names = sorted(cfg_fields(self._target))
         self.cfg = {name: repr(getattr(bridge.cfg, name, None)) for name in names}
 
