@@ -10,6 +10,9 @@ from adaptergen.spec.architecture import Spec
 from adaptergen.spec.shape import Contract, Convolution
 from adaptergen.spec.values import Dimension
 
+#: The mixer whose states TransformerLens can analyse.
+STATE_SPACE_BRIDGE = "SSM2MixerBridge"
+
 #: Hooks of attention in which each head stands by itself, where it has `d_head` in each.
 _BY_HEAD = ("attn.q.hook_out", "attn.k.hook_out", "attn.v.hook_out", "attn.o.hook_in")
 
@@ -174,7 +177,13 @@ class Plan:
     @property
     def state_space_kinds(self) -> tuple[str, ...]:
         """Kinds with a mixer whose states TransformerLens can analyse."""
-        return tuple(kind.name for kind in self.kinds if kind.node.bridge == "SSM2MixerBridge")
+        return tuple(kind.name for kind in self.kinds if kind.node.bridge == STATE_SPACE_BRIDGE)
+
+    @property
+    def offloaded_analyses(self) -> bool:
+        """Whether the adapter has a mixer of its own, which loads weights for such analyses."""
+        parent = self.functional.parent if self.functional else ""
+        return parent == STATE_SPACE_BRIDGE and "offload" in self.abilities
 
     @property
     def has_patterns(self) -> bool:

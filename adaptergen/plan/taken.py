@@ -143,6 +143,7 @@ BUILDERS = frozenset(
         "_HF_FIELDS",
         "_LayerKind",
         "_has_submodule",
+        "_is_hooked",
         "_leave_out",
         "_over_tokens",
         "_rebind",

@@ -24,6 +24,7 @@ _BASE = (f"{_BRIDGE}.generalized_components.base", "GeneralizedComponent")
 _ALWAYS = {("typing", "Any"), (f"{_BRIDGE}.architecture_adapter", "ArchitectureAdapter")}
 _KINDS = {("collections.abc", "Callable"), ("typing", "NamedTuple")}
 _ROUTER = {("copy", ""), ("torch", ""), ("accelerate.utils", "align_module_device")}
+_ACTIVATION_CACHE = ("transformer_lens.ActivationCache", "ActivationCache")
 _SPLIT = (
     "transformer_lens.conversion_utils.conversion_steps.rearrange_tensor_conversion",
     "RearrangeTensorConversion",
@@ -62,6 +63,8 @@ def render_adapter(plan: Plan) -> str:
         imports |= _KINDS
     if plan.functional:
         imports |= _FUNCTIONAL | {(plan.functional.module, plan.functional.parent)}
+    if plan.offloaded_analyses:
+        imports.add(_ACTIVATION_CACHE)
     if plan.router:
         imports |= _ROUTER | {(plan.router.module, plan.router.parent)}
     if takes_hooks_off:
@@ -114,6 +117,7 @@ def render_adapter(plan: Plan) -> str:
             "parent": plan.functional.parent,
             "key": plan.functional.key,
             "class_name": CONVOLUTION_CLASS,
+            "offloaded_analyses": plan.offloaded_analyses,
             **plan.functional.functions.model_dump(),
         },
         takes_hooks_off=takes_hooks_off,

@@ -91,6 +91,7 @@ def render_tiny_test(plan: Plan) -> str:
             "slot": functional.slot,
             "continues": plan.functional.functions.continues,
         },
+        offloaded_analyses=plan.offloaded_analyses,
         state_space={"kind": state_space[0]} if state_space else None,
         from_hf=repr(list(spec.config.from_hf)) if spec.config.from_hf else "",
         kinds_field=told.listed_in if told else "",

@@ -8,6 +8,7 @@
     register.unregister()
 """
 
+import functools
 import importlib.util
 import sys
 from pathlib import Path
@@ -26,22 +27,27 @@ _replaced: list[Any] = []
 def register() -> type[Any]:
     """Make TransformerLens use this adapter for its architecture, and return its class."""
     adapter: type[Any] = _load().HeliumArchitectureAdapter
-    if not _replaced:
-        _replaced.append(ArchitectureAdapterFactory._adapters.get(ARCHITECTURE))
-    ArchitectureAdapterFactory.register_adapter(ARCHITECTURE, adapter)
+    before = ArchitectureAdapterFactory._adapters.get(ARCHITECTURE)
+    if before is not adapter:
+        _replaced[:] = [before]
+        ArchitectureAdapterFactory.register_adapter(ARCHITECTURE, adapter)
     return adapter
 
 
 def unregister() -> None:
-    """Give the architecture back to the adapter it had before, if it had one."""
-    while _replaced:
-        before = _replaced.pop()
-        if before is None:
-            ArchitectureAdapterFactory._adapters.pop(ARCHITECTURE, None)
-        else:
-            ArchitectureAdapterFactory.register_adapter(ARCHITECTURE, before)
+    """Give the architecture back to the adapter it had before, unless another has it by now."""
+    if not _replaced:
+        return
+    before, adapters = _replaced.pop(), ArchitectureAdapterFactory._adapters
+    if adapters.get(ARCHITECTURE) is not _load().HeliumArchitectureAdapter:
+        return
+    if before is None:
+        del adapters[ARCHITECTURE]
+    else:
+        adapters[ARCHITECTURE] = before
 
 
+@functools.cache
 def _load() -> ModuleType:
     path = Path(__file__).parent.joinpath(*_MODULE.split(".")).with_suffix(".py")
     spec = importlib.util.spec_from_file_location("generated_helium", path)

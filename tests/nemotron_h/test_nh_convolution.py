@@ -225,6 +225,26 @@ class TestValues:
         edited = bridge(prompt(1), past_key_values=states[1], use_cache=True)
         assert (edited - plain).abs().max() > 0.1
 
+    def test_hooks_attached_by_methods_of_torch(self, bridge: Any, tokens: Any) -> None:
+        points = [bridge.hook_dict[hook] for hook in CONV_OUT]
+        expected = bridge.run_with_hooks(tokens, fwd_hooks=[(hook, zero) for hook in CONV_OUT])
+        handles = [point.register_forward_hook(lambda *args: 0 * args[-1]) for point in points]
+        try:
+            assert torch.equal(bridge(tokens), expected)
+        finally:
+            for handle in handles:
+                handle.remove()
+        assert not torch.equal(bridge(tokens), expected)
+
+    def test_no_gradient_passes_a_decode_step(self, tokens: Any) -> None:
+        """As docs/nemotron_h.md says; in HF alone neither."""
+        for model in (make_hf(), fresh()):
+            state = DynamicCache(config=getattr(model, "original_model", model).config)
+            model(tokens[:, :-1], past_key_values=state, use_cache=True)
+            with torch.enable_grad(), pytest.raises(RuntimeError, match="inplace operation"):
+                step = model(tokens[:, -1:], past_key_values=state, use_cache=True)
+                getattr(step, "logits", step).sum().backward()
+
     def test_gradients(self, hf: Any, tokens: Any) -> None:
         """Those of the weights are HF's, and the ones at the hooks fit together."""
         bridge, kept = fresh(), {}
@@ -275,6 +295,20 @@ class TestTraining:
             assert bridge.blocks[0].mixer.original_component.training
         finally:
             bridge.eval()
+
+    @pytest.mark.parametrize("name", ["in_proj", "inner_norm", "out_proj"])
+    def test_hooks_of_what_it_skips_fire(
+        self, bridge: Any, tokens: Any, fused: list[int], name: str
+    ) -> None:
+        hooks = [(f"blocks.{layer}.mixer.{name}.hook_out", zero) for layer in MAMBA]
+        wanted = bridge.run_with_hooks(tokens, use_cache=False, fwd_hooks=hooks)
+        bridge.train()
+        try:
+            logits = bridge.run_with_hooks(tokens, use_cache=False, fwd_hooks=hooks)
+        finally:
+            bridge.eval()
+        assert torch.equal(logits, wanted)
+        assert not fused
 
     def test_fused_function_is_used_without_hooks(
         self, bridge: Any, tokens: Any, expected: Any, fused: list[int]
@@ -437,6 +471,9 @@ class TestOffload:
         torch.testing.assert_close(cache[CONV[1]], conv1d(cache[CONV[0]])[..., :SEQ])
         assert torch.equal(greedy(bridge, tokens, 4), hf_greedy(hf, tokens, 4))
         assert not torch.equal(bridge.run_with_hooks(tokens, fwd_hooks=[(CONV[1], zero)]), expected)
+        _, whole = fresh().run_with_cache(tokens, use_cache=False)
+        for analysis in ("compute_ssm_state", "compute_ssm_effective_attention"):
+            torch.testing.assert_close(getattr(cache, analysis)(), getattr(whole, analysis)())
         places.append({p.device.type for p in bridge.original_model.parameters()})
         assert places == [{"meta"}] * 2
 

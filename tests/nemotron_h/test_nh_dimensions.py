@@ -65,6 +65,9 @@ def test_are_those_of_the_weights(
     for name in ("mamba_num_heads", "mamba_head_dim", "n_groups", "ssm_state_size"):
         assert getattr(cfg, name) == getattr(hf, name)
     assert cfg.layers_block_type == kinds
+    # Components of layers hold copies.
+    assert mixer.config is not cfg
+    assert (mixer.config.mamba_intermediate_size, mixer.config.conv_dim) == (intermediate, conv_dim)
     slots = {"linear_attention": "mixer", "full_attention": "attn", "moe": "mlp", "mlp": "mlp"}
     for block, kind in zip(bridge.blocks, kinds, strict=True):
         assert set(block.submodules) == {"norm", slots[kind]}

@@ -27,6 +27,35 @@ def test_nothing_is_imported_or_named_in_vain() -> None:
     assert result.returncode == 0, result.stdout
 
 
+#: As upstream's, but what is not TransformerLens is not read: that takes minutes.
+MYPY = """
+[mypy]
+python_version = 3.10
+check_untyped_defs = true
+ignore_missing_imports = true
+follow_imports = skip
+[mypy-transformer_lens.*]
+follow_imports = silent
+"""
+
+
+def test_types_of_all_adapters(tmp_path: Path) -> None:
+    """Against the TransformerLens that is installed, each as a module of its own."""
+    adapters = sorted(GENERATED.parent.glob(f"*/{Path(ADAPTER).parent}/*.py"))
+    assert GENERATED / ADAPTER in adapters
+    # Proof that mypy reads them: wrong lines are found.
+    wrong = tmp_path / "wrong.py"
+    text = (GENERATED / ADAPTER).read_text(encoding="utf-8")
+    text += "\nNemotronHArchitectureAdapter(1, 2)\nLinearBridge(nam='x')\n"
+    wrong.write_text(text, encoding="utf-8")
+    settings = tmp_path / "mypy.ini"
+    settings.write_text(MYPY, encoding="utf-8")
+    options = (f"--config-file={settings}", f"--cache-dir={tmp_path / 'cache'}")
+    result = run("-m", "mypy", *options, *adapters, wrong)
+    errors = [line for line in result.stdout.splitlines() if ": error: " in line]
+    assert [Path(line.partition(":")[0]).name for line in errors] == ["wrong.py"] * 2, result.stdout
+
+
 @pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(

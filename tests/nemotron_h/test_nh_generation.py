@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from nemotron_h_support import (
+    ARCHITECTURE,
     TransformerBridge,
     fresh,
     greedy,
@@ -110,3 +112,47 @@ def test_unregister_gives_the_architecture_back(folder: Path) -> None:
     register.unregister()
     bridge = TransformerBridge.boot_transformers(str(folder), device="cpu")
     assert type(bridge.adapter) is installed.NemotronHArchitectureAdapter
+
+
+def adapters() -> dict[str, Any]:
+    return register.ArchitectureAdapterFactory._adapters
+
+
+def test_register_twice_loads_once() -> None:
+    """Pickle finds a class by name, and refuses to save one that is another by now."""
+    first = register.register()
+    try:
+        assert register.register() is first
+        assert pickle.loads(pickle.dumps(first)) is first
+    finally:
+        register.unregister()
+    assert register.register() is first
+    register.unregister()
+    assert adapters()[ARCHITECTURE] is installed.NemotronHArchitectureAdapter
+
+
+def test_unregister_leaves_what_another_has_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other(installed.NemotronHArchitectureAdapter):
+        pass
+
+    monkeypatch.setitem(adapters(), ARCHITECTURE, installed.NemotronHArchitectureAdapter)
+    ours = register.register()
+    adapters()[ARCHITECTURE] = Other
+    register.unregister()
+    assert adapters()[ARCHITECTURE] is Other
+    # Nor is anything taken from it when nothing is registered.
+    register.unregister()
+    assert adapters()[ARCHITECTURE] is Other
+
+    register.register()
+    adapters()[ARCHITECTURE] = Other
+    assert register.register() is adapters()[ARCHITECTURE] is ours
+    register.unregister()
+    assert adapters()[ARCHITECTURE] is Other
+
+
+def test_unregister_an_architecture_that_had_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(adapters(), ARCHITECTURE)
+    register.register()
+    register.unregister()
+    assert ARCHITECTURE not in adapters()

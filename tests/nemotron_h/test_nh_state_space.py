@@ -130,6 +130,17 @@ def test_edit_of_a_write_reaches_what_follows(eager: Any) -> None:
     assert changed[:, 4:].all()
 
 
+def test_another_activation_is_taken_for_silu(hf: Any, bridge: Any) -> None:
+    """As docs/nemotron_h.md says."""
+    apart = []
+    for model in (bridge, fresh(mamba_hidden_act="gelu")):
+        state = DynamicCache(config=model.original_model.config)
+        _, cache = model.run_with_cache(prompt(9), past_key_values=state, use_cache=True)
+        computed = cache.compute_ssm_state(layer=0, time_step=-1)
+        apart.append((computed - recurrent(state, 0)).abs().max().item())
+    assert apart[0] < 1e-5 < 1e-2 < apart[1]
+
+
 def test_the_installed_adapter_has_no_analysis() -> None:
     """What this is a remedy for: the convolution's hooks never fire there."""
     _, cache = fresh(installed).run_with_cache(prompt(9))

@@ -207,6 +207,15 @@ ADAPTERS = {
         "with align_module_device(conv1d.original_component):", "if True:",
         ("parity", None, None, None), "",
     ),
+    "offloaded weights that no analysis loads": (
+        "return super().compute_ssm_state(cache, layer_idx, time_step)",
+        "pass\n        return super().compute_ssm_state(cache, layer_idx, time_step)",
+        ("state space", 0, "linear_attention", None), "linear_attention:",
+    ),
+    "copies of cfg that are not kept up": (
+        'self.cfg, *(getattr(part, "config", None) for part in parts)', "self.cfg",
+        ("dimensions", 0, None, None), "from_hf:",
+    ),
 }  # fmt: skip
 
 

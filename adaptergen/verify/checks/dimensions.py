@@ -7,6 +7,7 @@ from typing import Any
 
 from adaptergen.spec.arithmetic import Expression
 from adaptergen.verify.findings import Finding, Sheet, Spot
+from adaptergen.verify.subject import Subject
 from adaptergen.verify.target import Target
 
 
@@ -24,6 +25,30 @@ def check_dimensions(
             values = (_short(expected), _short(measured))
             spot = Spot(file=target.source.path, line=target.line(*loc))
             sheet.findings.append(Finding("dimensions", what, *values, mend, spot))
+
+
+def check_copies(subject: Subject) -> None:
+    """Components of layers hold copies of `cfg`, which say the same."""
+    cfg, target = subject.bridge.cfg, subject.target
+    for name, loc, _, _ in _expected(target, subject.hf_config, list(subject.kinds)):
+        expected = getattr(cfg, name, None)
+        copies = ((layer, getattr(copy, name, None)) for layer, copy in _copies(subject))
+        layer, measured = next((pair for pair in copies if pair[1] != expected), (0, expected))
+        if measured != expected:
+            what = f"cfg.{name} is another in the copies of cfg that components of a layer hold"
+            mend = "mend `setup_hook_compatibility` of the adapter"
+            spot = Spot(layer=layer, file=target.source.path, line=target.line(*loc))
+            values = (_short(expected), _short(measured))
+            subject.find(Finding("dimensions", what, *values, mend, spot))
+
+
+def _copies(subject: Subject) -> Iterator[tuple[int, Any]]:
+    """Layer and config of every component that has one of TL's."""
+    for layer, block in enumerate(subject.bridge.blocks):
+        for part in block.modules():
+            config = getattr(part, "config", None)
+            if isinstance(config, type(subject.bridge.cfg)):
+                yield layer, config
 
 
 def check_early_dimensions(

@@ -9,11 +9,11 @@ from adaptergen.problems import listing
 from adaptergen.verify.findings import Finding, Spot
 from adaptergen.verify.subject import Subject
 
-_ROTARY = "positional_embedding_type"
+_POSITIONS = "positional_embedding_type"
 
 
 def check_flags(subject: Subject) -> None:
-    """The final norm is of the kind that flags name, and queries rotate if they say so."""
+    """The final norm is of the kind that flags name, and positions enter as they say."""
     cfg, flags, source = subject.bridge.cfg, subject.plan.spec.config.flags, subject.target.source
     for name, allowed, what in _expected(subject):
         measured = getattr(cfg, name, None)
@@ -44,7 +44,9 @@ def _expected(subject: Subject) -> Iterator[tuple[str, tuple[Any, ...], str]]:
     # Without a flag too, where TransformerLens has a default that may not be so.
     if {"uses_rms_norm", "final_rms"} <= flags.keys():
         if hasattr(bridge, "rotary_emb"):
-            yield _ROTARY, ("rotary",), "the spec has a component rotary_emb"
-        elif bridge.cfg.positional_embedding_type == "rotary":
-            others = ("none", "standard", "alibi")
-            yield _ROTARY, others, "the spec has no component rotary_emb"
+            yield _POSITIONS, ("rotary",), "the spec has a component rotary_emb"
+        elif hasattr(bridge, "pos_embed"):
+            yield _POSITIONS, ("standard",), "the spec has a component pos_embed"
+        elif bridge.cfg.positional_embedding_type in ("rotary", "standard"):
+            why = "the spec has neither a component rotary_emb nor pos_embed"
+            yield _POSITIONS, ("none", "alibi"), why

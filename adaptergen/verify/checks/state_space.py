@@ -15,6 +15,9 @@ from adaptergen.verify.subject import Subject, difference
 #: Before, HF clamps dt at time_step_min, which TransformerLens does not know.
 CLAMPS = "<5.17"
 
+#: Sums in another order: what float32 rounds.
+CLOSE = 1e-5
+
 #: Hooks that the analyses read, and the one that tells what HF made of them.
 USED = ("in_proj.hook_out", "conv1d.hook_out", "inner_norm.hook_in")
 
@@ -24,7 +27,7 @@ def check_state_space(subject: Subject, reference: Reference) -> None:
     layers = [i for i, k in enumerate(subject.kinds) if k in subject.plan.state_space_kinds]
     if not layers:
         return
-    allowed = 1e-3 if holds(CLAMPS, transformers.__version__) else 1e-5
+    allowed = 1e-3 if holds(CLAMPS, transformers.__version__) else CLOSE
     for length, states in reference.states.items():
         _, cache = subject.bridge.run_with_cache(
             reference.work.tokens[:, :length], names_filter=lambda name: name.endswith(USED)
@@ -46,6 +49,21 @@ def check_state_space(subject: Subject, reference: Reference) -> None:
                 subject.sheet.count("state-space analyses")
                 if not apart <= allowed:
                     _note(subject, layer, f"{name}, {length} tokens", allowed, f"{apart:g}")
+
+
+def check_offloaded_state_space(subject: Subject, tokens: Any, offloaded: Any) -> None:
+    """The analyses of a run with offloaded weights are those of a run with the others."""
+    _, cache = subject.bridge.run_with_cache(tokens, names_filter=lambda name: name.endswith(USED))
+    for layer in cache.ssm_layers():
+        for name in ("compute_ssm_state", "compute_ssm_effective_attention"):
+            try:
+                apart = difference(getattr(offloaded, name)(layer), getattr(cache, name)(layer))
+            except (RuntimeError, KeyError) as error:
+                _note(subject, layer, f"{name} with offloaded weights", CLOSE, str(error))
+                continue
+            subject.sheet.count("state-space analyses")
+            if not apart <= CLOSE:
+                _note(subject, layer, f"{name} with offloaded weights", CLOSE, f"{apart:g}")
 
 
 def _state_apart(_subject: Subject, cache: Any, layer: int, expected: Any) -> float:

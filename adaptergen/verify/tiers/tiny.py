@@ -18,7 +18,11 @@ from adaptergen.verify.checks.analyses import check_norms, check_patterns, check
 from adaptergen.verify.checks.components import check_components
 from adaptergen.verify.checks.convolution import check_convolution
 from adaptergen.verify.checks.decode import check_decode
-from adaptergen.verify.checks.dimensions import check_dimensions, check_early_dimensions
+from adaptergen.verify.checks.dimensions import (
+    check_copies,
+    check_dimensions,
+    check_early_dimensions,
+)
 from adaptergen.verify.checks.edits import check_edits
 from adaptergen.verify.checks.flags import check_flags
 from adaptergen.verify.checks.generation import check_generation
@@ -27,7 +31,10 @@ from adaptergen.verify.checks.on_request import check_on_request
 from adaptergen.verify.checks.parity import check_parity
 from adaptergen.verify.checks.processing import check_processing
 from adaptergen.verify.checks.residuals import check_residuals
-from adaptergen.verify.checks.state_space import check_state_space
+from adaptergen.verify.checks.state_space import (
+    check_offloaded_state_space,
+    check_state_space,
+)
 from adaptergen.verify.checks.tiny_fields import check_tiny_fields
 from adaptergen.verify.checks.weights import (
     check_round_trip,
@@ -120,7 +127,7 @@ def _measure(target: Target, sheet: Sheet, changes: Mapping[str, Any], first: bo
             round_trip=lambda: check_round_trip(subject),
             components_alone=lambda: check_components(subject, processed),
             processed_weights=lambda: check_processing(target, processed, work.tokens, sheet),
-            offloaded_weights=lambda: _check_offloaded(target, offloaded, reference, sheet),
+            offloaded_weights=lambda: _check_offloaded(subject, offloaded, reference),
         )
 
 
@@ -160,6 +167,7 @@ def _check(
         dimensions=lambda: check_dimensions(
             target, subject.bridge.cfg, config, kinds, subject.sheet
         ),
+        copied_dimensions=lambda: check_copies(subject),
         early_dimensions=lambda: _check_early(target, config, kinds, subject.sheet),
         weights=lambda: check_weight_shapes(subject, weights),
         flags=lambda: check_flags(subject),
@@ -185,16 +193,19 @@ def _check_early(target: Target, config: Any, kinds: list[str], sheet: Sheet) ->
     check_early_dimensions(target, cfg, config, kinds, sheet)
 
 
-def _check_offloaded(target: Target, model: Any, reference: Reference, sheet: Sheet) -> None:
+def _check_offloaded(subject: Subject, model: Any, reference: Reference) -> None:
     """Weights that accelerate loads for each call of a module."""
+    target, sheet, tokens = subject.target, subject.sheet, reference.work.tokens
     bridge = wrap(target, cpu_offload(model, execution_device="cpu"), sheet.model)
-    tokens = reference.work.tokens
     within = allowed(target, model.dtype, reference.logits)
     # Hooks that are attached may lead through other code.
-    runs = {"offloaded": bridge, "offloaded_run_with_cache": lambda t: bridge.run_with_cache(t)[0]}
-    for name, run in runs.items():
-        apart = difference(run(tokens), reference.logits)
+    logits, cache = bridge.run_with_cache(tokens)
+    runs = {"offloaded": bridge(tokens), "offloaded_run_with_cache": logits}
+    for name, actual in runs.items():
+        apart = difference(actual, reference.logits)
         sheet.parity[name] = apart
         if not apart <= within:
             what, mend = "logits with offloaded weights differ from HF's", "load what no call loads"
             sheet.findings.append(Finding("parity", what, f"<= {within:g}", f"{apart:g}", mend))
+    if target.plan.offloaded_analyses:
+        check_offloaded_state_space(subject, tokens, cache)

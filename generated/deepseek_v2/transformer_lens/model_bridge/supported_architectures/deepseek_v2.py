@@ -287,8 +287,11 @@ class DeepSeekV2ArchitectureAdapter(ArchitectureAdapter):
 
     def setup_hook_compatibility(self, bridge: Any) -> None:
         """Set up what needs the wrapped model."""
-        # TL passes only what it knows on to cfg.
-        self._set_dimensions(bridge.original_model.config)
+        # TL passes only what it knows on to cfg, and components of layers have copies of it.
+        parts = [part for block in bridge.blocks for part in block.modules()]
+        for cfg in [self.cfg, *(getattr(part, "config", None) for part in parts)]:
+            if isinstance(cfg, type(self.cfg)):
+                self._set_dimensions(cfg, bridge.original_model.config)
         for block in bridge.blocks:
             # TL splits heads by d_head, which is not the width of these; it does so only once.
             block.attn.setup_hook_compatibility()
@@ -296,9 +299,9 @@ class DeepSeekV2ArchitectureAdapter(ArchitectureAdapter):
                 "batch pos (head d_head) -> batch pos head d_head", head=self.cfg.n_heads
             )
 
-    def _set_dimensions(self, source: Any) -> None:
+    @staticmethod
+    def _set_dimensions(cfg: Any, source: Any) -> None:
         """Set the dimensions that an HF config gives."""
-        cfg: Any = self.cfg
         cfg.q_lora_rank = source.q_lora_rank
         cfg.kv_lora_rank = source.kv_lora_rank
         cfg.qk_nope_head_dim = source.qk_nope_head_dim

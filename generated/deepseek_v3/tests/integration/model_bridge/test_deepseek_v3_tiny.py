@@ -438,21 +438,26 @@ class TestHooks:
 
 class TestConfig:
     def test_dimensions_are_those_of_the_model(self, hf, bridge):
-        cfg = bridge.cfg
-        for name in [
-            "q_lora_rank",
-            "kv_lora_rank",
-            "qk_nope_head_dim",
-            "qk_rope_head_dim",
-            "v_head_dim",
-        ]:
-            assert getattr(cfg, name) == getattr(hf.config, name)
+        parts = [part for block in bridge.blocks for part in block.modules()]
+        configs = [getattr(part, "config", None) for part in parts]
+        copies = [config for config in configs if isinstance(config, type(bridge.cfg))]
+        assert copies
+        for cfg in [bridge.cfg, *copies]:
+            for name in [
+                "q_lora_rank",
+                "kv_lora_rank",
+                "qk_nope_head_dim",
+                "qk_rope_head_dim",
+                "v_head_dim",
+            ]:
+                assert getattr(cfg, name) == getattr(hf.config, name)
 
     def test_cfg_says_what_the_model_has(self, bridge):
         has_rms = "RMSNorm" in type(bridge.ln_final.original_component).__name__
         assert bridge.cfg.uses_rms_norm == bridge.cfg.final_rms == has_rms
-        rotates = hasattr(bridge, "rotary_emb")
-        assert (bridge.cfg.positional_embedding_type == "rotary") == rotates
+        positions = bridge.cfg.positional_embedding_type
+        assert (positions == "rotary") == hasattr(bridge, "rotary_emb")
+        assert (positions == "standard") == hasattr(bridge, "pos_embed")
         assert bridge.W_gate is not None
 
 
@@ -472,10 +477,11 @@ class TestWeights:
         torch.testing.assert_close(norm, torch.linspace(0.5, 1.5, len(norm)))
 
     def test_offloaded_weights(self, hf, tokens):
-        bridge = wrap(cpu_offload(copy.deepcopy(hf), execution_device="cpu"))
+        offloaded = wrap(cpu_offload(copy.deepcopy(hf), execution_device="cpu"))
         expected = hf(tokens).logits
-        assert_same(bridge(tokens), expected)
-        assert_same(bridge.run_with_cache(tokens)[0], expected)
+        assert_same(offloaded(tokens), expected)
+        logits, cache = offloaded.run_with_cache(tokens)
+        assert_same(logits, expected)
 
     def test_weights_survive_a_round_trip(self, bridge):
         before = {name: weight.clone() for name, weight in bridge.state_dict().items()}

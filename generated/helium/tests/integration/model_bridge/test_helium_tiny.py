@@ -354,8 +354,9 @@ class TestConfig:
     def test_cfg_says_what_the_model_has(self, bridge):
         has_rms = "RMSNorm" in type(bridge.ln_final.original_component).__name__
         assert bridge.cfg.uses_rms_norm == bridge.cfg.final_rms == has_rms
-        rotates = hasattr(bridge, "rotary_emb")
-        assert (bridge.cfg.positional_embedding_type == "rotary") == rotates
+        positions = bridge.cfg.positional_embedding_type
+        assert (positions == "rotary") == hasattr(bridge, "rotary_emb")
+        assert (positions == "standard") == hasattr(bridge, "pos_embed")
         assert bridge.W_gate is not None
 
 
@@ -372,10 +373,11 @@ class TestWeights:
         torch.testing.assert_close(bridge(tokens).log_softmax(-1), expected, atol=1e-5, rtol=0)
 
     def test_offloaded_weights(self, hf, tokens):
-        bridge = wrap(cpu_offload(copy.deepcopy(hf), execution_device="cpu"))
+        offloaded = wrap(cpu_offload(copy.deepcopy(hf), execution_device="cpu"))
         expected = hf(tokens).logits
-        assert_same(bridge(tokens), expected)
-        assert_same(bridge.run_with_cache(tokens)[0], expected)
+        assert_same(offloaded(tokens), expected)
+        logits, cache = offloaded.run_with_cache(tokens)
+        assert_same(logits, expected)
 
     def test_weights_survive_a_round_trip(self, bridge):
         before = {name: weight.clone() for name, weight in bridge.state_dict().items()}

@@ -486,18 +486,25 @@ class TestStateSpaceAnalyses:
 
 class TestConfig:
     def test_dimensions_are_those_of_the_model(self, hf, bridge):
-        cfg = bridge.cfg
-        assert cfg.layers_block_type == KINDS
-        for name in ["mamba_num_heads", "mamba_head_dim", "n_groups", "ssm_state_size"]:
-            assert getattr(cfg, name) == getattr(hf.config, name)
-        assert cfg.mamba_intermediate_size == cfg.mamba_num_heads * cfg.mamba_head_dim
-        assert cfg.conv_dim == cfg.mamba_intermediate_size + 2 * cfg.n_groups * cfg.ssm_state_size
+        parts = [part for block in bridge.blocks for part in block.modules()]
+        configs = [getattr(part, "config", None) for part in parts]
+        copies = [config for config in configs if isinstance(config, type(bridge.cfg))]
+        assert copies
+        for cfg in [bridge.cfg, *copies]:
+            assert cfg.layers_block_type == KINDS
+            for name in ["mamba_num_heads", "mamba_head_dim", "n_groups", "ssm_state_size"]:
+                assert getattr(cfg, name) == getattr(hf.config, name)
+            assert cfg.mamba_intermediate_size == cfg.mamba_num_heads * cfg.mamba_head_dim
+            assert (
+                cfg.conv_dim == cfg.mamba_intermediate_size + 2 * cfg.n_groups * cfg.ssm_state_size
+            )
 
     def test_cfg_says_what_the_model_has(self, bridge):
         has_rms = "RMSNorm" in type(bridge.ln_final.original_component).__name__
         assert bridge.cfg.uses_rms_norm == bridge.cfg.final_rms == has_rms
-        rotates = hasattr(bridge, "rotary_emb")
-        assert (bridge.cfg.positional_embedding_type == "rotary") == rotates
+        positions = bridge.cfg.positional_embedding_type
+        assert (positions == "rotary") == hasattr(bridge, "rotary_emb")
+        assert (positions == "standard") == hasattr(bridge, "pos_embed")
 
 
 @pytest.mark.parametrize("branch", ["default"], indirect=True)
@@ -512,11 +519,15 @@ class TestWeights:
         bridge.enable_compatibility_mode()
         torch.testing.assert_close(bridge(tokens).log_softmax(-1), expected, atol=1e-5, rtol=0)
 
-    def test_offloaded_weights(self, hf, tokens):
-        bridge = wrap(cpu_offload(copy.deepcopy(hf), execution_device="cpu"))
+    def test_offloaded_weights(self, hf, bridge, tokens):
+        offloaded = wrap(cpu_offload(copy.deepcopy(hf), execution_device="cpu"))
         expected = hf(tokens).logits
-        assert_same(bridge(tokens), expected)
-        assert_same(bridge.run_with_cache(tokens)[0], expected)
+        assert_same(offloaded(tokens), expected)
+        logits, cache = offloaded.run_with_cache(tokens)
+        assert_same(logits, expected)
+        _, whole = bridge.run_with_cache(tokens)
+        for name in ("compute_ssm_state", "compute_ssm_effective_attention"):
+            torch.testing.assert_close(getattr(cache, name)(), getattr(whole, name)())
 
     def test_weights_survive_a_round_trip(self, bridge):
         before = {name: weight.clone() for name, weight in bridge.state_dict().items()}

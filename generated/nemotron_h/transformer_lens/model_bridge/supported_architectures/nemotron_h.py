@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import torch
 from accelerate.utils import align_module_device
 
+from transformer_lens.ActivationCache import ActivationCache
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge.architecture_adapter import ArchitectureAdapter
 from transformer_lens.model_bridge.generalized_components import (
@@ -150,12 +151,23 @@ def _rebind(function: Any, names: dict[str, Any]) -> Any:
     return clone
 
 
+def _is_hooked(module: torch.nn.Module) -> bool:
+    """Whether anything is attached, also by methods of torch, which TL does not count."""
+    return bool(
+        module._forward_pre_hooks
+        or module._forward_hooks
+        or module._backward_pre_hooks
+        or module._backward_hooks
+    )
+
+
 class _FunctionalConvMixerBridge(SSM2MixerBridge):
     """SSM2MixerBridge whose ``conv1d`` hooks fire although HF does not call ``conv1d``.
 
     HF passes the weight of ``conv1d`` to module-level functions, which a kernel package may
     replace. While a ``conv1d`` hook is attached, a call runs on a shallow copy of the HF mixer
     whose methods find hooked functions in their place; nothing outside that call is touched.
+    In training a hook of any submodule does that: HF may have a kernel that calls none of them.
 
     Both hooks are ``[batch, conv_dim, seq]`` over the tokens of this call (with a cache, HF puts
     padding or earlier tokens before them), and ``hook_out`` is before the activation.
@@ -163,12 +175,30 @@ class _FunctionalConvMixerBridge(SSM2MixerBridge):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the HF mixer between its hooks."""
+        original: Any = self.original_component
         conv1d = self.conv1d
         # HF only reads the weight of conv1d, so no module call loads it when it is offloaded.
         with align_module_device(conv1d.original_component):
-            if conv1d.hook_in.has_hooks() or conv1d.hook_out.has_hooks():
+            parts = [conv1d.hook_in, conv1d.hook_out]
+            if original.training:
+                parts = [part for each in self.submodules.values() for part in each.modules()]
+            if any(map(_is_hooked, parts)):
                 return self._forward_with_conv_hooks(*args, **kwargs)
             return super().forward(*args, **kwargs)
+
+    def compute_effective_attention(
+        self, cache: ActivationCache, layer_idx: int, include_dt_scaling: bool = False
+    ) -> torch.Tensor:
+        """Materialize effective attention, with weights that no module call loads."""
+        with align_module_device(self.original_component):
+            return super().compute_effective_attention(cache, layer_idx, include_dt_scaling)
+
+    def compute_ssm_state(
+        self, cache: ActivationCache, layer_idx: int, time_step: int | None = None
+    ) -> torch.Tensor:
+        """Reconstruct the recurrent state, with weights that no module call loads."""
+        with align_module_device(self.original_component):
+            return super().compute_ssm_state(cache, layer_idx, time_step)
 
     @torch.compiler.disable
     def _forward_with_conv_hooks(self, *args: Any, **kwargs: Any) -> Any:
@@ -343,9 +373,9 @@ class NemotronHArchitectureAdapter(ArchitectureAdapter):
         self.cfg.is_stateful = True
         # On cfg already where TL passes these HF fields on; or else set when a model is wrapped.
         if hasattr(cfg, "layers_block_type"):
-            self._set_kinds(cfg)
+            self._set_kinds(self.cfg, cfg)
         if all(hasattr(cfg, name) for name in _HF_FIELDS):
-            self._set_dimensions(cfg)
+            self._set_dimensions(self.cfg, cfg)
 
         self.component_mapping = {
             "embed": EmbeddingBridge(name="model.embeddings"),
@@ -375,18 +405,21 @@ class NemotronHArchitectureAdapter(ArchitectureAdapter):
 
     def setup_hook_compatibility(self, bridge: Any) -> None:
         """Set up what needs the wrapped model."""
-        # TL passes only what it knows on to cfg.
-        self._set_kinds(bridge.original_model.config)
-        self._set_dimensions(bridge.original_model.config)
+        # TL passes only what it knows on to cfg, and components of layers have copies of it.
+        parts = [part for block in bridge.blocks for part in block.modules()]
+        for cfg in [self.cfg, *(getattr(part, "config", None) for part in parts)]:
+            if isinstance(cfg, type(self.cfg)):
+                self._set_kinds(cfg, bridge.original_model.config)
+                self._set_dimensions(cfg, bridge.original_model.config)
 
-    def _set_kinds(self, source: Any) -> None:
+    @staticmethod
+    def _set_kinds(cfg: Any, source: Any) -> None:
         """Set the kind of each layer that a TL or HF config gives, by its canonical name."""
-        cfg: Any = self.cfg
         cfg.layers_block_type = [_FORMER_KINDS.get(kind, kind) for kind in source.layers_block_type]
 
-    def _set_dimensions(self, source: Any) -> None:
+    @staticmethod
+    def _set_dimensions(cfg: Any, source: Any) -> None:
         """Set the dimensions that a TL or HF config gives, and what is made from them."""
-        cfg: Any = self.cfg
         cfg.mamba_num_heads = source.mamba_num_heads
         cfg.mamba_head_dim = source.mamba_head_dim
         cfg.n_groups = source.n_groups

@@ -205,7 +205,7 @@ class TestConfig:
 class TestWeightNames:
     @pytest.mark.parametrize(
         "layer, kind",
-        enumerate(["linear_attention", "full_attention", "moe", "mlp", "linear_attention"]),
+        list(enumerate(["linear_attention", "full_attention", "moe", "mlp", "linear_attention"])),
     )
     def test_slot_in_the_name(self, layer, kind):
         adapter = NemotronHArchitectureAdapter(make_cfg(**HF_CONFIG))
@@ -256,6 +256,7 @@ class Mixer(torch.nn.Module):
         self.conv1d = torch.nn.Conv1d(3, 3, 2, groups=3, padding=1, dtype=torch.float64)
         self.act = torch.nn.SiLU()
         self.gain = torch.nn.Parameter(torch.tensor(3.0, dtype=torch.float64))
+        self.projection = torch.nn.Identity()
 
     @decorated
     def forward(self, hidden_states, way="sequence", *, before=2, after=1):
@@ -280,7 +281,7 @@ class Mixer(torch.nn.Module):
         else:
             out = self.act(self.conv1d(x)[..., :length])
         assert out.dtype == x.dtype
-        return self.gain * out.transpose(1, 2)
+        return self.projection(self.gain * out.transpose(1, 2))
 
 
 class DelegatingMixer(Mixer):
@@ -306,7 +307,10 @@ class TestConvolution:
 
     def bound(self, adapter, hf_mixer):
         mixer = bind(adapter, "linear_attention").submodules["mixer"]
-        mixer.submodules = {"conv1d": mixer.submodules["conv1d"]}
+        mixer.submodules = {
+            "conv1d": mixer.submodules["conv1d"],
+            "projection": GeneralizedComponent(name="projection"),
+        }
         mixer.set_original_component(hf_mixer.eval())
         setup_submodules(mixer, adapter, hf_mixer)
         return mixer
@@ -357,10 +361,32 @@ class TestConvolution:
         with pytest.raises(TypeError, match="NoneType"):
             mixer(torch.randn(2, 1, 3), "lacking")
 
-    def test_fused_kernel_runs_unless_hooked(self, mixer):
+    @pytest.mark.parametrize("name", ["conv1d", "projection"])
+    def test_fused_kernel_runs_unless_hooked(self, mixer, name):
         x = torch.randn(2, 3, 3, dtype=torch.float64)
         expected = mixer(x)
         mixer.train()
         assert torch.equal(mixer(x), x)
-        mixer.conv1d.hook_out.add_hook(lambda activation, hook: None)
+        getattr(mixer, name).hook_out.add_hook(lambda activation, hook: None)
         torch.testing.assert_close(mixer(x), expected)
+
+    def test_other_hooks_need_no_copy(self, mixer, monkeypatch):
+        monkeypatch.delattr(type(mixer), "_forward_with_conv_hooks")
+        mixer.projection.hook_out.add_hook(lambda activation, hook: None)
+        mixer(torch.randn(2, 3, 3, dtype=torch.float64))
+
+    @pytest.mark.parametrize(
+        "attach",
+        [
+            "register_forward_pre_hook",
+            "register_forward_hook",
+            "register_full_backward_pre_hook",
+            "register_full_backward_hook",
+        ],
+    )
+    def test_hooks_attached_by_methods_of_torch(self, mixer, attach):
+        calls = []
+        getattr(mixer.conv1d.hook_out, attach)(lambda *args: calls.append(args))
+        x = torch.randn(2, 3, 3, dtype=torch.float64, requires_grad=True)
+        mixer(x).sum().backward()
+        assert len(calls) == 1
