@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 #: New objects, less those that are gone, after which Python looks for garbage: a model makes many
 #: at once that live as long as it does.
-_COLLECTED_AFTER = 100_000
+_COLLECTED_AFTER = 1_000_000
 
 
 @dataclass(frozen=True)
