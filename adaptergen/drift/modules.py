@@ -139,7 +139,11 @@ def _calls(
         users = f", where {names(new.used_by)} uses its weight" if lost and new.used_by else ""
         what = f"HF calls it {' and '.join(parts)}{users}"
         yield _found("called-in", "silent", what, kind, path, bound)
-    if old.used_by != new.used_by and not old.called and not new.called:
+    elif new.called and set(new.used_by) - set(old.used_by):
+        users = names([user for user in new.used_by if user not in old.used_by])
+        what = f"{users} uses its weight now where HF does not call it: in other layers of the kind"
+        yield _found("functional", "silent", what, kind, path, bound, new.used_by[0])
+    elif old.used_by != new.used_by:
         users = f"{names(new.used_by) if new.used_by else 'nothing'} uses its weight now"
         what = f"{users}, {names(old.used_by) if old.used_by else 'nothing'} before"
         yield _found("used-by", "benign", what, kind, path, bound)
