@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from adaptergen import __version__, catalogue
+from adaptergen.behaviours import with_components
 from adaptergen.lock.disagree import disagreements
 from adaptergen.lock.paths import has_lock, lock_path
 from adaptergen.lock.store import read_lock
@@ -34,7 +35,7 @@ def plan_and_source(
     """
     loaded = _load(path, copy)
     header = f"# Generated from {project_path(path)} by `adaptergen build {project_path(path)}`."
-    return make_plan(loaded, of or _catalogue(), header), loaded.source
+    return make_plan(loaded, with_components(of) if of else _catalogue(), header), loaded.source
 
 
 def generate(path: Path) -> Wanted:
@@ -96,4 +97,4 @@ def _load(path: Path, copy: Path | None = None) -> LoadedSpec:
 
 
 def _catalogue() -> catalogue.Catalogue:
-    return catalogue.load()[0]
+    return with_components(catalogue.load()[0])

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from adaptergen import runtime
 from adaptergen.cli.memory import Memory
 from adaptergen.output import Wanted
 from adaptergen.problems import Failed, Place, Problem, quote
@@ -31,7 +32,7 @@ def gather(specs: Sequence[Path]) -> list[Wanted]:
     memory.keep()
     if problems:
         raise Failed(problems)
-    return wanted
+    return [*wanted, runtime.wanted()]
 
 
 def _module(path: Path) -> str:

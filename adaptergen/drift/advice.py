@@ -66,11 +66,11 @@ class Advice:
         if finding.code in ("path-gone", "absent") and finding.severity == "breaking":
             return f"look up where {last(finding.hf)} is now, and mend `path:` here"
         if finding.code in ("functional", "called"):
-            if node.functional and self._fires(finding):
-                return f"{_NOTHING}`functional` here says that releases differ, and hooks fire"
+            if node.is_tapped and self._fires(finding):
+                return f"{_NOTHING}the component around it has `taps:` for it, and hooks fire"
             if finding.code == "functional":
-                verb = "mend" if node.functional else "add"
-                return f"{verb} `functional:` here with the functions that use the weight"
+                verb = "change" if node.is_tapped else "add"
+                return f"{verb} `taps:` of the component around it, for its hooks"
         if finding.code == "path-new" and finding.severity != "benign":
             return self._component(finding)
         if finding.severity == "benign":
@@ -94,11 +94,9 @@ class Advice:
 
     def _argument(self, finding: Finding, node: Node) -> str:
         _, old, new = finding.paths
-        if node.renamed_arguments.get(new):
-            return f"{_NOTHING}`renamed_arguments` here has it"
         if finding.severity == "benign":
             return ""
-        return f"if {node.bridge} reads `{old}`, add `renamed_arguments: {{{new}: {old}}}` here"
+        return f"{node.bridge} may read `{old}`, which is `{new}` now: {_VERIFY}"
 
     def _on_hooks(self, finding: Finding) -> Finding:
         if not finding.kinds or not finding.paths:

@@ -45,7 +45,6 @@ def disagreements(plan: Plan, source: Callable[[], Source], lock: Lock) -> list[
                 hold_hooks(hook_rows_of(plan, kind), kind, entry, release, found)
     _fields(plan, source, lock, found)
     _values(plan, source, lock, found)
-    _never_functional(plan, lock, found)
     if not {key[0] for key in found.makers} & {"path", "layers", "kind"}:
         # What lies at a path that is written wrong would be told twice.
         unmapped(plan, source, lock, found)
@@ -191,8 +190,8 @@ def _modules(
         elif module and _is_dead(module, node, release, entry.hooks.get(kind, {})):
             users = listing(".".join(name.split(".")[-2:]) for name in module.used_by)
             message = f"HF never calls {quote(path)}, whose weight {users} uses: hooks are dead"
-            hint = "add `functional:` here with the functions that use the weight"
-            make = within(node.where, "lock-functional", message, hint, key=True)
+            hint = "add `taps:` to the component around it, for its hooks"
+            make = within(node.where, "lock-uncalled", message, hint, key=True)
             found.add(("use", *key), release, make)
 
 
@@ -216,30 +215,11 @@ def _is_dead(module: Module, node: Node, release: str, hooks: Mapping[str, Hook]
 
     Where they were seen to fire, `forward` itself may be what uses it.
     """
-    if module.called or not module.used_by or node.functional:
+    if module.called or not module.used_by or node.is_tapped:
         return False
     if fires(hooks, module.component):
         return False
     return any(contract_state(hook.contract, release) != "silent" for hook in node.hooks)
-
-
-def _never_functional(plan: Plan, lock: Lock, found: Found) -> None:
-    """What is declared as used in functions, and is called in every release."""
-    kinds = {kind for entry in lock.entries.values() for kind in entry.modules}
-    for kind in sorted(kinds):
-        for path, node in nodes_of(plan, kind).items():
-            seen = [everything(e, kind).get(path) for e in lock.entries.values()]
-            modules = [module for module in seen if module is not None and module.cls]
-            if node.functional and modules and all(m.called and not m.used_by for m in modules):
-                message = f"HF calls {quote(path)}, and no function was seen to use its weight"
-                make = within(
-                    node.where.at("functional"), "lock-functional", message, "delete it", key=True
-                )
-                found.add(("called", node.file, str(node.line)), _releases(lock), make)
-
-
-def _releases(lock: Lock) -> str:
-    return ", ".join(release.partition("/")[0] for release in lock.releases)
 
 
 def _written(where: Where, key: str) -> Where:

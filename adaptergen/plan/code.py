@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from adaptergen.plan.node import Node
 from adaptergen.spec.arithmetic import Expression
-from adaptergen.spec.shape import Convolution, RouterWeight
+from adaptergen.spec.shape import Tap
 from adaptergen.spec.values import Dimension
 
-CONVOLUTION_CLASS = "_FunctionalConvMixerBridge"
-ROUTER_CLASS = "_FunctionalRouterBridge"
+#: Where adapters find what all of them use, unless they are in a package of their own.
+RUNTIME = "transformer_lens.model_bridge.generalized_components"
 
 
 @dataclass(frozen=True)
@@ -26,52 +26,61 @@ class Code:
     imports: frozenset[tuple[str, str]] = frozenset()
 
 
-def class_name(node: Node) -> str:
-    """Name of the component's class: TL's, or the adapter's own where HF uses a child's weight."""
-    for child in node.submodules:
-        if isinstance(child.functional, RouterWeight):
-            return ROUTER_CLASS
-        if isinstance(child.functional, Convolution):
-            return CONVOLUTION_CLASS
-    return node.bridge
+def component_code(node: Node, config: str, runtime: str) -> Code:
+    """The call that makes a component.
 
-
-def component_code(node: Node, config: str) -> Code:
-    """The call that makes a component; `config` is the expression for the config."""
+    `config` is the expression for the config, and `runtime` where what adapters share is.
+    """
     arguments = [f"name={node.path!r}"]
-    imports: frozenset[tuple[str, str]] = frozenset()
+    imports = {(module_of(node, runtime), node.bridge)}
     if node.takes_config:
         arguments.append(f"config={config}")
     if node.submodules:
-        submodules = components_code(node.submodules, config)
+        submodules = components_code(node.submodules, config, runtime)
         arguments.append(f"submodules={submodules.text}")
         imports |= submodules.imports
     arguments += [f"{name}={value!r}" for name, value in node.options]
-    name = class_name(node)
-    if name == node.bridge:
-        imports |= {(node.module, node.bridge)}
-    text = f"{name}({', '.join(arguments)})"
-    text = with_renamed_arguments(node, text)
+    callee = node.bridge
+    if node.taps or node.fused_in_training:
+        callee = _tapped(node)
+        imports |= {(f"{runtime}.taps", "tapped")}
+        imports |= {(f"{runtime}.taps", "Tap")} if node.taps else set()
+    text = f"{callee}({', '.join(arguments)})"
     if node.token_hooks:
-        text = f"_over_tokens({text}, {', '.join(map(repr, node.token_hooks))})"
+        imports.add((f"{runtime}.layer_kinds", "over_tokens"))
+        some = len(node.token_hooks) < len(node.hooks)
+        names = f", {', '.join(map(repr, node.token_hooks))}" if some else ""
+        text = f"over_tokens({text}{names})"
     if node.absent:
+        imports.add((f"{runtime}.layer_kinds", "without_hooks"))
         names = ", ".join(repr(name) for name in sorted(name for name, _ in node.absent))
-        text = f"_without_hooks({text}, {names})"
-    return Code(text, imports)
+        text = f"without_hooks({text}, {names})"
+    return Code(text, frozenset(imports))
 
 
-def with_renamed_arguments(node: Node, text: str) -> str:
-    """The expression for a component, given what HF calls otherwise than the component does."""
-    if not node.renamed_arguments:
-        return text
-    return f"_with_renamed_arguments({text}, {dict(node.renamed_arguments)!r})"
+def module_of(node: Node, runtime: str) -> str:
+    """The module that has the component's class."""
+    return f"{runtime}{node.module}" if node.module.startswith(".") else node.module
 
 
-def components_code(nodes: Iterable[Node], config: str) -> Code:
+def _tapped(node: Node) -> str:
+    """The expression for the class of a component with taps."""
+    taps = ", ".join(f"{name!r}: {_tap(tap)}" for name, tap in node.taps.items())
+    fused = ", fused_in_training=True" if node.fused_in_training else ""
+    return f"tapped({node.bridge}, {{{taps}}}{fused})"
+
+
+def _tap(tap: Tap) -> str:
+    given = {name: value for name, value in tap if value != type(tap).model_fields[name].default}
+    if len(tap.function) == 1:
+        given["function"] = tap.function[0]
+    return f"Tap({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+
+
+def components_code(nodes: Iterable[Node], config: str, runtime: str) -> Code:
     """The dict of several components by their keys."""
-    pairs = [(node.key, component_code(node, config)) for node in nodes]
-    # The trailing comma makes black give each component a line.
-    text = "".join(f"{key!r}: {code.text}, " for key, code in pairs)
+    pairs = [(node.key, component_code(node, config, runtime)) for node in nodes]
+    text = ", ".join(f"{key!r}: {code.text}" for key, code in pairs)
     return Code(f"{{{text}}}", frozenset().union(*(code.imports for _, code in pairs)))
 
 

@@ -10,7 +10,7 @@ from adaptergen.catalogue import Catalogue, Component
 from adaptergen.plan.node import HookPoint, Node
 from adaptergen.plan.where import Where
 from adaptergen.problems import Failed, Problem, listing, quote, suggestion
-from adaptergen.spec.shape import Hook, Wrapping
+from adaptergen.spec.shape import Hook, Tap, Wrapping
 
 #: Keywords that the spec says by other means.
 OWN_WORDS = {"name": "path", "config": "config", "submodules": "submodules", "optional": "when"}
@@ -62,8 +62,9 @@ def hook_points(
     component: Component,
     shape: Where,
     use: Where,
+    taps: Mapping[str, Tap],
 ) -> Offer:
-    """Hooks as a shape and then its use describe them, held against the component."""
+    """Hooks as a shape and then its use describe them, held against the component and its taps."""
     offered = {hook.name: hook for hook in component.hooks}
     hooks: dict[str, HookPoint] = {}
     absent: dict[str, str] = {}
@@ -74,14 +75,14 @@ def hook_points(
         contract = hook.contract if here.whole("contract") else None
         taken_off = hook.taken_off and contract is not None
         may_be_alias = hook.taken_off or not here.whole("contract")
-        if name not in offered and not (may_be_alias and name in aliases):
+        if name not in offered and name not in taps and not (may_be_alias and name in aliases):
             message = f"{component.name} has no hook {quote(name)}"
             hint = suggestion(name, [*offered, *aliases])
             if not may_be_alias or shape.known("aliases", name):
                 misnamed.append(here.problem("unknown-hook", message, hint, key=True))
             meant |= set(get_close_matches(name[:100], offered, n=1))
             continue
-        if name in component.hook_aliases and not may_be_alias:
+        if name in component.hook_aliases and not may_be_alias and name not in taps:
             # The component inherits a hook of this name, which the alias hides.
             target = component.hook_aliases[name][0]
             message = (
@@ -164,6 +165,31 @@ def alias_problems(
             yield here.problem("unknown-hook", message, suggestion(target, [*own, *below]))
 
 
+def tap_problems(
+    taps: Mapping[str, Tap],
+    hooks: Iterable[HookPoint],
+    submodules: Sequence[Node],
+    shape: Where,
+    use: Where,
+) -> Iterator[Problem]:
+    """Taps on hooks that there are not, and on weights of submodules that there are not."""
+    walked = [pair for top in submodules for pair in top.walk()]
+    known = [hook.name for hook in hooks]
+    known += [f"{name}.{hook.name}" for name, node in walked for hook in node.hooks]
+    keys = {name for name, _ in walked}
+    for name, tap in taps.items():
+        here = use if use.source.value((*use.loc, "taps", name)) is not None else shape
+        place = here.at("taps", name)
+        if name not in known and place.known():
+            message, hint = f"there is no hook {quote(name)} here", suggestion(name, known)
+            yield place.problem("unknown-hook", message, hint or "describe the hook", key=True)
+        owner = (tap.weight or "").rpartition(".")[0]
+        if owner and owner not in keys and place.known("weight"):
+            message = f"there is no submodule {quote(owner)} here"
+            hint = suggestion(owner, keys) or "add the submodule that has the weight"
+            yield place.at("weight").problem("unknown-submodule", message, hint)
+
+
 def inherited_problems(
     component: Component,
     offer: Offer,
@@ -183,6 +209,7 @@ def inherited_problems(
             alias: targets[0]
             for alias, targets in of.hook_aliases.items()
             if alias not in absent
+            and alias not in own
             and not any(to in own or to.partition(".")[0] in keys for to in targets)
         }
 

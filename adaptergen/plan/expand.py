@@ -11,6 +11,7 @@ from adaptergen.plan.components import (
     check_component,
     hook_points,
     inherited_problems,
+    tap_problems,
 )
 from adaptergen.plan.node import Condition, Node
 from adaptergen.plan.where import Argument, Where
@@ -122,6 +123,9 @@ class Expander:
         inside: Where,
     ) -> Node | None:
         submodules = self.submodules(wrapping.submodules, inside.at("submodules")) + added
+        taps = {**wrapping.taps, **(use.taps if isinstance(use, ShapeUse) else {})}
+        around = {name.partition(".")[0] for name in taps if "." in name}
+        submodules = tuple(replace(n, is_tapped=n.key in around) for n in submodules)
         try:
             path = where.at("path").path(use.path)
         except Failed as failed:
@@ -143,13 +147,17 @@ class Expander:
         described = [(name, hook, place.at("hooks", name)) for name, hook, place in written]
         aliases = {alias: targets[0] for alias, targets in component.hook_aliases.items()}
         aliases |= wrapping.aliases
-        offer = hook_points(described, aliases, component, inside, where)
+        offer = hook_points(described, aliases, component, inside, where, taps)
+        # A use that takes a hook off takes off what fires it.
+        taps = {name: tap for name, tap in taps.items() if name not in dict(offer.absent)}
         complete = offer.complete and _all_there(use, wrapping, submodules, inside, where)
         wrong = [*alias_problems(wrapping.aliases, offer.hooks, submodules, inside, complete)]
         # Names of a block lead into the submodules that layers get one by one, and what is used as
         # one and is none is told of elsewhere.
         if complete and not component.is_list_item and key != "blocks":
             wrong += inherited_problems(component, offer, submodules, inside, self.catalogue)
+        if complete:
+            wrong += tap_problems(taps, offer.hooks, submodules, inside, where)
         self.problems += [*offer.problems, *wrong]
         complete = complete and not wrong
         whole = (
@@ -167,13 +175,13 @@ class Expander:
             title=wrapping.title if isinstance(wrapping, Shape) else component.name,
             takes_config=wrapping.config,
             options=tuple(wrapping.options.items()),
-            renamed_arguments=wrapping.renamed_arguments,
+            taps=taps,
+            fused_in_training=wrapping.fused_in_training,
             submodules=submodules,
             hooks=offer.hooks,
             absent=offer.absent,
             loses_aliases=not aliases.keys().isdisjoint(absent),
             aliases={alias: to for alias, to in aliases.items() if alias not in absent},
-            functional=use.functional,
             condition=_condition(use),
             file=where.source.path,
             line=where.line,

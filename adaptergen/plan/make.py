@@ -7,16 +7,15 @@ from adaptergen.plan.derived import derived_problems
 from adaptergen.plan.expand import Expander
 from adaptergen.plan.hooks import absent_hooks, hook_rows
 from adaptergen.plan.layers import layer_problems
-from adaptergen.plan.model import FunctionalPlan, KindPlan, Plan, RouterPlan
+from adaptergen.plan.model import KindPlan, Plan
 from adaptergen.plan.names import name_problems
 from adaptergen.plan.node import Node
 from adaptergen.plan.promises import promise_problems, replacement_problems
 from adaptergen.plan.structure import structure_problems
 from adaptergen.plan.where import Where
-from adaptergen.problems import Failed, Problem, quote
+from adaptergen.problems import Failed
 from adaptergen.spec.architecture import Blocks, Kind
 from adaptergen.spec.load import LoadedSpec
-from adaptergen.spec.shape import Convolution, Functional, RouterWeight
 
 
 def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
@@ -43,7 +42,6 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
     model_hooks = hook_rows(components, around=catalogue.bridge_aliases)
     trees = [*components, *([block] if block else []), *shared, *nodes.values()]
     problems = [*loaded.problems, *expander.problems]
-    functional, router = _used_in_functions(trees, top, problems)
     problems += name_problems(loaded, catalogue)
     problems += derived_problems(spec, top)
     problems += layer_problems(spec, top)
@@ -69,8 +67,6 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
         kinds=kinds,
         model_hooks=model_hooks,
         layer_hooks=layer_hooks,
-        functional=functional,
-        router=router,
         passthrough=tuple(
             name for name in spec.config.from_hf if name not in catalogue.passthrough
         ),
@@ -113,31 +109,5 @@ def _kind(
         slot_aliases=found,
         absent=absent_hooks((*shared, node)),
         gone=tuple((old, new) for old, new in replaces.items() if old not in offered),
-        builder=f"_{name}",
         holds=kind.holds,
     )
-
-
-def _used_in_functions(
-    nodes: list[Node], top: Where, problems: list[Problem]
-) -> tuple[FunctionalPlan | None, RouterPlan | None]:
-    """The one convolution and the one router that HF uses without calling them, if any."""
-    found: dict[tuple[str, str, Functional], Node] = {}
-    for tree in nodes:
-        for _, node in tree.walk():
-            for child in node.submodules:
-                if child.functional and child.where.whole("functional"):
-                    found[node.bridge, child.key, child.functional] = node
-    convolution: FunctionalPlan | None = None
-    router: RouterPlan | None = None
-    for (parent, key, functional), node in found.items():
-        if isinstance(functional, RouterWeight) and router is None:
-            router = RouterPlan(parent, node.module, key, functional.method)
-        elif isinstance(functional, Convolution) and convolution is None:
-            convolution = FunctionalPlan(parent, node.module, key, functional)
-        else:
-            message = f"{quote(key)} is used in functions in different ways"
-            hint = "let all layers use one shape for it"
-            place = top.at("blocks")
-            problems.append(place.problem("functional-twice", message, hint, key=True))
-    return convolution, router

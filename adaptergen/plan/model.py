@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from adaptergen.plan.code import RUNTIME
 from adaptergen.plan.node import Condition, Node
 from adaptergen.spec.architecture import Spec
-from adaptergen.spec.shape import Contract, Convolution
+from adaptergen.spec.shape import Contract
 from adaptergen.spec.values import Dimension
 
 #: The mixer whose states TransformerLens can analyse.
-STATE_SPACE_BRIDGE = "SSM2MixerBridge"
+STATE_SPACE_BRIDGE = "StateSpaceMixerBridge"
 
 #: Hooks of attention in which each head stands by itself, where it has `d_head` in each.
 _BY_HEAD = ("attn.q.hook_out", "attn.k.hook_out", "attn.v.hook_out", "attn.o.hook_in")
@@ -60,28 +61,7 @@ class KindPlan:
     """Aliases of the block, by their targets in the slot."""
     absent: tuple[tuple[str, str], ...]
     gone: tuple[tuple[str, str | None], ...]
-    builder: str
     holds: str | None
-
-
-@dataclass(frozen=True)
-class FunctionalPlan:
-    """A convolution whose weight HF uses in functions, in the component around it."""
-
-    parent: str
-    module: str
-    key: str
-    functions: Convolution
-
-
-@dataclass(frozen=True)
-class RouterPlan:
-    """A router whose weight HF uses in the component around it, which passes logits to a method."""
-
-    parent: str
-    module: str
-    key: str
-    method: str
 
 
 @dataclass(frozen=True)
@@ -100,12 +80,12 @@ class Plan:
     kinds: tuple[KindPlan, ...]
     model_hooks: tuple[HookRow, ...]
     layer_hooks: tuple[HookRow, ...]
-    functional: FunctionalPlan | None
-    router: RouterPlan | None
     passthrough: tuple[str, ...]
     slot_aliases: Mapping[str, str]
     package: str = "transformer_lens.model_bridge.supported_architectures"
     """Where the module of the adapter is imported from."""
+    runtime: str = RUNTIME
+    """Where what adapters share is imported from."""
 
     @property
     def adapter_class(self) -> str:
@@ -114,9 +94,9 @@ class Plan:
 
     @property
     def block_class(self) -> str:
-        """Name of the block's class: TL's, or the adapter's own if layers differ."""
+        """Name of the block's class: TL's, or one made of that if layers differ."""
         own = self.kinds or self.conditional
-        return f"_{self.spec.name}BlockBridge" if own else self.block.bridge
+        return f"{self.block.bridge}WithKinds" if own else self.block.bridge
 
     @property
     def split_hooks(self) -> tuple[tuple[str, str, str], ...]:
@@ -181,9 +161,8 @@ class Plan:
 
     @property
     def offloaded_analyses(self) -> bool:
-        """Whether the adapter has a mixer of its own, which loads weights for such analyses."""
-        parent = self.functional.parent if self.functional else ""
-        return parent == STATE_SPACE_BRIDGE and "offload" in self.abilities
+        """Whether the mixer loads weights for such analyses."""
+        return bool(self.state_space_kinds) and "offload" in self.abilities
 
     @property
     def has_patterns(self) -> bool:

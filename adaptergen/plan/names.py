@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from adaptergen.catalogue import Catalogue, ConfigField
-from adaptergen.plan.taken import BUILDERS, CONFIG_METHODS, TEST_IMPORTS
+from adaptergen.plan.taken import CONFIG_METHODS, TEST_IMPORTS
 from adaptergen.plan.where import Setting, Where
 from adaptergen.problems import Problem, quote, suggestion
 from adaptergen.source.words import describe, type_hint
@@ -126,14 +126,6 @@ def _classes(spec: Spec, top: Where) -> Iterator[Problem]:
 
 
 def _kinds(spec: Spec, top: Where) -> Iterator[Problem]:
-    for name in spec.blocks.kinds:
-        builder, place = f"_{name}", top.at("blocks", "kinds", name)
-        if name.startswith("_"):
-            message = f"{quote(name)} starts with `_`, which hides its function in a class"
-            yield place.problem("name-taken", message, "start it with a letter", key=True)
-        elif builder in BUILDERS or builder == f"_{spec.name}BlockBridge":
-            message = f"the adapter has something else called {quote(builder)}"
-            yield place.problem("name-taken", message, _OTHER, key=True)
     told = spec.blocks.kind
     if told and told.attribute == "config":
         message = "the config is the attribute `config` of a block"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from adaptergen.plan.where import Where
-from adaptergen.spec.shape import Contract, Functional
+from adaptergen.spec.shape import Contract, Tap
 from adaptergen.spec.values import Dimension
 
 Setting = bool | int | float | str | None
@@ -45,7 +45,8 @@ class Node:
     """A bridge component around the HF module at `path`, bound under `key`.
 
     It is used at `where`, which `file` and `line` are of, and `written` there or in a shape.
-    `renamed_arguments` are names that HF passes arguments by, with those that the component reads.
+    `taps` are on its own hooks and on those below it, and `is_tapped` says that what is around it
+    has some on its hooks.
     `absent` are hooks and aliases taken off it, with the reason, and `loses_aliases` whether some
     of them are aliases; `condition` says under which config HF has the module. A node is
     `complete` if the names of all hooks on and below it are known, and `whole` if what they promise
@@ -59,18 +60,19 @@ class Node:
     title: str
     takes_config: bool
     options: tuple[tuple[str, Setting], ...]
-    renamed_arguments: Mapping[str, str]
+    taps: Mapping[str, Tap]
+    fused_in_training: bool
     submodules: tuple[Node, ...]
     hooks: tuple[HookPoint, ...]
     absent: tuple[tuple[str, str], ...]
     loses_aliases: bool
     aliases: Mapping[str, str]
-    functional: Functional | None
     condition: Condition | None
     file: str
     line: int
     where: Where = field(compare=False, repr=False)
     written: Where = field(compare=False, repr=False)
+    is_tapped: bool = False
     complete: bool = True
     whole: bool = True
 

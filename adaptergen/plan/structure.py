@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from adaptergen.catalogue import Catalogue
 from adaptergen.plan.node import Node
-from adaptergen.plan.taken import COMPONENT_ATTRIBUTES, FUNCTIONAL_LOCALS
+from adaptergen.plan.taken import COMPONENT_ATTRIBUTES
 from adaptergen.problems import Problem, listing, quote, suggestion
-from adaptergen.spec.shape import RouterWeight
 
 _OTHER = "choose another name"
 
@@ -21,7 +20,6 @@ def structure_problems(
     catalogue: Catalogue,
 ) -> list[Problem]:
     """Every component that stands where the templates have nothing for it."""
-    in_kinds = {id(child) for node in kinds.values() for child in node.submodules}
     blocks = (block,) if block else ()
     problems: list[Problem] = []
     for node in blocks:
@@ -31,7 +29,6 @@ def structure_problems(
             problems += _names(node, node.submodules)
             if node is not block:
                 problems += _inner_block(node, catalogue)
-            problems += _functional(node, id(node) in in_kinds)
     for top in (*components, *blocks):
         for _, node in top.walk():
             problems += _condition(node)
@@ -71,29 +68,6 @@ def _names(node: Node, submodules: Iterable[Node]) -> Iterator[Problem]:
         elif child.key.startswith("_"):
             message = f"{quote(child.key)} starts with `_`, like what components keep to themselves"
             yield child.where.problem("name-taken", message, _OTHER, key=True)
-
-
-def _functional(node: Node, in_kind: bool) -> Iterator[Problem]:
-    functional, place = node.functional, node.where.at("functional")
-    if functional is None:
-        return
-    if not in_kind:
-        message = "only a submodule right below a kind of layer may be used in functions"
-        yield place.problem("functional-place", message, "delete functional", key=True)
-    if node.absent:
-        message = "a convolution used in functions keeps its hooks"
-        yield node.where.at("hooks").problem("functional-place", message, "describe them", key=True)
-    if node.key == "in":
-        message = "the adapter reads it as an attribute, which cannot be called `in`"
-        yield node.where.problem("name-taken", message, _OTHER, key=True)
-    if isinstance(functional, RouterWeight):
-        return
-    for word, name in (("sequence", functional.sequence), ("step", functional.step)):
-        if not place.known(word):
-            continue
-        if name in FUNCTIONAL_LOCALS or (word, name) == ("step", functional.sequence):
-            message = f"the adapter has something else called {quote(name)} there"
-            yield place.at(word).problem("name-taken", message, "name the function of HF")
 
 
 def _condition(node: Node, hooks: bool = True) -> Iterator[Problem]:

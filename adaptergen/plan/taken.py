@@ -6,8 +6,6 @@ lists against what is installed.
 
 from __future__ import annotations
 
-from adaptergen.plan.code import CONVOLUTION_CLASS, ROUTER_CLASS
-
 #: Methods and properties of the config of TransformerLens and of every config of HF.
 CONFIG_METHODS = frozenset(
     [
@@ -133,77 +131,6 @@ COMPONENT_ATTRIBUTES = frozenset(
         "type",
         "xpu",
         "zero_grad",
-    ]
-)
-
-#: What the adapter module names with `_` in front; a kind `x` makes a function `_x`.
-BUILDERS = frozenset(
-    [
-        "_FORMER_KINDS",
-        "_HF_FIELDS",
-        "_LayerKind",
-        "_has_submodule",
-        "_is_hooked",
-        "_leave_out",
-        "_over_tokens",
-        "_rebind",
-        "_rename_arguments",
-        "_with_renamed_arguments",
-        "_without_hooks",
-        CONVOLUTION_CLASS,
-        ROUTER_CLASS,
-    ]
-)
-
-#: What the functions around a convolution use, so that one of them cannot have such a name.
-FUNCTIONAL_LOCALS = frozenset(
-    [
-        "Any",
-        "ChainMap",
-        "HookPoint",
-        "_rebind",
-        "activation",
-        "args",
-        "base",
-        "bases",
-        "bias",
-        "conv1d",
-        "convolve",
-        "copy",
-        "dict",
-        "end",
-        "function",
-        "functools",
-        "getattr",
-        "hf_conv1d",
-        "hook",
-        "hook_tokens",
-        "hooked",
-        "inspect",
-        "kwargs",
-        "map",
-        "method",
-        "mixer",
-        "name",
-        "names",
-        "namespace",
-        "original",
-        "out",
-        "own",
-        "own_bases",
-        "run",
-        "self",
-        "seq_len",
-        "state",
-        "states",
-        "str",
-        "tokens",
-        "torch",
-        "types",
-        "used",
-        "vars",
-        "weight",
-        "x",
     ]
 )
 

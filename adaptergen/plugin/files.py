@@ -40,7 +40,6 @@ class _Adapter:
     adapter_class: str
     module: str
     tiny: str
-    within: float
 
 
 def plugin_files(
@@ -84,9 +83,8 @@ def plugin_files(
 
 def _adapter(plan: Plan) -> _Adapter:
     spec = plan.spec
-    within = spec.parity.allowed("float32") if spec.parity else 0.0
     tiny = literal(spec.tiny.config)
-    return _Adapter(spec.architecture, plan.adapter_class, spec.module, tiny, within)
+    return _Adapter(spec.architecture, plan.adapter_class, spec.module, tiny)
 
 
 def _pyproject(plans: Sequence[Plan], values: dict[str, object]) -> str:

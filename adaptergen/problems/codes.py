@@ -172,6 +172,11 @@ _NAMES = {
         "Three numbers with dots between them, without leading zeros.",
         "`4.3.0`, not `v4.3`.",
     ),
+    "bad-tap": Code(
+        "A tap does not say what it is on",
+        "A tap is on a function, on a function of torch, or on the operation that receives a weight.",
+        "`hook_pattern: {torch: softmax}`",
+    ),
     "bad-text": Code(
         "This text cannot stand in docstrings, comments and Markdown",
         'Refused: `"`, the backtick, `\\`, `<`, braces, tabs and line ends, and spaces at the '

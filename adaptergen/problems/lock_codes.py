@@ -73,11 +73,11 @@ LOCK_CODES = {
         "out, and the opposite was observed.",
         "`cache: DynamicCache`",
     ),
-    "lock-functional": Code(
-        "A weight is used without its module, or the other way round",
-        "The spec calls a module that transformers never calls, since a function uses its weight: "
-        "hooks on it would be dead. Or the spec says so of a module that is called.",
-        "`functional: {sequence: causal_conv1d_fn, step: causal_conv1d_update, activation: act}`",
+    "lock-uncalled": Code(
+        "A weight is used without its module",
+        "The spec calls a module that transformers never calls, since a function or an operation "
+        "uses its weight: hooks on it would be dead.",
+        "`taps: {conv1d.hook_in: {function: [causal_conv1d_fn], argument: 0, tokens: 2}}`",
     ),
     "lock-shape": Code(
         "A hook has another shape",

@@ -32,10 +32,10 @@ SHAPES = {
         "`add` has a submodule under a key that the shape already uses.",
         "Choose another key below `add`.",
     ),
-    "functional-twice": Code(
-        "Two different convolutions are used in functions",
-        "The adapter serves one kind of convolution whose weight HF passes to functions.",
-        "Let all layers that have one use the same shape for it.",
+    "unknown-submodule": Code(
+        "There is no such submodule",
+        "A tap is on a weight, and no submodule here has its name.",
+        "`weight: gate.weight`, for the weight of the submodule `gate`.",
     ),
 }
 
@@ -133,11 +133,6 @@ STRUCTURE = {
         "Submodules and hooks inside a layer can depend on the HF config. The module of a kind "
         "itself, the blocks and what stands outside of them cannot.",
         "Delete `when` or `unless`.",
-    ),
-    "functional-place": Code(
-        "A convolution is used in functions where it cannot",
-        "It is a submodule right below the module of a kind of layer, with both of its hooks.",
-        "Move `functional` to the convolution in the shape of the mixer.",
     ),
     "promises-differ": Code(
         "Hooks of one name promise different things",

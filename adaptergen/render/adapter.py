@@ -5,83 +5,40 @@ from __future__ import annotations
 import textwrap
 
 from adaptergen.plan.code import (
-    CONVOLUTION_CLASS,
-    ROUTER_CLASS,
     Code,
     arithmetic_code,
     component_code,
     components_code,
     import_lines,
-    with_renamed_arguments,
+    module_of,
 )
-from adaptergen.plan.model import Plan
+from adaptergen.plan.model import KindPlan, Plan
 from adaptergen.plan.node import Condition
 from adaptergen.render.environment import fill
 
-_BRIDGE = "transformer_lens.model_bridge"
-_BASE = (f"{_BRIDGE}.generalized_components.base", "GeneralizedComponent")
-#: What the parts of the template import.
-_ALWAYS = {("typing", "Any"), (f"{_BRIDGE}.architecture_adapter", "ArchitectureAdapter")}
-_KINDS = {("collections.abc", "Callable"), ("typing", "NamedTuple")}
-_ROUTER = {("copy", ""), ("torch", ""), ("accelerate.utils", "align_module_device")}
-_ACTIVATION_CACHE = ("transformer_lens.ActivationCache", "ActivationCache")
-_SPLIT = (
-    "transformer_lens.conversion_utils.conversion_steps.rearrange_tensor_conversion",
-    "RearrangeTensorConversion",
-)
-_FUNCTIONAL = {
-    *(((name, "")) for name in ("copy", "functools", "inspect", "types", "torch")),
-    ("collections", "ChainMap"),
-    ("collections.abc", "Callable"),
-    ("accelerate.utils", "align_module_device"),
-    ("transformer_lens.hook_points", "HookPoint"),
+#: What the template imports.
+_ALWAYS = {
+    ("typing", "Any"),
+    ("transformer_lens.model_bridge.architecture_adapter", "ArchitectureAdapter"),
 }
 
 
 def render_adapter(plan: Plan) -> str:
     """Source of the adapter module."""
     spec = plan.spec
-    builders = [(kind, component_code(kind.node, "cfg")) for kind in plan.kinds]
     mapping = _mapping(plan)
-    kinds_conditional = {kind.name: kind.node.conditional() for kind in plan.kinds}
-    leaves_out = bool(plan.conditional or any(kinds_conditional.values()))
-    left_out = [
-        *plan.conditional,
-        *(name for names in kinds_conditional.values() for name in names),
-    ]
-    leaves_out_hooks = bool(_hooks(plan, left_out))
-    takes_hooks_off = leaves_out_hooks or any(
-        node.absent for top in plan.nodes if top is not plan.block for _, node in top.walk()
-    )
-    own_block = plan.block_class != plan.block.bridge
-    imports = set(_ALWAYS) | mapping.imports
-    for _, code in builders:
-        imports |= code.imports
-    if own_block:
-        imports |= {("torch", ""), _BASE, (plan.block.module, plan.block.bridge)}
-    if plan.kinds:
-        imports |= _KINDS
-    if plan.functional:
-        imports |= _FUNCTIONAL | {(plan.functional.module, plan.functional.parent)}
-    if plan.offloaded_analyses:
-        imports.add(_ACTIVATION_CACHE)
-    if plan.router:
-        imports |= _ROUTER | {(plan.router.module, plan.router.parent)}
-    if takes_hooks_off:
-        imports.add(_BASE)
-    if plan.split_hooks:
-        imports.add(_SPLIT)
-    former = {old: kind.name for kind in plan.kinds for old in kind.formerly}
+    kinds = [(kind.name, _kind(plan, kind)) for kind in plan.kinds]
     told = spec.blocks.kind
-    has_token_hooks = any(node.token_hooks for top in plan.nodes for _, node in top.walk())
-    if has_token_hooks:
-        imports.add(_BASE)
-    renames_arguments = any(n.renamed_arguments for top in plan.nodes for _, n in top.walk())
-    if renames_arguments:
-        imports |= {("functools", ""), _BASE}
+    former = {old: kind.name for kind in plan.kinds for old in kind.formerly}
     flags = list(spec.config.flags.items()) + ([("is_stateful", True)] if spec.cache else [])
-    block_type = f"hf_block.{told.attribute}" if told else ""
-    text = fill(
+    used = {
+        "configs_of": bool(told or spec.config.from_hf),
+        "split_heads": bool(plan.split_hooks),
+    }
+    kinds_module = f"{plan.runtime}.layer_kinds"
+    imports = _ALWAYS.union(mapping.imports, *(code.imports for _, code in kinds))
+    imports |= {(kinds_module, name) for name, is_used in used.items() if is_used}
+    return fill(
         "adapter.py.jinja",
         header=plan.header,
         docstring=_docstring(plan),
@@ -89,92 +46,71 @@ def render_adapter(plan: Plan) -> str:
         architecture=spec.architecture,
         title=spec.title,
         adapter_class=plan.adapter_class,
-        block_class=plan.block_class,
-        block_parent=plan.block.bridge,
         former_kinds=repr(former) if former else "",
-        kind_of_block=f"_FORMER_KINDS.get({block_type}, {block_type})" if former else block_type,
         canonical_kind="_FORMER_KINDS.get(kind, kind)" if former else "kind",
         kinds_field=told.listed_in if told else "",
-        own_block=own_block,
-        several_slots=len({kind.slot for kind in plan.kinds}) > 1,
-        split_hooks=plan.split_hooks,
-        split_attention=any(name.startswith("attn.") for name, _, _ in plan.split_hooks),
-        leaves_out=leaves_out,
-        leaves_out_hooks=leaves_out_hooks,
-        leaves_out_nested=any("." in name for name in left_out),
-        told_by_submodule=any(kind.holds for kind in plan.kinds),
-        has_conditional_kinds=any(kinds_conditional.values()),
-        conditional=_conditions(plan.conditional) if plan.conditional else "",
+        split_hooks=[(f"{name}.{hook}", heads) for name, hook, heads in plan.split_hooks],
         class_attributes=[(name, repr(value)) for name, value in spec.config.adapter.items()],
-        kinds=[{"builder": kind.builder, "component": code.text} for kind, code in builders],
-        slot_aliases=sorted(plan.slot_aliases.items()),
-        partial_aliases=plan.partial_aliases,
         ambiguous_slot=plan.ambiguous_slot,
-        router=plan.router,
-        router_class=ROUTER_CLASS,
-        functional=plan.functional
-        and {
-            "parent": plan.functional.parent,
-            "key": plan.functional.key,
-            "class_name": CONVOLUTION_CLASS,
-            "offloaded_analyses": plan.offloaded_analyses,
-            **plan.functional.functions.model_dump(),
-        },
-        takes_hooks_off=takes_hooks_off,
-        takes_aliases_off=leaves_out_hooks
-        or any(node.loses_aliases for top in plan.nodes for _, node in top.walk()),
         weights_by_head=plan.weights_by_head,
         hf_fields=_tuple(list(spec.config.from_hf)),
-        has_token_hooks=has_token_hooks,
-        renames_arguments=renames_arguments,
         from_hf=spec.config.from_hf,
         derived=[
             (name, arithmetic_code(value, "cfg")) for name, value in spec.config.derived.items()
         ],
         flags=[(name, repr(value)) for name, value in flags],
+        kinds=[(name, code.text) for name, code in kinds],
         mapping=mapping.text,
         cache=spec.cache,
     )
-    return text
 
 
 def _mapping(plan: Plan) -> Code:
     """The component mapping, with the blocks after what comes before them in the model."""
     first = [node for node in plan.components if not node.key.startswith(("ln_final", "unembed"))]
     last = [node for node in plan.components if node not in first]
-    before, after = (components_code(nodes, "self.cfg") for nodes in (first, last))
+    before, after = (
+        components_code(nodes, "self.cfg", plan.runtime) for nodes in (first, last)
+    )
     blocks = _blocks(plan)
-    text = f"{before.text[:-1]}'blocks': {blocks.text}, {after.text[1:]}"
+    # The trailing comma makes black give each component a line.
+    text = f"{before.text[:-1]}, 'blocks': {blocks.text}, {after.text[1:-1]}, }}"
     return Code(text, before.imports | blocks.imports | after.imports)
 
 
 def _blocks(plan: Plan) -> Code:
-    shared = components_code(plan.shared, "self.cfg")
+    shared = components_code(plan.shared, "self.cfg", plan.runtime)
+    imports = shared.imports | {(module_of(plan.block, plan.runtime), plan.block.bridge)}
     arguments = [f"name={plan.block.path!r}"]
     if plan.block.takes_config or plan.kinds:
         arguments.append("config=self.cfg")
     arguments.append(f"submodules={shared.text}")
-    imports = shared.imports
+    if not plan.kinds and not plan.conditional:
+        return Code(f"{plan.block.bridge}({', '.join(arguments)})", imports)
+    imports |= {(f"{plan.runtime}.layer_kinds", "blocks_with_kinds")}
     if plan.kinds:
-        arguments.append(f"kinds={{{''.join(_kind(plan, i) for i in range(len(plan.kinds)))}}}")
-    else:
-        imports |= {(plan.block.module, plan.block.bridge)}
-    text = with_renamed_arguments(plan.block, f"{plan.block_class}({', '.join(arguments)})")
+        imports |= {(f"{plan.runtime}.layer_kinds", "LayerKind")}
+        arguments.append("kinds=kinds")
+    told = plan.spec.blocks.kind
+    if told:
+        arguments.append(f"attribute={told.attribute!r}")
+        if any(kind.formerly for kind in plan.kinds):
+            arguments.append("former=_FORMER_KINDS")
+    if plan.slot_aliases:
+        arguments.append(f"slot_aliases={dict(sorted(plan.slot_aliases.items()))!r}")
+    if plan.conditional:
+        arguments.append(f"conditional={_conditions(plan.conditional)}")
+    text = f"blocks_with_kinds({plan.block.bridge}, {', '.join(arguments)})"
     return Code(text, imports)
 
 
-def _kind(plan: Plan, index: int) -> str:
-    kind = plan.kinds[index]
-    holds = f", {kind.holds!r}" if kind.holds else ""
+def _kind(plan: Plan, kind: KindPlan) -> Code:
+    component = component_code(kind.node, "self.cfg", plan.runtime)
+    told = f", has_submodule={kind.holds!r}" if kind.holds else ""
     conditions = kind.node.conditional()
-    conditional = f", {_conditions(conditions)}" if conditions else ""
-    return f"{kind.name!r}: _LayerKind({kind.slot!r}, {kind.builder}{holds}{conditional}), "
-
-
-def _hooks(plan: Plan, names: list[str]) -> set[str]:
-    """Which of these dotted names are hooks, not components."""
-    tops = [*plan.shared, *(child for kind in plan.kinds for child in kind.node.submodules)]
-    return set(names) - {name for top in tops for name, _ in top.walk()}
+    conditional = f", conditional={_conditions(conditions)}" if conditions else ""
+    text = f"LayerKind({kind.slot!r}, {component.text}{told}{conditional})"
+    return Code(text, component.imports)
 
 
 def _conditions(conditions: dict[str, Condition]) -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-
-from adaptergen.plan.code import class_name
-from adaptergen.plan.model import KindPlan, Plan
+from adaptergen.plan.model import Plan
 from adaptergen.render.environment import fill
 
 
@@ -24,23 +21,9 @@ def common_values(plan: Plan) -> dict[str, object]:
     }
 
 
-def kind_of_class(plan: Plan, name: str) -> KindPlan | None:
-    """The first kind whose component is of a class that the adapter defines."""
-    return next((kind for kind in plan.kinds if class_name(kind.node) == name), None)
-
-
 def render_checkpoint_test(plan: Plan) -> str:
     """Source of the test on a real checkpoint."""
-    parity = plan.spec.parity
-    types = ("float32", "bfloat16", "float16")
-    scaled = {dtype: parity.scaled(dtype) for dtype in types} if parity and parity.within else {}
-    coarser = dict.fromkeys(types[1:], parity.coarser_within) if parity else {}
-    values = {
-        "reason": textwrap.wrap(f"{parity.reason}.", 98, break_on_hyphens=False) if parity else [],
-        "scaled": list(scaled.items()),
-        "coarser": [pair for pair in coarser.items() if pair[1]],
-    }
-    return fill("checkpoint_test.py.jinja", **common_values(plan), **values)
+    return fill("checkpoint_test.py.jinja", **common_values(plan))
 
 
 def render_conftest(plan: Plan) -> str:

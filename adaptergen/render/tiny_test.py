@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adaptergen.plan.code import CONVOLUTION_CLASS, arithmetic_code, dimension_code, import_lines
+from adaptergen.plan.code import arithmetic_code, dimension_code, import_lines
 from adaptergen.plan.model import HookRow, Plan
 from adaptergen.plan.table import layer_tables, shared_hooks
-from adaptergen.render.common import common_values, kind_of_class
+from adaptergen.render.common import common_values
 from adaptergen.render.environment import fill
 
 _IMPORTS = {
@@ -30,7 +30,6 @@ def render_tiny_test(plan: Plan) -> str:
     rows = [*plan.model_hooks, *(row for _, table in tables for row in table)]
     shared = shared_hooks(plan)
     final_norm = any(row.name == "ln_final.hook_normalized" for row in plan.model_hooks)
-    functional = kind_of_class(plan, CONVOLUTION_CLASS)
     state_space = plan.state_space_kinds
     imports = _IMPORTS | {("transformers", spec.architecture)}
     if "offload" in plan.abilities:
@@ -43,7 +42,6 @@ def render_tiny_test(plan: Plan) -> str:
         config=literal(spec.tiny.config),
         branches=_branches(plan),
         branch_releases=sorted(spec.tiny.releases.items()),
-        parity=spec.parity if spec.parity and spec.parity.in_float32 else None,
         kinds=repr(list(spec.tiny.kinds)) if spec.tiny.kinds else "",
         n_layers=spec.tiny.config.get("num_hidden_layers", 2),
         exceptions=[
@@ -83,14 +81,6 @@ def render_tiny_test(plan: Plan) -> str:
         not_by_token=sorted(
             {row.name for row in rows if row.state != "on_request" and not row.is_by_token}
         ),
-        functional=plan.functional
-        and functional
-        and {
-            "key": plan.functional.key,
-            "layer": spec.tiny.kinds.index(functional.name),
-            "slot": functional.slot,
-            "continues": plan.functional.functions.continues,
-        },
         offloaded_analyses=plan.offloaded_analyses,
         state_space={"kind": state_space[0]} if state_space else None,
         from_hf=repr(list(spec.config.from_hf)) if spec.config.from_hf else "",

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adaptergen.plan.code import CONVOLUTION_CLASS, ROUTER_CLASS, class_name, import_lines
+from adaptergen.plan.code import import_lines
 from adaptergen.plan.derived import derived_values, sample_values
 from adaptergen.plan.model import Plan
 from adaptergen.plan.node import Condition, Node
-from adaptergen.render.common import common_values, kind_of_class
+from adaptergen.render.common import common_values
 from adaptergen.render.environment import fill
 
 _KINDS = {("copy", ""), ("torch", "")}
 _STAND_INS = {("types", "SimpleNamespace")}
-_FUNCTIONAL = {
-    ("accelerate", "cpu_offload"),
-    ("transformer_lens.model_bridge.component_setup", "setup_submodules"),
-}
 
 
 def render_unit_test(plan: Plan) -> str:
@@ -33,14 +29,9 @@ def render_unit_test(plan: Plan) -> str:
     modules = [(name, c) for _, name, c in conditions if name in listed]
     holds = {kind.name: kind.holds for kind in plan.kinds}
     layers = {kind.name: _listing((*plan.shared, kind.node)) for kind in plan.kinds}
-    functional = kind_of_class(plan, CONVOLUTION_CLASS)
-    renamed = _renamed_arguments(plan)
-    routed = kind_of_class(plan, ROUTER_CLASS)
     imports = {("pytest", "")}
     imports |= _KINDS if kinds else set()
     imports |= _STAND_INS if kinds_field or values or (kinds and conditions) else set()
-    imports |= {("functools", "")} if functional else set()
-    imports |= _FUNCTIONAL if functional or routed else set()
     return fill(
         "unit_test.py.jinja",
         **common_values(plan),
@@ -76,33 +67,20 @@ def render_unit_test(plan: Plan) -> str:
         fields=repr(sorted({c.field for _, c in modules})),
         ambiguous_slot=plan.ambiguous_slot,
         one_path_a_name=_one_path_a_name(layers),
-        renamed_arguments=[(kind, repr(name), repr(dict(to))) for kind, name, to in renamed],
-        functional=plan.functional
-        and functional
-        and {
-            "kind": functional.name,
-            "slot": functional.slot,
-            "key": plan.functional.key,
-            **plan.functional.functions.model_dump(),
-        },
-        router=plan.router
-        and routed
-        and {
-            "kind": routed.name,
-            "slot": routed.slot,
-            "key": plan.router.key,
-            "method": plan.router.method,
-        },
     )
+
+
+def _class_name(node: Node) -> str:
+    return f"Tapped{node.bridge}" if node.taps or node.fused_in_training else node.bridge
 
 
 def _listing(nodes: tuple[Node, ...]) -> dict[str, str]:
     walked = (pair for top in nodes for pair in top.walk())
-    return {name: f"{class_name(node)} {node.path}" for name, node in walked}
+    return {name: f"{_class_name(node)} {node.path}" for name, node in walked}
 
 
 def _model_listing(plan: Plan) -> dict[str, str]:
-    tops = {node.key: f"{class_name(node)} {node.path}" for node in plan.components}
+    tops = {node.key: f"{_class_name(node)} {node.path}" for node in plan.components}
     return tops | {"blocks": f"{plan.block_class} {plan.block.path}"}
 
 
@@ -126,28 +104,6 @@ def _all_conditions(plan: Plan) -> list[tuple[str, str, Condition]]:
         for kind in plan.kinds
         for name, condition in kind.node.conditional().items()
     ]
-
-
-def _renamed_arguments(plan: Plan) -> list[tuple[str, str, Mapping[str, str]]]:
-    """Kind, dotted name in the layer, and the arguments that a component reads by other names.
-
-    Of what every layer has the first kind is enough; a component that a config may leave out is
-    left to the tiny models.
-    """
-    first = plan.kinds[0].name if plan.kinds else ""
-    tops = [(first, node) for node in plan.shared]
-    tops += [(kind.name, kind.node) for kind in plan.kinds]
-    return [
-        (kind, name, node.renamed_arguments)
-        for kind, top in tops
-        for name, node in top.walk()
-        if node.renamed_arguments and not _may_be_missing(top, name)
-    ]
-
-
-def _may_be_missing(top: Node, name: str) -> bool:
-    above = {f"{name}."[: end + 1] for end, sign in enumerate(f"{name}.") if sign == "."}
-    return any(f"{found}." in above and node.condition for found, node in top.walk())
 
 
 def _all_set(conditions: list[tuple[str, str, Condition]]) -> str:

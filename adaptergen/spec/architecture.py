@@ -77,48 +77,6 @@ class Blocks(ShapeUse):
     kinds: dict[Identifier, Kind] = Field({}, description="what the layers of each kind have")
 
 
-#: How many times more coarsely than float32 a type rounds.
-_COARSER = {"bfloat16": 2**16, "float16": 2**13}
-
-
-class Parity(Strict):
-    """How far logits may be from HF's; without it they are equal.
-
-    In float32, and in a type that rounds more coarsely by as many times more; where TransformerLens
-    and HF differ in nothing but the type that they round to, in the coarser types alone. Rounding
-    is relative: what is allowed of logits up to 1 grows with the largest of larger ones.
-    """
-
-    within: float = Field(
-        0.0,
-        ge=0,
-        le=1e-3,
-        description="largest difference in float32 in a plain run, of logits up to 1",
-    )
-    decode_within: float = Field(0.0, ge=0, le=1e-3, description="and in a decode step")
-    coarser_within: float = Field(
-        0.0, ge=0, le=1, description="largest difference in bfloat16 and float16, in any run"
-    )
-    reason: Text
-
-    @property
-    def in_float32(self) -> bool:
-        """Whether logits may differ in float32 too."""
-        return self.within > 0 or self.decode_within > 0
-
-    def scaled(self, dtype: str, decode: bool = False) -> float:
-        """What of `allowed` grows with the logits, for those up to 1."""
-        return _COARSER.get(dtype, 1) * max(self.within, self.decode_within if decode else 0.0)
-
-    def allowed(self, dtype: str, decode: bool = False, largest: float = 1.0) -> float:
-        """The largest difference of logits in a type of torch's, such as `bfloat16`.
-
-        `largest` is the largest absolute value of the logits.
-        """
-        scaled = self.scaled(dtype, decode) * max(1.0, largest)
-        return max(scaled, self.coarser_within) if dtype in _COARSER else scaled
-
-
 class Tiny(Strict):
     """A model that is small enough for a test and has every kind of layer."""
 
@@ -151,7 +109,6 @@ class Spec(Strict):
     )
     components: dict[Identifier, Use]
     blocks: Blocks
-    parity: Parity | None = None
     tiny: Tiny
     replaces: dict[HookName, HookName | None] = Field(
         {}, description="hooks of the adapter that TransformerLens has, and what serves instead"

@@ -17,6 +17,7 @@ from pydantic import (
     Tag,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from adaptergen.problems import SpecValueError, quote
@@ -123,44 +124,56 @@ class Hook(Strict):
         return self.contract is not None and self.contract.state == "absent"
 
 
-class Convolution(Strict):
-    """Module-level functions to which HF passes the weight of a causal convolution.
+class Tap(Strict):
+    """A hook on what a function takes or returns while HF's forward of the component runs.
 
-    `sequence(x, weight, bias, activation)` convolves a sequence, `step(x, state, weight, bias,
-    activation)` one token; `activation` is the attribute of the wrapped module that both apply, if
-    any.
+    `function`, `torch` or `weight` says which function; `argument` says that the hook is on what it
+    takes, and where it is left out, the hook is on what it returns.
     """
 
-    sequence: Identifier
-    step: Identifier
-    activation: Identifier | None = None
-    continues: Releases | None = Field(
-        None, description="releases in which several tokens may follow a cached prompt"
+    function: tuple[Identifier, ...] = Field(
+        (),
+        description="functions of HF's module, methods, or submodules that are called: releases may "
+        "have different ones",
+    )
+    torch: Literal["softmax"] | None = Field(None, description="a function of torch")
+    weight: HookName | None = Field(
+        None, description="a parameter, for the operation that receives it, such as `gate.weight`"
+    )
+    argument: int | None = Field(
+        None,
+        ge=0,
+        le=20,
+        description="position of the argument; of an operation with a weight, the other operand",
+    )
+    part: int | None = Field(None, ge=0, le=20, description="position in a result of several")
+    call: int | None = Field(None, ge=0, le=20, description="which of several calls, from 0")
+    tokens: int | None = Field(
+        None,
+        ge=0,
+        le=5,
+        description="axis of positions, where HF may have more of them than the call has tokens",
+    )
+    activation: Identifier | None = Field(
+        None, description="attribute with the activation that HF has the function apply last"
+    )
+    flatten: int | None = Field(
+        None, ge=0, le=5, description="axis from which on the hook has all but the last as one"
+    )
+    heads_first: bool = Field(
+        False, description="whether HF has heads before positions, and the hook after them"
     )
 
-
-class RouterWeight(Strict):
-    """A router whose weight older releases use in the block around it.
-
-    They make the logits without calling the router, and pass them to `method` of the block, which
-    chooses the experts.
-    """
-
-    method: Identifier
-
-
-Functional = Annotated[
-    Annotated[Convolution, Tag("convolution")] | Annotated[RouterWeight, Tag("router")],
-    Discriminator(lambda value: _kind_of_function(value)),
-]
-
-
-def _kind_of_function(value: Any) -> str:
-    if isinstance(value, dict):
-        router = not any(key in value for key in Convolution.model_fields)
-    else:
-        router = isinstance(value, RouterWeight)
-    return "router" if router else "convolution"
+    @model_validator(mode="after")
+    def _one_function(self) -> Tap:
+        named = [word for word in (self.function, self.torch, self.weight) if word]
+        if len(named) != 1:
+            message = "a tap is on one of function:, torch: and weight:"
+            raise SpecValueError("bad-tap", message, "write one of the three")
+        if self.argument is not None and (self.part is not None or self.activation):
+            message = "part: and activation: are about what a function returns"
+            raise SpecValueError("bad-tap", message, "delete argument:, or the two")
+        return self
 
 
 class Wrapping(Strict):
@@ -171,10 +184,11 @@ class Wrapping(Strict):
     options: dict[Identifier, Setting] = Field({}, description="other keywords of the component")
     hooks: dict[HookName, Hook] = {}
     aliases: dict[Identifier, HookName] = Field({}, description="aliases the component adds itself")
-    renamed_arguments: dict[Identifier, Identifier] = Field(
-        {},
-        description="arguments that HF passes, by names that the component does not read, and the "
-        "names that it reads",
+    taps: dict[HookName, Tap] = Field(
+        {}, description="hooks inside HF's forward, by their names below the component"
+    )
+    fused_in_training: bool = Field(
+        False, description="whether HF has a forward for training that calls no submodule"
     )
     submodules: dict[Key, Use] = {}
 
@@ -183,7 +197,6 @@ class Component(Wrapping):
     """A component written out where it is used."""
 
     path: Path = Field(description="attribute of the HF module around it")
-    functional: Functional | None = None
     when: Identifier | None = Field(None, description=WHEN)
     unless: Identifier | None = Field(None, description=UNLESS)
 
@@ -196,7 +209,7 @@ class ShapeUse(Strict):
     arguments: dict[Key, Setting] = Field({}, alias="with", description="values of parameters")
     add: dict[Key, Use] = Field({}, description="further submodules")
     hooks: dict[HookName, Hook] = Field({}, description="hooks that differ from the shape's")
-    functional: Functional | None = None
+    taps: dict[HookName, Tap] = Field({}, description="taps beside those of the shape")
     when: Identifier | None = Field(None, description=WHEN)
     unless: Identifier | None = Field(None, description=UNLESS)
 

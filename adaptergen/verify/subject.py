@@ -83,14 +83,8 @@ def make_subject(target: Target, bridge: Any, kinds: list[str], sheet: Sheet) ->
 
 
 def allowed(target: Target, dtype: Any, expected: torch.Tensor, decode: bool = False) -> float:
-    """The largest difference from these logits of HF that the spec allows in this type."""
-    parity = target.plan.spec.parity
-    if parity is None:
-        return 0.0
-    # An infinite logit says nothing of how the others are rounded.
-    finite = expected[expected.isfinite()].abs()
-    largest = finite.max().item() if finite.numel() else 0.0
-    return parity.allowed(str(dtype).removeprefix("torch."), decode, largest)
+    """The largest difference from these logits of HF: none."""
+    return 0.0
 
 
 def new_cache(config: Any) -> Any:

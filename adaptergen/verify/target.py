@@ -11,6 +11,7 @@ from typing import Any
 from adaptergen.generate import plan_and_source
 from adaptergen.plan import Plan
 from adaptergen.render.adapter import render_adapter
+from adaptergen.runtime import install
 from adaptergen.source import Source
 
 
@@ -48,6 +49,7 @@ def import_text(text: str, name: str) -> ModuleType:
     shown = f"<adaptergen {name}.py>"
     # So that a traceback shows lines of a file that does not exist.
     linecache.cache[shown] = (len(text), None, text.splitlines(keepends=True), shown)
+    install()
     module = ModuleType(f"adaptergen_generated_{name}")
     exec(compile(text, shown, "exec"), module.__dict__)
     return module

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = "transformer_lens.model_bridge.supported_architectures"
+COMPONENTS = "transformer_lens.model_bridge.generalized_components"
 
 
 def pytest_configure(config):
@@ -16,6 +17,9 @@ def pytest_configure(config):
     # Two of the test files have the same name.
     config.option.importmode = "importlib"
     # Imported here, not above: what instruments transformer_lens has to be set up before.
+    components = importlib.import_module(COMPONENTS)
+    runtime = Path(__file__).parent.parent / "_runtime"
+    components.__path__.append(str(runtime.joinpath(*COMPONENTS.split("."))))
     package = importlib.import_module(PACKAGE)
     factory = importlib.import_module("transformer_lens.factories.architecture_adapter_factory")
     package.__path__.insert(0, str(Path(__file__).parent.joinpath(*PACKAGE.split("."))))

@@ -16,7 +16,6 @@ from transformer_lens.model_bridge.sources import _bridge_builder
 
 from adaptergen.verify.checks.analyses import check_norms, check_patterns, check_slices
 from adaptergen.verify.checks.components import check_components
-from adaptergen.verify.checks.convolution import check_convolution
 from adaptergen.verify.checks.decode import check_decode
 from adaptergen.verify.checks.dimensions import (
     check_copies,
@@ -122,7 +121,6 @@ def _measure(target: Target, sheet: Sheet, changes: Mapping[str, Any], first: bo
         run_checks(
             sheet,
             hooks_on_request=lambda: check_on_request(subject, reference),
-            convolution=lambda: check_convolution(subject, reference),
             state_space=lambda: check_state_space(subject, reference),
             round_trip=lambda: check_round_trip(subject),
             components_alone=lambda: check_components(subject, processed),

@@ -3,11 +3,9 @@
 
 Supports HeliumForCausalLM. Decoder with rotary attention and gated MLPs, each behind an RMS norm.
 
-The rotation turns pairs of neighbours, not halves of a head. It is computed in float32 here, and
-by HF in the type of the weights, so logits in a coarser type differ by what that rounds.
+The rotation turns pairs of neighbours, not halves of a head.
 """
 
-import functools
 from typing import Any
 
 from transformer_lens.model_bridge.architecture_adapter import ArchitectureAdapter
@@ -16,35 +14,16 @@ from transformer_lens.model_bridge.generalized_components import (
     EmbeddingBridge,
     GatedMLPBridge,
     LinearBridge,
-    PositionEmbeddingsAttentionBridge,
     RMSNormalizationBridge,
     RotaryEmbeddingBridge,
     UnembeddingBridge,
 )
-from transformer_lens.model_bridge.generalized_components.base import (
-    GeneralizedComponent,
+from transformer_lens.model_bridge.generalized_components.hf_attention import (
+    HFRotaryAttentionBridge,
 )
-
-
-def _without_hooks(component: GeneralizedComponent, *names: str) -> GeneralizedComponent:
-    """Remove hook points that the HF forward never fires."""
-    for name in names:
-        del component._hook_registry[name]
-        delattr(component, name)
-    return component
-
-
-def _rename_arguments(names: dict[str, str], module: Any, args: Any, kwargs: Any) -> Any:
-    return args, {names.get(name, name): value for name, value in kwargs.items()}
-
-
-def _with_renamed_arguments(
-    component: GeneralizedComponent, names: dict[str, str]
-) -> GeneralizedComponent:
-    """Give a component what HF passes by other names than it reads: HF's name -> its own."""
-    rename = functools.partial(_rename_arguments, names)
-    component.register_forward_pre_hook(rename, with_kwargs=True)
-    return component
+from transformer_lens.model_bridge.generalized_components.layer_kinds import (
+    without_hooks,
+)
 
 
 class HeliumArchitectureAdapter(ArchitectureAdapter):
@@ -65,28 +44,20 @@ class HeliumArchitectureAdapter(ArchitectureAdapter):
         self.weight_processing_conversions = {**self._qkvo_weight_conversions()}
         self.component_mapping = {
             "embed": EmbeddingBridge(name="model.embed_tokens"),
-            "rotary_emb": _without_hooks(
-                RotaryEmbeddingBridge(name="model.rotary_emb"), "hook_out"
-            ),
+            "rotary_emb": without_hooks(RotaryEmbeddingBridge(name="model.rotary_emb"), "hook_out"),
             "blocks": BlockBridge(
                 name="model.layers",
                 submodules={
                     "ln1": RMSNormalizationBridge(name="input_layernorm", config=self.cfg),
-                    "attn": _without_hooks(
-                        _with_renamed_arguments(
-                            PositionEmbeddingsAttentionBridge(
-                                name="self_attn",
-                                config=self.cfg,
-                                submodules={
-                                    "q": LinearBridge(name="q_proj"),
-                                    "k": LinearBridge(name="k_proj"),
-                                    "v": LinearBridge(name="v_proj"),
-                                    "o": LinearBridge(name="o_proj"),
-                                },
-                            ),
-                            {"cache": "past_key_values"},
-                        ),
-                        "hook_hidden_states",
+                    "attn": HFRotaryAttentionBridge(
+                        name="self_attn",
+                        config=self.cfg,
+                        submodules={
+                            "q": LinearBridge(name="q_proj"),
+                            "k": LinearBridge(name="k_proj"),
+                            "v": LinearBridge(name="v_proj"),
+                            "o": LinearBridge(name="o_proj"),
+                        },
                     ),
                     "ln2": RMSNormalizationBridge(name="post_attention_layernorm", config=self.cfg),
                     "mlp": GatedMLPBridge(

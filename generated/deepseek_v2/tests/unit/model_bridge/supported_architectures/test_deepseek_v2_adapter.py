@@ -6,10 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from accelerate import cpu_offload
 
 from transformer_lens.config import TransformerBridgeConfig
-from transformer_lens.model_bridge.component_setup import setup_submodules
 from transformer_lens.model_bridge.generalized_components.base import (
     GeneralizedComponent,
 )
@@ -20,15 +18,15 @@ from transformer_lens.model_bridge.supported_architectures.deepseek_v2 import (
 # Canonical name -> bridge class and HF path.
 MODEL = {
     "embed": "EmbeddingBridge model.embed_tokens",
-    "rotary_emb": "GeneralizedComponent model.rotary_emb",
+    "rotary_emb": "TappedRotaryEmbeddingBridge model.rotary_emb",
     "ln_final": "RMSNormalizationBridge model.norm",
     "unembed": "UnembeddingBridge lm_head",
-    "blocks": "_DeepSeekV2BlockBridge model.layers",
+    "blocks": "MLABlockBridgeWithKinds model.layers",
 }
 LAYERS = {
     "dense": {
         "ln1": "RMSNormalizationBridge input_layernorm",
-        "attn": "MLAAttentionBridge self_attn",
+        "attn": "TappedHFLatentAttentionBridge self_attn",
         "attn.q_proj": "LinearBridge q_proj",
         "attn.q_a_proj": "LinearBridge q_a_proj",
         "attn.q_a_layernorm": "RMSNormalizationBridge q_a_layernorm",
@@ -45,7 +43,7 @@ LAYERS = {
     },
     "moe": {
         "ln1": "RMSNormalizationBridge input_layernorm",
-        "attn": "MLAAttentionBridge self_attn",
+        "attn": "TappedHFLatentAttentionBridge self_attn",
         "attn.q_proj": "LinearBridge q_proj",
         "attn.q_a_proj": "LinearBridge q_a_proj",
         "attn.q_a_layernorm": "RMSNormalizationBridge q_a_layernorm",
@@ -55,9 +53,9 @@ LAYERS = {
         "attn.kv_b_proj": "LinearBridge kv_b_proj",
         "attn.o": "LinearBridge o_proj",
         "ln2": "RMSNormalizationBridge post_attention_layernorm",
-        "mlp": "_FunctionalRouterBridge mlp",
-        "mlp.experts": "GeneralizedComponent experts",
+        "mlp": "MixtureBridge mlp",
         "mlp.gate": "MoERouterBridge gate",
+        "mlp.experts": "GeneralizedComponent experts",
         "mlp.shared_experts": "GatedMLPBridge shared_experts",
         "mlp.shared_experts.gate": "LinearBridge gate_proj",
         "mlp.shared_experts.in": "LinearBridge up_proj",
@@ -164,20 +162,6 @@ class TestComponentMapping:
         with pytest.raises(ValueError, match=r"\.3.*'dense'.*'moe'.*\}$"):
             bind(adapter, *held)
 
-    @pytest.mark.parametrize(
-        "kind, name, names",
-        [
-            ("dense", "attn", {"cache": "past_key_values"}),
-        ],
-    )
-    def test_component_gets_arguments_by_the_names_it_reads(self, adapter, kind, name, names):
-        component = bind(adapter, HOLDS[kind])
-        for key in name.split("."):
-            component = component.submodules[key]
-        component.forward = lambda **kwargs: kwargs
-        expected = {own: own for own in [*names.values(), "other"]}
-        assert component(**names, other="other") == expected
-
 
 class TestConfig:
     def test_dimensions_from_the_wrapped_model(self, adapter):
@@ -195,77 +179,3 @@ class TestPaths:
             hf_path = ".".join(LAYERS[kind][parent].split()[1] for parent in above)
             path = adapter.translate_transformer_lens_path(f"blocks.3.{name}")
             assert path == f"model.layers.3.{hf_path}"
-
-
-class Mixture(torch.nn.Module):
-    """A stand-in for the HF module: it uses the weight of its router, or calls it."""
-
-    def __init__(self, router):
-        super().__init__()
-        self.gate = router
-        self.calls = not isinstance(router, torch.nn.Linear)
-
-    def route_tokens_to_experts(self, logits):
-        assert logits.dim() == 3
-        return logits.softmax(-1)
-
-    def forward(self, hidden_states):
-        if self.calls:
-            return self.gate(hidden_states)
-        weight = self.gate.weight.float()
-        return self.route_tokens_to_experts(
-            torch.nn.functional.linear(hidden_states.float(), weight)
-        )
-
-
-class TestRouter:
-    """Hooks of a router in each way that a release of HF may use it."""
-
-    X = torch.linspace(-1, 1, 18, dtype=torch.bfloat16).view(2, 3, 3)
-
-    def bound(self, adapter, hf_mixture):
-        mixture = bind(adapter, HOLDS["moe"]).submodules["mlp"]
-        mixture.submodules = {"gate": mixture.submodules["gate"]}
-        mixture.set_original_component(hf_mixture)
-        setup_submodules(mixture, adapter, hf_mixture)
-        return mixture
-
-    @pytest.fixture
-    def hf_mixture(self):
-        return Mixture(torch.nn.Linear(3, 4, bias=False, dtype=torch.bfloat16))
-
-    def test_hooks_hold_what_the_function_gets_and_makes(self, adapter, hf_mixture):
-        mixture, seen = self.bound(adapter, hf_mixture), []
-        for hook in (mixture.gate.hook_in, mixture.gate.hook_out):
-            hook.add_hook(lambda activation, hook: seen.append(activation))
-        expected = mixture(self.X)
-        hidden_states, logits = seen
-        assert torch.equal(hidden_states, self.X)
-        assert torch.equal(logits.softmax(-1), expected.flatten(0, 1))
-        assert torch.equal(hf_mixture(self.X), expected)
-        assert torch.equal(mixture(hidden_states=self.X), expected)
-
-    def test_edits_reach_the_method(self, adapter, hf_mixture):
-        mixture = self.bound(adapter, hf_mixture)
-        mixture.gate.hook_out.add_hook(lambda activation, hook: 0 * activation)
-        assert torch.equal(mixture(self.X), torch.full((2, 3, 4), 0.25))
-
-    def test_offloaded_weights(self, adapter, hf_mixture):
-        expected = hf_mixture(self.X)
-        mixture = self.bound(adapter, cpu_offload(hf_mixture, execution_device="cpu"))
-        assert torch.equal(mixture(self.X), expected)
-
-    def test_leaves_the_model_as_it_was(self, adapter, hf_mixture):
-        mixture = self.bound(adapter, hf_mixture)
-        modules = (mixture, mixture.gate, hf_mixture, mixture.gate.original_component)
-        before = [dict(vars(module), _modules=dict(module._modules)) for module in modules]
-        mixture(self.X)
-        assert [vars(module) for module in modules] == before
-
-    def test_router_that_is_called(self, adapter):
-        hf_mixture = Mixture(torch.nn.Softmax(-1))
-        # A forward of its own, as accelerate gives a module with weights to load.
-        hf_mixture.forward = lambda hidden_states: 2 * Mixture.forward(hf_mixture, hidden_states)
-        mixture = self.bound(adapter, hf_mixture)
-        assert torch.equal(mixture(self.X), 2 * self.X.softmax(-1))
-        assert torch.equal(mixture(hidden_states=self.X), 2 * self.X.softmax(-1))

@@ -21,12 +21,12 @@ MODEL = {
     "rotary_emb": "RotaryEmbeddingBridge model.rotary_emb",
     "ln_final": "RMSNormalizationBridge model.norm",
     "unembed": "UnembeddingBridge lm_head",
-    "blocks": "_DeepSeekV3BlockBridge model.layers",
+    "blocks": "MLABlockBridgeWithKinds model.layers",
 }
 LAYERS = {
     "dense": {
         "ln1": "RMSNormalizationBridge input_layernorm",
-        "attn": "MLAAttentionBridge self_attn",
+        "attn": "HFLatentAttentionBridge self_attn",
         "attn.q_proj": "LinearBridge q_proj",
         "attn.q_a_proj": "LinearBridge q_a_proj",
         "attn.q_a_layernorm": "RMSNormalizationBridge q_a_layernorm",
@@ -43,7 +43,7 @@ LAYERS = {
     },
     "moe": {
         "ln1": "RMSNormalizationBridge input_layernorm",
-        "attn": "MLAAttentionBridge self_attn",
+        "attn": "HFLatentAttentionBridge self_attn",
         "attn.q_proj": "LinearBridge q_proj",
         "attn.q_a_proj": "LinearBridge q_a_proj",
         "attn.q_a_layernorm": "RMSNormalizationBridge q_a_layernorm",
@@ -53,9 +53,9 @@ LAYERS = {
         "attn.kv_b_proj": "LinearBridge kv_b_proj",
         "attn.o": "LinearBridge o_proj",
         "ln2": "RMSNormalizationBridge post_attention_layernorm",
-        "mlp": "MoEBridge mlp",
-        "mlp.experts": "GeneralizedComponent experts",
+        "mlp": "MixtureBridge mlp",
         "mlp.gate": "MoERouterBridge gate",
+        "mlp.experts": "GeneralizedComponent experts",
         "mlp.shared_experts": "GatedMLPBridge shared_experts",
         "mlp.shared_experts.gate": "LinearBridge gate_proj",
         "mlp.shared_experts.in": "LinearBridge up_proj",
@@ -161,20 +161,6 @@ class TestComponentMapping:
     def test_layer_of_no_single_kind_names_layer_and_kinds(self, adapter, held):
         with pytest.raises(ValueError, match=r"\.3.*'dense'.*'moe'.*\}$"):
             bind(adapter, *held)
-
-    @pytest.mark.parametrize(
-        "kind, name, names",
-        [
-            ("dense", "attn", {"cache": "past_key_values"}),
-        ],
-    )
-    def test_component_gets_arguments_by_the_names_it_reads(self, adapter, kind, name, names):
-        component = bind(adapter, HOLDS[kind])
-        for key in name.split("."):
-            component = component.submodules[key]
-        component.forward = lambda **kwargs: kwargs
-        expected = {own: own for own in [*names.values(), "other"]}
-        assert component(**names, other="other") == expected
 
 
 class TestConfig:

@@ -21,7 +21,7 @@ MODEL = {
 }
 LAYERS = {
     "ln1": "RMSNormalizationBridge input_layernorm",
-    "attn": "PositionEmbeddingsAttentionBridge self_attn",
+    "attn": "HFRotaryAttentionBridge self_attn",
     "attn.q": "LinearBridge q_proj",
     "attn.k": "LinearBridge k_proj",
     "attn.v": "LinearBridge v_proj",
@@ -69,17 +69,3 @@ class TestComponentMapping:
 
     def test_layer(self, adapter):
         assert listing(adapter.components["blocks"].submodules) == LAYERS
-
-    @pytest.mark.parametrize(
-        "name, names",
-        [
-            ("attn", {"cache": "past_key_values"}),
-        ],
-    )
-    def test_component_gets_arguments_by_the_names_it_reads(self, adapter, name, names):
-        component = adapter.components["blocks"]
-        for key in name.split("."):
-            component = component.submodules[key]
-        component.forward = lambda **kwargs: kwargs
-        expected = {own: own for own in [*names.values(), "other"]}
-        assert component(**names, other="other") == expected

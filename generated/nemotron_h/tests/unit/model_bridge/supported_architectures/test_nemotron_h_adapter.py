@@ -2,15 +2,12 @@
 """Structure of the Nemotron-H adapter: what it maps, what a block binds, what cfg carries."""
 
 import copy
-import functools
 from types import SimpleNamespace
 
 import pytest
 import torch
-from accelerate import cpu_offload
 
 from transformer_lens.config import TransformerBridgeConfig
-from transformer_lens.model_bridge.component_setup import setup_submodules
 from transformer_lens.model_bridge.generalized_components.base import (
     GeneralizedComponent,
 )
@@ -23,12 +20,12 @@ MODEL = {
     "embed": "EmbeddingBridge model.embeddings",
     "ln_final": "RMSNormalizationBridge model.norm_f",
     "unembed": "UnembeddingBridge lm_head",
-    "blocks": "_NemotronHBlockBridge model.layers",
+    "blocks": "SSMBlockBridgeWithKinds model.layers",
 }
 LAYERS = {
     "linear_attention": {
         "norm": "RMSNormalizationBridge norm",
-        "mixer": "_FunctionalConvMixerBridge mixer",
+        "mixer": "TappedStateSpaceMixerBridge mixer",
         "mixer.in_proj": "LinearBridge in_proj",
         "mixer.conv1d": "DepthwiseConv1DBridge conv1d",
         "mixer.inner_norm": "GatedRMSNormBridge norm",
@@ -36,7 +33,7 @@ LAYERS = {
     },
     "full_attention": {
         "norm": "RMSNormalizationBridge norm",
-        "attn": "AttentionBridge mixer",
+        "attn": "HFAttentionBridge mixer",
         "attn.q": "LinearBridge q_proj",
         "attn.k": "LinearBridge k_proj",
         "attn.v": "LinearBridge v_proj",
@@ -44,9 +41,9 @@ LAYERS = {
     },
     "moe": {
         "norm": "RMSNormalizationBridge norm",
-        "mlp": "MoEBridge mixer",
-        "mlp.experts": "GeneralizedComponent experts",
+        "mlp": "MixtureBridge mixer",
         "mlp.gate": "MoERouterBridge gate",
+        "mlp.experts": "GeneralizedComponent experts",
         "mlp.latent_in": "LinearBridge fc1_latent_proj",
         "mlp.latent_out": "LinearBridge fc2_latent_proj",
         "mlp.shared_experts": "MLPBridge shared_experts",
@@ -226,167 +223,3 @@ class TestPaths:
             hf_path = ".".join(LAYERS[kind][parent].split()[1] for parent in above)
             path = adapter.translate_transformer_lens_path(f"blocks.3.{name}")
             assert path == f"model.layers.3.{hf_path}"
-
-
-def causal_conv1d_fn(x, weight, bias=None, activation=None, scale=1.0):
-    padded = torch.nn.functional.pad(x, (weight.shape[-1] - 1, 0))
-    out = scale * torch.nn.functional.conv1d(padded, weight[:, None], bias, groups=len(weight))
-    return out if activation is None else torch.nn.functional.silu(out)
-
-
-def causal_conv1d_update(x, state, weight, bias=None, activation=None, scale=1.0):
-    window = torch.cat([state, x.reshape(*state.shape[:2], 1)], dim=-1)
-    out = causal_conv1d_fn(window, weight, bias, activation, scale)
-    return out[..., -1].reshape(x.shape)
-
-
-def decorated(function):
-    @functools.wraps(function)
-    def wrapper(*args, **kwargs):
-        return function(*args, **kwargs)
-
-    return wrapper
-
-
-class Mixer(torch.nn.Module):
-    """A stand-in for the HF mixer, with the ways of all releases to compute the convolution."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv1d = torch.nn.Conv1d(3, 3, 2, groups=3, padding=1, dtype=torch.float64)
-        self.act = torch.nn.SiLU()
-        self.gain = torch.nn.Parameter(torch.tensor(3.0, dtype=torch.float64))
-        self.projection = torch.nn.Identity()
-
-    @decorated
-    def forward(self, hidden_states, way="sequence", *, before=2, after=1):
-        x, length = hidden_states.transpose(1, 2), hidden_states.shape[1]
-        weight, bias = self.conv1d.weight.squeeze(1), self.conv1d.bias
-        if self.training:
-            return hidden_states  # stands for a fused kernel, which calls nothing
-        if way == "lacking":
-            assert causal_conv1d_update is None
-            return causal_conv1d_update(x)
-        if way == "sequence":
-            out = causal_conv1d_fn(x, weight, bias, activation="silu", scale=2.0)
-        elif way == "cached":
-            cached = torch.nn.functional.pad(x, (before, 0), value=0.5)
-            out = causal_conv1d_fn(cached, weight, bias, activation="silu", scale=2.0)[..., before:]
-        elif way == "step":
-            state = torch.full((*x.shape[:2], after), 0.5, dtype=x.dtype)
-            out = causal_conv1d_update(x, state, weight, bias, "silu", scale=2.0)
-        elif way == "step without an axis":
-            state = torch.full((*x.shape[:2], after), 0.5, dtype=x.dtype)
-            out = causal_conv1d_update(x[..., 0], state, weight, bias, "silu", scale=2.0)[..., None]
-        else:
-            out = self.act(self.conv1d(x)[..., :length])
-        assert out.dtype == x.dtype
-        return self.projection(self.gain * out.transpose(1, 2))
-
-
-class DelegatingMixer(Mixer):
-    """A stand-in as in older releases: forward leaves the convolution to another method."""
-
-    compute = Mixer.forward
-
-    def forward(self, *args, **kwargs):
-        return self.compute(*args, **kwargs)
-
-
-class TestConvolution:
-    """Hooks of a convolution in each way that a release of HF, or a kernel, may compute it."""
-
-    WAYS = [
-        ("sequence", 3),
-        ("cached", 3),
-        ("cached", 1),
-        ("step", 1),
-        ("step without an axis", 1),
-        ("module", 3),
-    ]
-
-    def bound(self, adapter, hf_mixer):
-        mixer = bind(adapter, "linear_attention").submodules["mixer"]
-        mixer.submodules = {
-            "conv1d": mixer.submodules["conv1d"],
-            "projection": GeneralizedComponent(name="projection"),
-        }
-        mixer.set_original_component(hf_mixer.eval())
-        setup_submodules(mixer, adapter, hf_mixer)
-        return mixer
-
-    @pytest.fixture
-    def mixer(self, adapter):
-        return self.bound(adapter, Mixer())
-
-    @pytest.mark.parametrize("way, length", WAYS)
-    def test_hooks_hold_the_tokens_of_the_call(self, mixer, way, length):
-        x = torch.randn(2, length, 3, dtype=torch.float64)
-        plain, seen = mixer(x, way), []
-        for hook in (mixer.conv1d.hook_in, mixer.conv1d.hook_out):
-            hook.add_hook(lambda activation, hook: seen.append(activation))
-        torch.testing.assert_close(mixer(x, way), plain)
-        before, after = seen
-        torch.testing.assert_close(before, x.transpose(1, 2))
-        torch.testing.assert_close(3 * mixer.act(after).transpose(1, 2), plain)
-        torch.testing.assert_close(mixer(hidden_states=x, way=way), plain)
-
-    @pytest.mark.parametrize("way, length", WAYS)
-    def test_edits_take_the_place_of_the_tokens(self, mixer, way, length):
-        x = torch.randn(2, length, 3, dtype=torch.float64)
-        expected = mixer(x + 1, way)
-        mixer.conv1d.hook_in.add_hook(lambda activation, hook: activation + 1)
-        torch.testing.assert_close(mixer(x, way), expected)
-        mixer.conv1d.hook_out.add_hook(lambda activation, hook: 0 * activation)
-        assert torch.equal(mixer(x, way), torch.zeros_like(x))
-
-    @pytest.mark.parametrize("mixer_class", [Mixer, DelegatingMixer])
-    @pytest.mark.parametrize("way, length", WAYS)
-    def test_offloaded_weights(self, adapter, mixer_class, way, length):
-        hf_mixer = mixer_class().eval()
-        x = torch.randn(2, length, 3, dtype=torch.float64)
-        expected = hf_mixer(x, way)
-        mixer = self.bound(adapter, cpu_offload(hf_mixer, execution_device="cpu"))
-        torch.testing.assert_close(mixer(x, way), expected)
-        mixer.conv1d.hook_out.add_hook(lambda activation, hook: 0 * activation)
-        assert torch.equal(mixer(x, way), torch.zeros_like(x))
-
-    def test_other_precision_than_the_weights(self, mixer):
-        mixer.conv1d.hook_out.add_hook(lambda activation, hook: None)
-        mixer(torch.randn(2, 3, 3))
-
-    def test_function_that_a_release_lacks(self, mixer, monkeypatch):
-        monkeypatch.setitem(globals(), "causal_conv1d_update", None)
-        mixer.conv1d.hook_out.add_hook(lambda activation, hook: None)
-        with pytest.raises(TypeError, match="NoneType"):
-            mixer(torch.randn(2, 1, 3), "lacking")
-
-    @pytest.mark.parametrize("name", ["conv1d", "projection"])
-    def test_fused_kernel_runs_unless_hooked(self, mixer, name):
-        x = torch.randn(2, 3, 3, dtype=torch.float64)
-        expected = mixer(x)
-        mixer.train()
-        assert torch.equal(mixer(x), x)
-        getattr(mixer, name).hook_out.add_hook(lambda activation, hook: None)
-        torch.testing.assert_close(mixer(x), expected)
-
-    def test_other_hooks_need_no_copy(self, mixer, monkeypatch):
-        monkeypatch.delattr(type(mixer), "_forward_with_conv_hooks")
-        mixer.projection.hook_out.add_hook(lambda activation, hook: None)
-        mixer(torch.randn(2, 3, 3, dtype=torch.float64))
-
-    @pytest.mark.parametrize(
-        "attach",
-        [
-            "register_forward_pre_hook",
-            "register_forward_hook",
-            "register_full_backward_pre_hook",
-            "register_full_backward_hook",
-        ],
-    )
-    def test_hooks_attached_by_methods_of_torch(self, mixer, attach):
-        calls = []
-        getattr(mixer.conv1d.hook_out, attach)(lambda *args: calls.append(args))
-        x = torch.randn(2, 3, 3, dtype=torch.float64, requires_grad=True)
-        mixer(x).sum().backward()
-        assert len(calls) == 1

@@ -1,0 +1,63 @@
+"""What some architectures compute, each in a folder of its own.
+
+A folder has up to three files: `language.py`, the words and components that the behaviour adds to
+the language, which imports no torch; `runtime.py`, what adapters use; and `contract.py`, what tests
+check. The last two ship with generated adapters and do not import adaptergen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from adaptergen.catalogue import Catalogue, Component
+
+
+@dataclass(frozen=True)
+class RuntimeComponent:
+    """A component that the runtime adds to those of TransformerLens, by the one that it extends."""
+
+    name: str
+    extends: str
+    without: tuple[str, ...] = ()
+    """Hooks and aliases that it does not offer."""
+
+
+@cache
+def folders() -> tuple[Path, ...]:
+    """The folders of all behaviours."""
+    here = Path(__file__).parent
+    return tuple(sorted(path for path in here.iterdir() if (path / "language.py").is_file()))
+
+
+@cache
+def languages() -> Mapping[str, ModuleType]:
+    """The `language` of each behaviour, by its name."""
+    return {path.name: import_module(f"{__name__}.{path.name}.language") for path in folders()}
+
+
+def with_components(catalogue: Catalogue) -> Catalogue:
+    """The catalogue, and the components that behaviours add, with modules relative to the runtime."""
+    added: dict[str, Component] = {}
+    for name, language in languages().items():
+        for component in getattr(language, "COMPONENTS", ()):
+            known = catalogue.components.get(component.extends)
+            if known:
+                added[component.name] = _extended(component, known, f".{name}")
+    return replace(catalogue, components={**catalogue.components, **added})
+
+
+def _extended(component: RuntimeComponent, known: Component, module: str) -> Component:
+    without = component.without
+    return replace(
+        known,
+        name=component.name,
+        module=module,
+        bases=(component.extends,),
+        hooks=tuple(hook for hook in known.hooks if hook.name not in without),
+        hook_aliases={k: to for k, to in known.hook_aliases.items() if k not in without},
+    )

@@ -1,0 +1,1 @@
+"""Attention that Hugging Face computes, with hooks on its steps."""

@@ -1,0 +1,1 @@
+"""Mixtures of experts whose router makes logits from its weight."""

@@ -1,0 +1,1 @@
+"""State-space mixers, whose states and effective attention can be computed from hooks."""

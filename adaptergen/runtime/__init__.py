@@ -1,0 +1,72 @@
+"""What all adapters share: taps, attention, kinds of layer, and the runtime of each behaviour.
+
+The modules here import torch, transformers and TransformerLens, and nothing of adaptergen. They
+ship beside local adapters, inside a plugin, and to TransformerLens as modules among its components:
+their imports of each other are written as they are there. This module only knows the files.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+from adaptergen import __version__
+from adaptergen.behaviours import folders
+from adaptergen.output import Wanted
+from adaptergen.plan.code import RUNTIME
+
+#: Rises with every change that adapters notice, so that none runs on an older one.
+VERSION = 1
+
+FOLDER = "_runtime"
+
+
+@cache
+def modules() -> Mapping[str, Path]:
+    """The modules of the runtime by their names, and their files."""
+    here = Path(__file__).parent
+    own = {path.stem: path for path in sorted(here.glob("*.py")) if path.stem != "__init__"}
+    of_behaviours = {path.name: path / "runtime.py" for path in folders()}
+    return own | {name: path for name, path in of_behaviours.items() if path.is_file()}
+
+
+def sources(package: str = RUNTIME) -> dict[str, str]:
+    """The text of each module by its name, for a runtime that is imported from `package`."""
+    return {name: _moved(path.read_text("utf-8"), package) for name, path in modules().items()}
+
+
+def wanted() -> Wanted:
+    """The runtime as a build writes it beside adapters."""
+    folder = RUNTIME.replace(".", "/")
+    files = {f"{folder}/{name}.py": text.encode() for name, text in sources().items()}
+    return Wanted(FOLDER, "adaptergen", files, {"adaptergen": __version__, "runtime": VERSION})
+
+
+def install() -> None:
+    """Let the runtime be imported under the names that it has in TransformerLens."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.append(_Finder())
+
+
+class _Finder(MetaPathFinder):
+    """Finds modules of the runtime that TransformerLens does not have itself."""
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        package, _, name = fullname.rpartition(".")
+        found = modules().get(name) if package == RUNTIME else None
+        return spec_from_file_location(fullname, found) if found else None
+
+
+def _moved(text: str, package: str) -> str:
+    """The text with its imports of the runtime from `package`."""
+    if package == RUNTIME:
+        return text
+    for name in modules():
+        text = text.replace(f"from {RUNTIME}.{name} import", f"from {package}.{name} import")
+    return text

@@ -1,0 +1,213 @@
+"""Blocks whose layers differ: each binds what its layer has, and nothing that other layers have."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from transformer_lens.conversion_utils.conversion_steps.rearrange_tensor_conversion import (
+    RearrangeTensorConversion,
+)
+from transformer_lens.model_bridge.generalized_components.base import (
+    GeneralizedComponent,
+)
+
+#: A field of the Hugging Face config, and whether it has to be set.
+Condition = tuple[str, bool]
+
+
+@dataclass(frozen=True)
+class LayerKind:
+    """What a block binds on the layers of one kind.
+
+    Args:
+        slot: Key under which the block binds the component.
+        component: The component, of which each layer gets a copy.
+        has_submodule: Dotted path of a submodule that the Hugging Face blocks of this kind have and
+            the others do not, where no attribute of the block tells the kind.
+        conditional: Submodules or hooks of the component, by their dotted names, that depend on the
+            Hugging Face config.
+    """
+
+    slot: str
+    component: GeneralizedComponent
+    has_submodule: str = ""
+    conditional: Mapping[str, Condition] = field(default_factory=dict)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LayerKind:
+        # Each layer is a copy of one block; the kinds are the same for all.
+        return self
+
+
+class LayerKindsMixin(GeneralizedComponent):
+    """Binds the slot of its layer's kind and no other; leaves out what the config leaves out.
+
+    Args:
+        kinds: The kinds of layer by their names; none if layers are alike.
+        attribute: Attribute of the Hugging Face block with the name of its kind.
+        former: Names of kinds in older releases -> the names in ``kinds``.
+        slot_aliases: Aliases of the block -> their targets below whichever slot the kind takes.
+        conditional: Submodules or hooks of every layer that depend on the Hugging Face config.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: Any = None,
+        submodules: Mapping[str, GeneralizedComponent] | None = None,
+        kinds: Mapping[str, LayerKind] | None = None,
+        attribute: str = "",
+        former: Mapping[str, str] | None = None,
+        slot_aliases: Mapping[str, str] | None = None,
+        conditional: Mapping[str, Condition] | None = None,
+    ) -> None:
+        self_kinds, shared = dict(kinds or {}), dict(submodules or {})
+        # TransformerLens translates names of weights by the template of the blocks, so there a slot
+        # has what any kind binds.
+        slots: dict[str, GeneralizedComponent] = {}
+        for kind in self_kinds.values():
+            component = copy.deepcopy(kind.component)
+            if kind.slot in slots:
+                union = {**slots[kind.slot].submodules, **component.submodules}
+                component = GeneralizedComponent(component.name, submodules=union)
+            slots[kind.slot] = component
+        super().__init__(name, config=config, submodules={**shared, **slots})
+        self._kinds, self._shared = self_kinds, tuple(shared)
+        self._attribute, self._former = attribute, dict(former or {})
+        self._slot_aliases, self._conditional = dict(slot_aliases or {}), dict(conditional or {})
+
+    @property
+    def kinds(self) -> dict[str, LayerKind]:
+        """The kinds of layer by their names."""
+        return self._kinds
+
+    def set_original_component(self, original_component: torch.nn.Module) -> None:
+        """Bind the Hugging Face block, keeping what its layer has.
+
+        Raises:
+            ValueError: The block is of no kind, or of several.
+        """
+        super().set_original_component(original_component)
+        if self._kinds:
+            kind = self._kind_of(original_component)
+            component = copy.deepcopy(kind.component)
+            leave_out(component, kind.conditional, original_component)
+            shared = {key: self.submodules[key] for key in self._shared}
+            self.submodules = {**shared, kind.slot: component}
+            self._alias(kind.slot, component)
+        leave_out(self, self._conditional, original_component)
+
+    def _kind_of(self, hf_block: Any) -> LayerKind:
+        if not self._attribute:
+            paths = dict(hf_block.named_modules())
+            matching = [kind for kind in self._kinds.values() if kind.has_submodule in paths]
+            if len(matching) != 1:
+                known = {name: kind.has_submodule for name, kind in self._kinds.items()}
+                raise ValueError(f"{self.name}: expected a layer with exactly one of {known}")
+            return matching[0]
+        told = getattr(hf_block, self._attribute)
+        name = self._former.get(told, told)
+        if name not in self._kinds:
+            raise ValueError(f"{self.name}: layer kind {name!r} is none of {sorted(self._kinds)}")
+        return self._kinds[name]
+
+    def _alias(self, slot: str, component: GeneralizedComponent) -> None:
+        """Lead aliases of the block to the slot that this layer takes, where it has the hook."""
+        aliases = {
+            alias: target
+            for alias, target in self.hook_aliases.items()
+            if alias not in self._slot_aliases
+        }
+        for alias, hook in self._slot_aliases.items():
+            if hook in component._hook_registry:
+                aliases[alias] = f"{slot}.{hook}"
+        self.hook_aliases = aliases
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # The classes that `blocks_with_kinds` makes have no name in a module.
+        return _rebuild, (type(self).__mro__[2],), vars(self)
+
+
+@functools.cache
+def _kinds_class(block: type) -> type[LayerKindsMixin]:
+    members = {
+        "__doc__": f"{block.__name__} that binds what its layer has.",
+        "__module__": __name__,
+    }
+    return type(f"{block.__name__}WithKinds", (LayerKindsMixin, block), members)
+
+
+def blocks_with_kinds(block: type[GeneralizedComponent], **arguments: Any) -> Any:
+    """Blocks of one class whose layers differ; the arguments are those of `LayerKindsMixin`."""
+    return _kinds_class(block)(**arguments)
+
+
+def _rebuild(block: type) -> Any:
+    cls = _kinds_class(block)
+    return cls.__new__(cls)
+
+
+def leave_out(
+    component: GeneralizedComponent,
+    conditional: Mapping[str, Condition],
+    original_component: torch.nn.Module,
+) -> None:
+    """Drop submodules, and hooks, that the config of a Hugging Face module leaves out."""
+    if not conditional:
+        return
+    config = next(m.config for m in original_component.modules() if hasattr(m, "config"))
+    for path, (field_name, is_set) in conditional.items():
+        if (getattr(config, field_name) is not None) == is_set:
+            continue
+        *parents, name = path.split(".")
+        owner = functools.reduce(lambda at, key: at.submodules[key], parents, component)
+        if owner.submodules.pop(name, None) is None:
+            without_hooks(owner, name)
+
+
+def without_hooks(component: GeneralizedComponent, *names: str) -> Any:
+    """Remove hook points and aliases that the forward of Hugging Face never fires."""
+    for name in names:
+        # The registry of hooks has no public way to remove one.
+        if component._hook_registry.pop(name, None) is not None:
+            delattr(component, name)
+    component.hook_aliases = {
+        alias: target for alias, target in component.hook_aliases.items() if alias not in names
+    }
+    return component
+
+
+def over_tokens(component: GeneralizedComponent, *names: str) -> Any:
+    """Mark hooks, all unless some are named, that join batch and position in their first axis."""
+    if not names:
+        component.mark_pos_dim(0)
+    for name in names:
+        getattr(component, name).pos_dim = 0
+    return component
+
+
+def configs_of(cfg: Any, bridge: Any) -> Iterator[Any]:
+    """The config of an adapter, and the copies of it that components of layers hold."""
+    yield cfg
+    for block in bridge.blocks:
+        for part in block.modules():
+            config = getattr(part, "config", None)
+            if config is not cfg and isinstance(config, type(cfg)):
+                yield config
+
+
+def split_heads(block: Any, hook: str, heads: int) -> None:
+    """Split the last axis of a hook, by its dotted name in a block, into heads."""
+    # TransformerLens splits by `d_head`, but only once, and not what is set afterwards.
+    if "attn" in block.submodules:
+        block.attn.setup_hook_compatibility()
+    *path, name = hook.split(".")
+    owner = functools.reduce(getattr, path, block)
+    getattr(owner, name).hook_conversion = RearrangeTensorConversion(
+        "batch pos (head d_head) -> batch pos head d_head", head=heads
+    )
