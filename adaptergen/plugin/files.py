@@ -18,6 +18,7 @@ from adaptergen.render.tiny_test import literal, render_tiny_test
 from adaptergen.render.unit_test import render_unit_test
 
 _FACTORY = "transformer_lens.factories.architecture_adapter_factory"
+_TABLES = {(_FACTORY, "ArchitectureAdapterFactory"), (_FACTORY, "SUPPORTED_ARCHITECTURES")}
 _ADAPTER = ("transformer_lens.model_bridge.architecture_adapter", "ArchitectureAdapter")
 _TEST_IMPORTS = {
     *((name, "") for name in ("functools", "pytest", "torch", "transformers")),
@@ -112,14 +113,14 @@ def _init(values: dict[str, object], adapters: Sequence[_Adapter]) -> str:
     imports = {(f"{package}._activation", name) for name in own}
     imports |= {(f"{package}.{one.module}", one.adapter_class) for one in adapters}
     if values["discovered"]:
-        imports.add((_FACTORY, "SUPPORTED_ARCHITECTURES"))
+        imports |= _TABLES
     exported = sorted(own | {one.adapter_class for one in adapters})
     text = {**values, "imports": import_lines(imports), "exported": repr(exported)}
     return fill("plugin/init.py.jinja", **text)
 
 
 def _activation(values: dict[str, object], adapters: Sequence[_Adapter]) -> str:
-    imports = {(_FACTORY, "ArchitectureAdapterFactory"), _ADAPTER}
+    imports = {*_TABLES, _ADAPTER, ("typing", "Any")}
     imports |= {(f"{values['package']}.{one.module}", one.adapter_class) for one in adapters}
     return fill("plugin/activation.py.jinja", **values, imports=import_lines(imports))
 

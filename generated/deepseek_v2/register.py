@@ -1,11 +1,13 @@
 # Generated from specs/deepseek_v2.yaml by `adaptergen build specs/deepseek_v2.yaml`.
 """Uses the DeepSeek-V2 adapter in this folder with an installed, unmodified TransformerLens.
 
-    import register
+    from generated.deepseek_v2 import register
 
     register.register()
     bridge = TransformerBridge.boot_transformers("deepseek-ai/DeepSeek-V2-Lite")
     register.unregister()
+
+Adapters of other folders may be registered beside it.
 """
 
 import functools
@@ -16,35 +18,57 @@ from types import ModuleType
 from typing import Any
 
 from transformer_lens.factories.architecture_adapter_factory import (
+    SUPPORTED_ARCHITECTURES,
     ArchitectureAdapterFactory,
 )
 
 ARCHITECTURE = "DeepseekV2ForCausalLM"
 _MODULE = "transformer_lens.model_bridge.supported_architectures.deepseek_v2"
-_replaced: list[Any] = []
 
 
 def register() -> type[Any]:
     """Make TransformerLens use this adapter for its architecture, and return its class."""
     adapter: type[Any] = _load().DeepSeekV2ArchitectureAdapter
-    before = ArchitectureAdapterFactory._adapters.get(ARCHITECTURE)
-    if before is not adapter:
-        _replaced[:] = [before]
-        ArchitectureAdapterFactory.register_adapter(ARCHITECTURE, adapter)
+    enter(ARCHITECTURE, adapter)
     return adapter
 
 
 def unregister() -> None:
     """Give the architecture back to the adapter it had before, unless another has it by now."""
-    if not _replaced:
-        return
-    before, adapters = _replaced.pop(), ArchitectureAdapterFactory._adapters
-    if adapters.get(ARCHITECTURE) is not _load().DeepSeekV2ArchitectureAdapter:
-        return
-    if before is None:
-        del adapters[ARCHITECTURE]
-    else:
-        adapters[ARCHITECTURE] = before
+    leave(ARCHITECTURE)
+
+
+# Architecture to our adapter and to what it replaced, table by table; None for nothing.
+_entered: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+
+
+def _tables() -> tuple[dict[str, Any], dict[str, Any]]:
+    # Loading a model asks the first whether the architecture is supported, and the second, which
+    # starts as a copy, for its adapter.
+    return SUPPORTED_ARCHITECTURES, ArchitectureAdapterFactory._adapters
+
+
+def enter(architecture: str, adapter: type[Any]) -> None:
+    """Make TransformerLens use this adapter for an architecture; twice is as once."""
+    # Entry points are looked up once only: later they would find the place taken, and warn.
+    ArchitectureAdapterFactory.discover_entry_points()
+    for table, entered in zip(_tables(), _entered):
+        earlier = table.get(architecture)
+        if earlier is not adapter:
+            entered[architecture] = adapter, earlier
+            table[architecture] = adapter
+
+
+def leave(architecture: str) -> None:
+    """Put back what `enter` replaced, unless another has taken the place by now."""
+    for table, entered in zip(_tables(), _entered):
+        adapter, earlier = entered.pop(architecture, (None, None))
+        if adapter is None or table.get(architecture) is not adapter:
+            continue
+        if earlier is None:
+            del table[architecture]
+        else:
+            table[architecture] = earlier
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 
 import importlib
 import os
+import runpy
 import sys
 from pathlib import Path
 
@@ -21,14 +22,14 @@ def pytest_configure(config):
     runtime = Path(__file__).parent.parent / "_runtime"
     components.__path__.append(str(runtime.joinpath(*COMPONENTS.split("."))))
     package = importlib.import_module(PACKAGE)
-    factory = importlib.import_module("transformer_lens.factories.architecture_adapter_factory")
     package.__path__.insert(0, str(Path(__file__).parent.joinpath(*PACKAGE.split("."))))
     sys.modules.pop(f"{PACKAGE}.nemotron_h", None)
     module = importlib.import_module(f"{PACKAGE}.nemotron_h")
     adapter = module.NemotronHArchitectureAdapter
     setattr(package, adapter.__name__, adapter)
-    factory.SUPPORTED_ARCHITECTURES["NemotronHForCausalLM"] = adapter
-    factory.ArchitectureAdapterFactory.register_adapter("NemotronHForCausalLM", adapter)
+    # As `register()` does it, but with the module that the tests import.
+    register = runpy.run_path(str(Path(__file__).with_name("register.py")))
+    register["enter"](register["ARCHITECTURE"], adapter)
 
 
 def pytest_collection_modifyitems(items):

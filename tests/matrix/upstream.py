@@ -102,6 +102,7 @@ def outcomes(module: str, *, ours: bool) -> dict[str, str]:
         generated = PROJECT / "generated" / module
         shutil.copytree(generated / "transformer_lens", plugins / "transformer_lens")
         shutil.copy(generated / "conftest.py", plugins / "our_adapter.py")
+        shutil.copy(generated / "register.py", plugins)
         shutil.copy(Path(__file__).parent / "stand_in_tokenizer.py", plugins)
         result = python(
             *("-m", "pytest", "-q", "-o", "addopts=", "-p", "no:cacheprovider"),

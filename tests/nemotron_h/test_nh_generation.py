@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 from nemotron_h_support import (
-    ARCHITECTURE,
     TransformerBridge,
     fresh,
     greedy,
     hf_greedy,
-    installed,
     make_hf,
     prompt,
     register,
@@ -106,18 +104,6 @@ def test_boot_from_a_folder(folder: Path, expected: dict[int, Any]) -> None:
     assert torch.equal(made, whole)
 
 
-def test_unregister_gives_the_architecture_back(folder: Path) -> None:
-    register.register()
-    register.register()
-    register.unregister()
-    bridge = TransformerBridge.boot_transformers(str(folder), device="cpu")
-    assert type(bridge.adapter) is installed.NemotronHArchitectureAdapter
-
-
-def adapters() -> dict[str, Any]:
-    return register.ArchitectureAdapterFactory._adapters
-
-
 def test_register_twice_loads_once() -> None:
     """Pickle finds a class by name, and refuses to save one that is another by now."""
     first = register.register()
@@ -128,31 +114,3 @@ def test_register_twice_loads_once() -> None:
         register.unregister()
     assert register.register() is first
     register.unregister()
-    assert adapters()[ARCHITECTURE] is installed.NemotronHArchitectureAdapter
-
-
-def test_unregister_leaves_what_another_has_registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Other(installed.NemotronHArchitectureAdapter):
-        pass
-
-    monkeypatch.setitem(adapters(), ARCHITECTURE, installed.NemotronHArchitectureAdapter)
-    ours = register.register()
-    adapters()[ARCHITECTURE] = Other
-    register.unregister()
-    assert adapters()[ARCHITECTURE] is Other
-    # Nor is anything taken from it when nothing is registered.
-    register.unregister()
-    assert adapters()[ARCHITECTURE] is Other
-
-    register.register()
-    adapters()[ARCHITECTURE] = Other
-    assert register.register() is adapters()[ARCHITECTURE] is ours
-    register.unregister()
-    assert adapters()[ARCHITECTURE] is Other
-
-
-def test_unregister_an_architecture_that_had_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(adapters(), ARCHITECTURE)
-    register.register()
-    register.unregister()
-    assert ARCHITECTURE not in adapters()

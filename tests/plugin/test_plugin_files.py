@@ -79,6 +79,14 @@ def test_no_entry_point_where_transformer_lens_has_all(export: Any, project: Pat
     assert "entry points" not in readme
 
 
+def test_readme_says_which_line_is_needed(package: Path) -> None:
+    """Installed and not imported, `boot_transformers` refuses: see `test_booted_from_a_folder`."""
+    use = (package / "README.md").read_text("utf-8").partition("## Use")[2].partition("\n## ")[0]
+    code, _, text = use.partition("```python\n")[2].partition("```")
+    assert code.index("\nimport tl_three  # ") < code.index("boot_transformers(")
+    assert "One line is needed before such a model is loaded: `import tl_three`." in text
+
+
 def test_readme_has_the_hook_pages(package: Path) -> None:
     readme = (package / "README.md").read_text("utf-8")
     for spec in SPECS:

@@ -63,6 +63,16 @@ from transformer_lens.model_bridge import TransformerBridge
 ArchitectureAdapterFactory.discover_entry_points()
 print(type(TransformerBridge.boot_transformers(sys.argv[1], device="cpu").adapter).__module__)
 """
+#: The same after TransformerLens has looked for packages, and before this one was installed.
+LATE = """
+import sys
+from transformer_lens.factories.architecture_adapter_factory import ArchitectureAdapterFactory
+from transformer_lens.model_bridge import TransformerBridge
+
+ArchitectureAdapterFactory._entry_points_discovered = True
+import tl_both
+print(type(TransformerBridge.boot_transformers(sys.argv[1], device="cpu").adapter).__module__)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -146,8 +156,9 @@ def test_booted_from_a_folder(use, tmp_path: Path) -> None:
         "tl_both.helium",
         "True",
     ]
-    result = use(tmp_path, "-c", DISCOVERED, str(tmp_path / "model"))
-    assert (result.returncode, result.stdout) == (0, "tl_both.helium\n"), result.stderr[-3000:]
+    for script in (DISCOVERED, LATE):
+        result = use(tmp_path, "-c", script, str(tmp_path / "model"))
+        assert (result.returncode, result.stdout) == (0, "tl_both.helium\n"), result.stderr[-3000:]
 
 
 def test_types(packages: Path) -> None:
