@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from adaptergen.drift.edits import Edit, Value, flow
+from adaptergen.drift.edits import Edit, Value
 from adaptergen.drift.finding import Finding
 from adaptergen.drift.kinds import renamed_kinds
 from adaptergen.lock.declared import nodes_of
@@ -20,10 +20,9 @@ _RELEASE = re.compile(r"\d+\.\d+\.\d+")
 def derived_edits(
     plan: Plan, source: Source, old: Entry, new: Entry, findings: Iterable[Finding]
 ) -> list[Edit]:
-    """Modules that are elsewhere now, and kinds and arguments that are called otherwise."""
+    """Modules that are elsewhere now, and kinds that are called otherwise."""
     findings = list(findings)
     edits = [edit for finding in findings for edit in _path(plan, finding)]
-    edits += [edit for finding in findings for edit in _argument(plan, finding)]
     for before, after in renamed_kinds(old, new).items():
         if before in plan.spec.blocks.kinds:
             edits.append(_also_called(source, before, after))
@@ -62,19 +61,6 @@ def _path(plan: Plan, finding: Finding) -> Iterator[Edit]:
             yield _edit(source, place, _written(source, place), text, loc, value)
 
 
-def _argument(plan: Plan, finding: Finding) -> Iterator[Edit]:
-    if finding.code != "argument-renamed" or finding.severity == "benign":
-        return
-    path, old, new = finding.paths
-    for kind in finding.kinds:
-        node = nodes_of(plan, kind).get(path)
-        # Where others are renamed already, it is for a person to say which.
-        if node and not node.renamed_arguments:
-            renamed = frozenset({(new, old)})
-            written = node.written
-            yield _after_the_component(written.source, written.loc, "renamed_arguments", renamed)
-
-
 def _also_called(source: Source, kind: str, word: str) -> Edit:
     """Another name for a kind, in the list that has those of other releases."""
     where = ("blocks", "kinds", kind)
@@ -86,16 +72,6 @@ def _also_called(source: Source, kind: str, word: str) -> Edit:
         return _edit(source, first, "", f"formerly: [{word}], ", names, (word,))
     indent, end = _before(source, first), _end(source, source.place(where, key=True))
     return _edit(source, end, "", f"\n{indent}formerly: [{word}]", names, (word,))
-
-
-def _after_the_component(source: Source, where: Loc, key: str, value: Value) -> Edit:
-    """A key of a shape, or of a component that is written out: on a line of its own, if it can."""
-    loc, text = (*where, key), f"{key}: {flow(value)}"
-    component = source.place((*where, "component"), key=True)
-    if _text(source, source.place(where)).startswith("{"):
-        return _edit(source, component, "", f"{text}, ", loc, value)
-    indent = " " * (component.column - 1)
-    return _edit(source, _end(source, component), "", f"\n{indent}{text}", loc, value)
 
 
 def _one_more(source: Source, loc: Loc, item: str) -> Edit:

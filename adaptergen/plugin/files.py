@@ -6,6 +6,7 @@ import json
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
+from adaptergen import runtime
 from adaptergen.plan import Plan
 from adaptergen.plan.code import import_lines
 from adaptergen.plugin.names import PluginName
@@ -31,6 +32,9 @@ _TEST_IMPORTS = {
     ("transformer_lens.model_bridge.supported_architectures", "GPT2ArchitectureAdapter"),
     _ADAPTER,
 }
+
+
+_RUNTIME_TEXT = '"""What the adapters of this package share."""\n'
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,10 @@ def plugin_files(
         f"src/{package}/py.typed": "",
         "tests/test_plugin.py": _plugin_test(values, found),
     }
+    folder = f"src/{package}/_runtime"
+    shared = runtime.sources(f"{package}._runtime")
+    shared |= {"registration": runtime.registration(), "__init__": _RUNTIME_TEXT}
+    files |= {f"{folder}/{name}.py": text for name, text in shared.items()}
     for plan in plans:
         module = plan.spec.module
         files |= {
@@ -120,7 +128,8 @@ def _init(values: dict[str, object], adapters: Sequence[_Adapter]) -> str:
 
 
 def _activation(values: dict[str, object], adapters: Sequence[_Adapter]) -> str:
-    imports = {*_TABLES, _ADAPTER, ("typing", "Any")}
+    registration = f"{values['package']}._runtime.registration"
+    imports = {_ADAPTER, (registration, "enter"), (registration, "leave")}
     imports |= {(f"{values['package']}.{one.module}", one.adapter_class) for one in adapters}
     return fill("plugin/activation.py.jinja", **values, imports=import_lines(imports))
 

@@ -29,7 +29,10 @@ def plugin_wanted(folder: Path, plans: Sequence[tuple[Path, Plan]], shown: Seque
         raise Failed(problems)
     command = shlex.join(["adaptergen", "export", *shown, "--plugin", name.distribution])
     header = f"# Generated from {', '.join(shown)} by `{command}`."
-    own = [replace(plan, package=name.package, header=header) for _, plan in plans]
+    own = [
+        replace(plan, package=name.package, runtime=f"{name.package}._runtime", header=header)
+        for _, plan in plans
+    ]
     files = plugin_files(name, own, load()[0].adapters, header)
     versions = {"adaptergen": __version__, "transformer_lens": own[0].tl_version}
     return Wanted(

@@ -174,7 +174,7 @@ _NAMES = {
     ),
     "bad-tap": Code(
         "A tap does not say what it is on",
-        "A tap is on a function, on a function of torch, or on the operation that receives a weight.",
+        "A tap is on a function, a function of torch, or the operation that receives a weight.",
         "`hook_pattern: {torch: softmax}`",
     ),
     "bad-text": Code(

@@ -69,9 +69,7 @@ def _mapping(plan: Plan) -> Code:
     """The component mapping, with the blocks after what comes before them in the model."""
     first = [node for node in plan.components if not node.key.startswith(("ln_final", "unembed"))]
     last = [node for node in plan.components if node not in first]
-    before, after = (
-        components_code(nodes, "self.cfg", plan.runtime) for nodes in (first, last)
-    )
+    before, after = (components_code(nodes, "self.cfg", plan.runtime) for nodes in (first, last))
     blocks = _blocks(plan)
     # The trailing comma makes black give each component a line.
     text = f"{before.text[:-1]}, 'blocks': {blocks.text}, {after.text[1:-1]}, }}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adaptergen import runtime
 from adaptergen.plan.model import Plan
 from adaptergen.render.environment import fill
 
@@ -33,4 +34,8 @@ def render_conftest(plan: Plan) -> str:
 
 def render_register(plan: Plan) -> str:
     """Source of `register.py`."""
-    return fill("register.py.jinja", **common_values(plan))
+    command = plan.header.partition("`")[2].rstrip("`.")
+    version = runtime.version()
+    return fill(
+        "register.py.jinja", **common_values(plan), command=command, runtime_version=version
+    )

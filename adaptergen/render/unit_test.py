@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from adaptergen.plan.code import import_lines
 from adaptergen.plan.derived import derived_values, sample_values
 from adaptergen.plan.model import Plan

@@ -7,6 +7,7 @@ their imports of each other are written as they are there. This module only know
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -21,31 +22,54 @@ from adaptergen.behaviours import folders
 from adaptergen.output import Wanted
 from adaptergen.plan.code import RUNTIME
 
-#: Rises with every change that adapters notice, so that none runs on an older one.
-VERSION = 1
-
 FOLDER = "_runtime"
+
+_REGISTRATION = "registration"
+
+
+@cache
+def version() -> int:
+    """The version of the runtime, which its own module states."""
+    found = re.search(r"^VERSION = (\d+)$", _text(_REGISTRATION), re.M)
+    assert found is not None
+    return int(found[1])
+
+
+def _text(name: str) -> str:
+    return (Path(__file__).parent / f"{name}.py").read_text("utf-8")
 
 
 @cache
 def modules() -> Mapping[str, Path]:
-    """The modules of the runtime by their names, and their files."""
+    """The modules of the runtime that adapters import, by their names, and their files."""
     here = Path(__file__).parent
-    own = {path.stem: path for path in sorted(here.glob("*.py")) if path.stem != "__init__"}
+    own = {
+        path.stem: path
+        for path in sorted(here.glob("*.py"))
+        if path.stem not in ("__init__", _REGISTRATION)
+    }
     of_behaviours = {path.name: path / "runtime.py" for path in folders()}
     return own | {name: path for name, path in of_behaviours.items() if path.is_file()}
 
 
 def sources(package: str = RUNTIME) -> dict[str, str]:
     """The text of each module by its name, for a runtime that is imported from `package`."""
-    return {name: _moved(path.read_text("utf-8"), package) for name, path in modules().items()}
+    texts = {name: path.read_text("utf-8") for name, path in modules().items()}
+    return {name: _moved(text, package) for name, text in texts.items()}
+
+
+def registration() -> str:
+    """The text of the module that enters adapters in TransformerLens."""
+    return _text(_REGISTRATION)
 
 
 def wanted() -> Wanted:
     """The runtime as a build writes it beside adapters."""
     folder = RUNTIME.replace(".", "/")
-    files = {f"{folder}/{name}.py": text.encode() for name, text in sources().items()}
-    return Wanted(FOLDER, "adaptergen", files, {"adaptergen": __version__, "runtime": VERSION})
+    files = {f"{folder}/{name}.py": text for name, text in sources().items()}
+    files[f"{_REGISTRATION}.py"] = registration()
+    meta = {"adaptergen": __version__, "runtime": version()}
+    return Wanted(FOLDER, "adaptergen", {k: text.encode() for k, text in files.items()}, meta)
 
 
 def install() -> None:

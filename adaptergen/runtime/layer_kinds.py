@@ -144,7 +144,8 @@ def _kinds_class(block: type) -> type[LayerKindsMixin]:
 
 def blocks_with_kinds(block: type[GeneralizedComponent], **arguments: Any) -> Any:
     """Blocks of one class whose layers differ; the arguments are those of `LayerKindsMixin`."""
-    return _kinds_class(block)(**arguments)
+    cls: Any = block
+    return _kinds_class(cls)(**arguments)
 
 
 def _rebuild(block: type) -> Any:

@@ -133,8 +133,8 @@ class Tap(Strict):
 
     function: tuple[Identifier, ...] = Field(
         (),
-        description="functions of HF's module, methods, or submodules that are called: releases may "
-        "have different ones",
+        description="functions of HF's module, methods, or submodules that are called; releases "
+        "may have different ones",
     )
     torch: Literal["softmax"] | None = Field(None, description="a function of torch")
     weight: HookName | None = Field(

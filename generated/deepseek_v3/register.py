@@ -10,74 +10,39 @@
 Adapters of other folders may be registered beside it.
 """
 
-import functools
 import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from transformer_lens.factories.architecture_adapter_factory import (
-    SUPPORTED_ARCHITECTURES,
-    ArchitectureAdapterFactory,
-)
-
 ARCHITECTURE = "DeepseekV3ForCausalLM"
+BUILD = "adaptergen build specs/deepseek_v3.yaml"
 _MODULE = "transformer_lens.model_bridge.supported_architectures.deepseek_v3"
 
 
 def register() -> type[Any]:
     """Make TransformerLens use this adapter for its architecture, and return its class."""
-    adapter: type[Any] = _load().DeepSeekV3ArchitectureAdapter
-    enter(ARCHITECTURE, adapter)
+    path = Path(__file__).parent.joinpath(*_MODULE.split(".")).with_suffix(".py")
+    adapter: type[Any] = shared().load(path, "generated_deepseek_v3").DeepSeekV3ArchitectureAdapter
+    shared().enter(ARCHITECTURE, adapter)
     return adapter
 
 
 def unregister() -> None:
     """Give the architecture back to the adapter it had before, unless another has it by now."""
-    leave(ARCHITECTURE)
+    shared().leave(ARCHITECTURE)
 
 
-# Architecture to our adapter and to what it replaced, table by table; None for nothing.
-_entered: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
-
-
-def _tables() -> tuple[dict[str, Any], dict[str, Any]]:
-    # Loading a model asks the first whether the architecture is supported, and the second, which
-    # starts as a copy, for its adapter.
-    return SUPPORTED_ARCHITECTURES, ArchitectureAdapterFactory._adapters
-
-
-def enter(architecture: str, adapter: type[Any]) -> None:
-    """Make TransformerLens use this adapter for an architecture; twice is as once."""
-    # Entry points are looked up once only: later they would find the place taken, and warn.
-    ArchitectureAdapterFactory.discover_entry_points()
-    for table, entered in zip(_tables(), _entered):
-        earlier = table.get(architecture)
-        if earlier is not adapter:
-            entered[architecture] = adapter, earlier
-            table[architecture] = adapter
-
-
-def leave(architecture: str) -> None:
-    """Put back what `enter` replaced, unless another has taken the place by now."""
-    for table, entered in zip(_tables(), _entered):
-        adapter, earlier = entered.pop(architecture, (None, None))
-        if adapter is None or table.get(architecture) is not adapter:
-            continue
-        if earlier is None:
-            del table[architecture]
-        else:
-            table[architecture] = earlier
-
-
-@functools.cache
-def _load() -> ModuleType:
-    path = Path(__file__).parent.joinpath(*_MODULE.split(".")).with_suffix(".py")
-    spec = importlib.util.spec_from_file_location("generated_deepseek_v3", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Pickle finds classes by the name of their module.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def shared() -> Any:
+    """What adapters share, from the folder beside this one, ready to be imported."""
+    name = "adaptergen_runtime"
+    if name not in sys.modules:
+        path = Path(__file__).parent.parent / "_runtime" / "registration.py"
+        if not path.is_file():
+            raise ImportError(f"there is no {path}: run `{BUILD}`")
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    sys.modules[name].install(1, BUILD)
+    return sys.modules[name]

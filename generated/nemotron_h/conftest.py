@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 PACKAGE = "transformer_lens.model_bridge.supported_architectures"
-COMPONENTS = "transformer_lens.model_bridge.generalized_components"
 
 
 def pytest_configure(config):
@@ -18,9 +17,8 @@ def pytest_configure(config):
     # Two of the test files have the same name.
     config.option.importmode = "importlib"
     # Imported here, not above: what instruments transformer_lens has to be set up before.
-    components = importlib.import_module(COMPONENTS)
-    runtime = Path(__file__).parent.parent / "_runtime"
-    components.__path__.append(str(runtime.joinpath(*COMPONENTS.split("."))))
+    register = runpy.run_path(str(Path(__file__).with_name("register.py")))
+    shared = register["shared"]()
     package = importlib.import_module(PACKAGE)
     package.__path__.insert(0, str(Path(__file__).parent.joinpath(*PACKAGE.split("."))))
     sys.modules.pop(f"{PACKAGE}.nemotron_h", None)
@@ -28,8 +26,7 @@ def pytest_configure(config):
     adapter = module.NemotronHArchitectureAdapter
     setattr(package, adapter.__name__, adapter)
     # As `register()` does it, but with the module that the tests import.
-    register = runpy.run_path(str(Path(__file__).with_name("register.py")))
-    register["enter"](register["ARCHITECTURE"], adapter)
+    shared.enter(register["ARCHITECTURE"], adapter)
 
 
 def pytest_collection_modifyitems(items):

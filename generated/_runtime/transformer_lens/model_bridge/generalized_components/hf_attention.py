@@ -13,9 +13,6 @@ from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge.generalized_components.attention import (
     AttentionBridge,
 )
-from transformer_lens.model_bridge.generalized_components.base import (
-    GeneralizedComponent,
-)
 from transformer_lens.model_bridge.generalized_components.layer_kinds import (
     without_hooks,
 )
@@ -110,7 +107,8 @@ class HFAttentionMixin(TapsMixin):
     def _output_by_head(self, z: torch.Tensor) -> torch.Tensor:
         """The output projection of ``[batch, pos, heads * width]``, summed from those of heads."""
         z = self.o.hook_in(z)
-        heads = self.config.n_heads
+        config: Any = self.config
+        heads = config.n_heads
         by_head = z.view(*z.shape[:2], heads, -1)
         # A protected method of AttentionBridge, which fires hook_result.
         return self.o.hook_out(self._compute_per_head_result(by_head, heads, by_head.shape[-1]))
@@ -119,7 +117,8 @@ class HFAttentionMixin(TapsMixin):
         self, key: str, heads: int, forked: dict[str, torch.Tensor], hidden: torch.Tensor
     ) -> torch.Tensor:
         """Queries, keys or values of ``[batch, pos, d_model]``, each head from its own input."""
-        config, source = self.config, self._captured_pre_ln_residual
+        config: Any = self.config
+        source = self._captured_pre_ln_residual
         source = hidden if source is None else source
         # Protected methods of AttentionBridge, which fork, hook, and project by head.
         if config.use_split_qkv_input:
@@ -131,14 +130,14 @@ class HFAttentionMixin(TapsMixin):
                     source, self.hook_attn_in, config.n_heads
                 )
             states = forked["all"][..., :heads, :]
-        projection: GeneralizedComponent = getattr(self, key)
+        projection: Any = getattr(self, key)
         width = projection.original_component.weight.shape[0] // heads
         return self._project_per_head_qkv(projection, states, heads, width).flatten(2)
 
-    def _prepare_call(self, call: TappedCall, names: dict[str, Any]) -> dict[str, Any]:
+    def _further_functions(self, call: TappedCall, names: dict[str, Any]) -> dict[str, Any]:
         """Have attention computed step by step where a tap that is used needs the steps."""
         needed = any(tap.torch or EAGER in tap.names for _, tap, _ in call.used)
-        config = getattr(call.module, "config", None)
+        config: Any = getattr(call.module, "config", None)
         implementation = getattr(config, "_attn_implementation", None)
         if not needed or implementation in (None, "eager"):
             return {}
@@ -184,7 +183,13 @@ class HFLatentAttentionBridge(HFAttentionMixin, MLAAttentionBridge):
 
 
 def _with_added_mask(
-    eager: Callable[..., Any], module: Any, query: Any, key: Any, value: Any, mask: Any, **kwargs: Any
+    eager: Callable[..., Any],
+    module: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    mask: Any,
+    **kwargs: Any,
 ) -> Any:
     """Call attention with the mask that it adds, made from the one that sdpa takes.
 

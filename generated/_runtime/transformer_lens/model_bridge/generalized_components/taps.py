@@ -17,7 +17,7 @@ import functools
 import inspect
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -39,8 +39,27 @@ _TORCH_FUNCTIONS = {
 
 #: Functions of torch that return the same weight in another form.
 _VIEWS = frozenset(
-    "__get__ __getitem__ contiguous detach expand flatten float half bfloat16 permute reshape "
-    "squeeze t to transpose type type_as unsqueeze view".split()
+    [
+        "__get__",
+        "__getitem__",
+        "contiguous",
+        "detach",
+        "expand",
+        "flatten",
+        "float",
+        "half",
+        "bfloat16",
+        "permute",
+        "reshape",
+        "squeeze",
+        "t",
+        "to",
+        "transpose",
+        "type",
+        "type_as",
+        "unsqueeze",
+        "view",
+    ]
 )
 
 
@@ -49,8 +68,8 @@ class Tap:
     """An argument or the result of a function that the forward of a wrapped module calls.
 
     One of three says which function: ``function``, the names of functions of Hugging Face's module,
-    of methods, or of submodules that are called; ``torch``, the name of a function of torch; or ``weight``, the
-    dotted path of a parameter, for the operation that receives it.
+    of methods, or of submodules that are called; ``torch``, the name of a function of torch; or
+    ``weight``, the dotted path of a parameter, for the operation that receives it.
 
     Args:
         function: Names; the first that a release has is the one that it calls.
@@ -116,13 +135,15 @@ class TapsMixin(GeneralizedComponent):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the wrapped module between its hooks, and with those of its taps if any is used."""
+        run = self._forward_with_taps if self._needs_taps() else self._plain_forward
+        offloaded = [part for part in self._read_modules() if hasattr(part, "_hf_hook")]
+        if not offloaded:
+            return run(*args, **kwargs)
         with ExitStack() as stack:
-            for child in self._children_without_calls():
+            for part in offloaded:
                 # Hugging Face reads the weight, and no call of the module loads it.
-                stack.enter_context(align_module_device(child.original_component))
-            if self._needs_taps():
-                return self._forward_with_taps(*args, **kwargs)
-            return self._plain_forward(*args, **kwargs)
+                stack.enter_context(align_module_device(part))
+            return run(*args, **kwargs)
 
     def _plain_forward(self, *args: Any, **kwargs: Any) -> Any:
         return super().forward(*args, **kwargs)
@@ -145,6 +166,10 @@ class TapsMixin(GeneralizedComponent):
         """What takes the place of submodules in a tapped call, by their names at Hugging Face."""
         return {}
 
+    def _further_functions(self, call: TappedCall, names: dict[str, Any]) -> dict[str, Any]:
+        """Functions that take the place of those of Hugging Face, beside those with hooks."""
+        return {}
+
     def _tapped(self) -> list[tuple[str, Tap, HookPoint]]:
         """The taps that this layer has, with their hooks."""
         # Submodules are bound after the component, so not before the first call.
@@ -158,17 +183,18 @@ class TapsMixin(GeneralizedComponent):
             self._tapped_hooks = found
         return found
 
-    def _children_without_calls(self) -> tuple[GeneralizedComponent, ...]:
-        found: tuple[GeneralizedComponent, ...] | None = vars(self).get("_uncalled_children")
+    def _read_modules(self) -> tuple[torch.nn.Module, ...]:
+        """Submodules of Hugging Face whose weights are read where they are not called."""
+        found: tuple[torch.nn.Module, ...] | None = vars(self).get("_modules_read")
         if found is None:
-            keys = dict.fromkeys(name.partition(".")[0] for name in self.taps if "." in name)
-            children = (self._modules.get(key) for key in keys)
-            found = tuple(
-                child
-                for child in children
-                if isinstance(child, GeneralizedComponent) and child.original_component is not None
-            )
-            self._uncalled_children = found
+            children = {
+                name.partition(".")[0]: tap
+                for name, tap in self.taps.items()
+                if "." in name and tap.names != (name.partition(".")[0],)
+            }
+            bridges = (self._modules.get(key) for key in children)
+            originals = (bridge._modules["_original_component"] for bridge in bridges if bridge)
+            found = self._modules_read = tuple(part for part in originals if part is not None)
         return found
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -209,7 +235,8 @@ def tapped(
     Returns:
         A subclass of ``bridge`` with the same constructor.
     """
-    return _tapped_class(bridge, tuple(taps.items()), fused_in_training)
+    cls: Any = bridge
+    return _tapped_class(cls, tuple(taps.items()), fused_in_training)
 
 
 def _rebuild(bridge: type, taps: tuple[tuple[str, Tap], ...], fused_in_training: bool) -> Any:
@@ -237,14 +264,17 @@ class TappedCall:
         self.seq_len = next(tensors).shape[1]
         self.used = [entry for entry in component._tapped() if is_hooked(entry[2])]
         self.counts: dict[str, int] = {}
-        forward = getattr(type(self.original), "forward")
-        self.namespace: Mapping[str, Any] = _innermost(forward).__globals__
+        self.cls: Any = type(self.original)
+        self.namespace: Mapping[str, Any] = _innermost(self.cls.forward).__globals__
         self._mute()
         self._bind()
 
     def _mute(self) -> None:
         """Let the taps alone fire their hooks, also those that the component would fire itself."""
-        bridge_modules: dict[str, Any] = {**self.bridge._modules, "_original_component": self.module}
+        bridge_modules: dict[str, Any] = {
+            **self.bridge._modules,
+            "_original_component": self.module,
+        }
         children: dict[str, Any] = {}
         for name, _, _ in self.used:
             key, _, hook = name.rpartition(".")
@@ -271,27 +301,22 @@ class TappedCall:
                 child = own[name] = shallow_copy(self.module._modules[name])
                 # Not by `setattr`, which a bridge passes on to what it wraps.
                 vars(child)["forward"] = functools.partial(self._call, name, child.forward)
-            elif name in _own_methods(type(self.original)):
+            elif name in _own_methods(self.cls):
                 methods.append(name)
             elif self.namespace.get(name) is not None:
                 names[name] = functools.partial(self._call, name, None)
-        names |= self.component_names(names)
+        names |= self.component._further_functions(self, names)
         own |= _rebound_methods(self.original, self.module, names)
         for name in methods:
-            method = own.get(name) or types.MethodType(getattr(type(self.original), name), self.module)
+            method = own.get(name) or types.MethodType(getattr(self.cls, name), self.module)
             own[name] = functools.partial(self._call, name, method)
         if "_old_forward" in vars(self.original):
             # Accelerate keeps the forward that it wraps in an attribute.
             own["_old_forward"] = own.get(
-                "forward", types.MethodType(type(self.original).forward, self.module)
+                "forward", types.MethodType(self.cls.forward, self.module)
             )
             own["forward"] = functools.partial(self.original.forward.func, self.module)
         vars(self.module).update(own)
-
-    def component_names(self, names: dict[str, Any]) -> dict[str, Any]:
-        """Further functions that the component puts in the place of those of Hugging Face."""
-        prepare = getattr(self.component, "_prepare_call", None)
-        return prepare(self, names) if prepare else {}
 
     def mode(self) -> Any:
         """What sees functions of torch in this thread, if a tap needs it."""
@@ -449,7 +474,8 @@ class _Mode(TorchFunctionMode):
 
 def shallow_copy(module: Any) -> Any:
     """A copy of a module that shares parameters, buffers, submodules and hooks."""
-    copied = type(module).__new__(type(module))
+    cls: Any = type(module)
+    copied = cls.__new__(cls)
     vars(copied).update(vars(module))
     return copied
 
@@ -475,15 +501,14 @@ def _running_module() -> Any:
     return None
 
 
-def _rebound_methods(
-    original: Any, module: Any, names: Mapping[str, Any]
-) -> Iterator[tuple[str, Any]] | dict[str, Any]:
+def _rebound_methods(original: Any, module: Any, names: Mapping[str, Any]) -> dict[str, Any]:
     """Methods of the wrapped module that use some of these functions, bound to its copy."""
     if not names:
         return {}
     bound: dict[str, Any] = {}
-    for name in _own_methods(type(original)):
-        method = inspect.getattr_static(type(original), name)
+    cls: Any = type(original)
+    for name in _own_methods(cls):
+        method = inspect.getattr_static(cls, name)
         if not names.keys().isdisjoint(_innermost(method).__code__.co_names):
             bound[name] = types.MethodType(_rebind(method, names), module)
     return bound
