@@ -264,7 +264,7 @@ class TappedCall:
         self.seq_len = next(tensors).shape[1]
         self.used = [entry for entry in component._tapped() if is_hooked(entry[2])]
         self.counts: dict[str, int] = {}
-        self.cls: Any = type(self.original)
+        self.cls = _class_of(self.original)
         self.namespace: Mapping[str, Any] = _innermost(self.cls.forward).__globals__
         self._mute()
         self._bind()
@@ -474,10 +474,14 @@ class _Mode(TorchFunctionMode):
 
 def shallow_copy(module: Any) -> Any:
     """A copy of a module that shares parameters, buffers, submodules and hooks."""
-    cls: Any = type(module)
+    cls = _class_of(module)
     copied = cls.__new__(cls)
     vars(copied).update(vars(module))
     return copied
+
+
+def _class_of(module: Any) -> Any:
+    return type(module)
 
 
 def _below(component: torch.nn.Module, path: str) -> Any:
@@ -506,7 +510,7 @@ def _rebound_methods(original: Any, module: Any, names: Mapping[str, Any]) -> di
     if not names:
         return {}
     bound: dict[str, Any] = {}
-    cls: Any = type(original)
+    cls = _class_of(original)
     for name in _own_methods(cls):
         method = inspect.getattr_static(cls, name)
         if not names.keys().isdisjoint(_innermost(method).__code__.co_names):
