@@ -6,7 +6,7 @@ from pathlib import Path
 
 import isort
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("docutils", reason="docutils reads the docstrings")
@@ -45,6 +45,9 @@ TEXTS = st.lists(WORDS | st.just("w" * 94), min_size=1, max_size=40).map(" ".joi
 
 @settings(deadline=None)
 @given(TEXTS)
+@example("- item")
+@example("Keyword Args:")
+@example("w" * 99 + " >>> 1/0")
 def test_a_text_is_a_paragraph_with_all_its_words(text: str) -> None:
     assert of_docstring(docstring(text)) == ["document", "paragraph"]
     assert of_markdown(markdown(text)) == ["paragraph_open", "inline", "paragraph_close"]
