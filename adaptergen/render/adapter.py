@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from adaptergen.plan.code import (
     CONVOLUTION_CLASS,
     ROUTER_CLASS,
@@ -16,6 +14,7 @@ from adaptergen.plan.code import (
 )
 from adaptergen.plan.model import Plan
 from adaptergen.plan.node import Condition
+from adaptergen.prose import docstring
 from adaptergen.render.environment import fill
 
 _BRIDGE = "transformer_lens.model_bridge"
@@ -189,7 +188,7 @@ def _docstring(plan: Plan) -> str:
     spec = plan.spec
     paragraphs = [
         f"{spec.title} architecture adapter.",
-        _wrap(f"Supports {spec.architecture}. {spec.description}"),
+        docstring(f"Supports {spec.architecture}. {spec.description}"),
     ]
     if plan.kinds:
         paragraphs.append(
@@ -198,9 +197,5 @@ def _docstring(plan: Plan) -> str:
                 for kind in plan.kinds
             )
         )
-    paragraphs += [_wrap(" ".join(spec.notes))] if spec.notes else []
+    paragraphs += [docstring(" ".join(spec.notes))] if spec.notes else []
     return "\n\n".join(paragraphs)
-
-
-def _wrap(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, 99, break_long_words=False, break_on_hyphens=False))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from adaptergen.plan.code import class_name
 from adaptergen.plan.model import KindPlan, Plan
+from adaptergen.prose import comment
 from adaptergen.render.environment import fill
 
 
@@ -21,6 +20,7 @@ def common_values(plan: Plan) -> dict[str, object]:
         "adapter_module": f"{plan.package}.{spec.module}",
         "checkpoint": spec.checkpoints[0],
         "env": spec.module.upper(),
+        "reason": comment(f"{spec.parity.reason}.") if spec.parity else [],
     }
 
 
@@ -36,7 +36,6 @@ def render_checkpoint_test(plan: Plan) -> str:
     scaled = {dtype: parity.scaled(dtype) for dtype in types} if parity and parity.within else {}
     coarser = dict.fromkeys(types[1:], parity.coarser_within) if parity else {}
     values = {
-        "reason": textwrap.wrap(f"{parity.reason}.", 98, break_on_hyphens=False) if parity else [],
         "scaled": list(scaled.items()),
         "coarser": [pair for pair in coarser.items() if pair[1]],
     }

@@ -51,7 +51,8 @@ BRANCHES = {
 }
 if transformers.__version__ not in SpecifierSet(">=5.13"):
     del BRANCHES["grouped_experts"]  # HF itself cannot run it there.
-# MLAAttentionBridge recomputes attention so that scores and pattern can be edited; it rotates contiguous keys, HF strided ones, whose complex products round differently.
+# MLAAttentionBridge recomputes attention so that scores and pattern can be edited; it rotates
+# contiguous keys, HF strided ones, whose complex products round differently.
 TOLERANCE, DECODE_TOLERANCE = 1e-06, 1e-05
 KINDS = ["dense", "moe", "moe"]
 BATCH, SEQ = 2, 9

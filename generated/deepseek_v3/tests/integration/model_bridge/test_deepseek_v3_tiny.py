@@ -48,7 +48,8 @@ BRANCHES = {
     "direct_queries": CONFIG | {"q_lora_rank": None},
     "half_rotation": CONFIG | {"rope_interleave": False},
 }
-# MLAAttentionBridge recomputes attention so that scores and pattern can be edited; it caches keys and values, HF what they are made of.
+# MLAAttentionBridge recomputes attention so that scores and pattern can be edited; it caches keys
+# and values, HF what they are made of.
 TOLERANCE, DECODE_TOLERANCE = 0.0, 1e-05
 KINDS = ["dense", "moe", "moe"]
 BATCH, SEQ = 2, 9
