@@ -35,11 +35,12 @@ def load_checked(model_class: Any, checkpoint: str, **options: Any) -> tuple[Any
         )
     except RuntimeError as error:
         # Of failed conversions there is no report but the one in the frames that raised.
-        frames = [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__)]
-        reports = [vars(names["loading_info"]) for names in frames if "loading_info" in names]
-        if not any(report.get("conversion_errors") for report in reports):
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        reports = [frame.f_locals.get("loading_info") for frame in frames]
+        reports = [report for report in reports if getattr(report, "conversion_errors", None)]
+        if not reports:
             raise
-        model, report = None, reports[-1]
+        model, report = None, vars(reports[0])
     new = "newly initialised"
     faults = dict.fromkeys(report["missing_keys"], f"missing in the checkpoint, {new}")
     for name in report["unexpected_keys"]:
