@@ -214,7 +214,7 @@ def test_what_transformers_forgives_is_none(
     case = FORGIVEN[name]
     result, found = verified(run, saved(case), case)
     assert result.code == 0, result.out + result.err
-    assert found["specs"][0]["models"][0]["measured"]["loaded weights"] > 10
+    assert found["specs"][0]["models"][0]["measured"]["weights"] > 10
 
 
 @pytest.mark.parametrize("name", ["no_decay", "experts_that_differ"])

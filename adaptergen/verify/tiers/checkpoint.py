@@ -117,7 +117,7 @@ def _load(target: Target, placement: Placement, folder: str | None, sheet: Sheet
     sheet.findings += [_fault(target, name, fault) for name, fault in faults.items()]
     if model is None:
         return None
-    sheet.count("loaded weights", len(model.state_dict()))
+    sheet.count("weights", len(model.state_dict()))
     return model if placement.device_map else model.to(_device(placement.device))
 
 
