@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from inspect import getsource
+
+from adaptergen.loading import load_checked
 from adaptergen.plan.code import class_name
 from adaptergen.plan.model import KindPlan, Plan
 from adaptergen.prose import comment
@@ -36,6 +39,7 @@ def render_checkpoint_test(plan: Plan) -> str:
     scaled = {dtype: parity.scaled(dtype) for dtype in types} if parity and parity.within else {}
     coarser = dict.fromkeys(types[1:], parity.coarser_within) if parity else {}
     values = {
+        "load_checked": getsource(load_checked),
         "scaled": list(scaled.items()),
         "coarser": [pair for pair in coarser.items() if pair[1]],
     }
