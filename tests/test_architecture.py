@@ -13,7 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: From the bottom to the top: a part imports from rows above its own in this list, and from itself.
 ROWS = (
-    {"github", "problems", "resources"},
+    {"github", "loading", "problems", "prose", "resources"},
     {"facts", "record", "source", "catalogue", "output", "edit"},
     {"spec"},
     {"schemas", "plan"},

@@ -17,9 +17,10 @@ tiers:
   tiny        the tiny models of the spec, with random weights, in seconds (default)
   width       the widths of real checkpoints, one layer of each kind, in bfloat16
   full        whole configurations of real checkpoints, without weights: what they consist of
-  checkpoint  real weights: logits and greedy tokens
+  checkpoint  real weights: that each loads, logits and greedy tokens
 
-Only the checkpoint tier may need a GPU or the network, and only for the checkpoint you name.
+Only the checkpoint tier may need a GPU or the network, and only for the checkpoint you name. Code
+that it brings is run with --trust-remote-code only.
 
 Needs torch, transformers and transformer-lens: pip install 'adaptergen[verify]'
 """
@@ -69,6 +70,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     real.add_argument(
         "--offload-folder", type=Path, metavar="DIR",
         help="where to put what fits no device (default: a temporary folder)",
+    )  # fmt: skip
+    real.add_argument(
+        "--trust-remote-code", action="store_true",
+        help="run code that the checkpoint brings, such as its tokenizer's",
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from adaptergen.export.command import Done
 from adaptergen.export.upstream import REGISTRY_TEST, REGISTRY_TEST_CLASS
 from adaptergen.problems import listing
+from adaptergen.prose import markdown
 
 _PYTEST = "--jaxtyping-packages=transformer_lens,beartype.beartype"
 #: What upstream's options need beside pytest.
@@ -157,5 +158,5 @@ def verified(spec: Path) -> dict[str, object] | str:
         told = ran.stderr.strip().splitlines() or ["no message"]
         # How many problems there are, and hints, come after the first of them.
         first = (line for line in told if "error[" in line or line.startswith("adaptergen failed"))
-        return f"`adaptergen verify` failed: {next(first, told[-1]).strip()}"
+        return f"`adaptergen verify` failed: {markdown(next(first, told[-1]))}"
     return found if isinstance(found, dict) else "`adaptergen verify` gave no record"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from adaptergen.export.checks import Check
@@ -11,6 +12,7 @@ from adaptergen.export.command import Done
 from adaptergen.export.make import Adapter
 from adaptergen.export.upstream import TEMPLATE_FILE
 from adaptergen.plan.table import layer_tables
+from adaptergen.prose import markdown
 from adaptergen.render import hook_table
 
 _DEFAULT = "# Description\n\n## Type of change\n\n# Checklist:\n"
@@ -54,6 +56,8 @@ def _description(
     for adapter, record in zip(done.export.adapters, records, strict=True):
         yield from _adapter(adapter, record)
     yield "### Run on this branch"
+    # What tools say is not written for a page.
+    checks = [replace(check, told=markdown(check.told)) for check in checks]
     ran = [check for check in checks if check.passed is not None]
     yield "\n".join(f"- {check.line}" for check in ran) or "Nothing."
     left = [f"- {check.name}: {check.told}" for check in checks if check.passed is None]
@@ -70,9 +74,9 @@ def _description(
 def _adapter(adapter: Adapter, record: Record | str) -> Iterator[str]:
     plan, spec = adapter.plan, adapter.plan.spec
     verb = "Replaces the adapter of" if adapter.replaced else "Adds an adapter for"
-    yield f"{verb} `{spec.architecture}` ({spec.title}). {spec.description}"
+    yield f"{verb} `{spec.architecture}` ({spec.title}). {markdown(spec.description)}"
     if spec.notes:
-        yield "\n".join(f"- {note}" for note in spec.notes)
+        yield "\n".join(f"- {markdown(note)}" for note in spec.notes)
     yield (
         "The adapter and its tests are generated from a declarative spec; "
         f"checkpoints of the family: {', '.join(f'`{name}`' for name in spec.checkpoints)}."

@@ -18,6 +18,7 @@ from adaptergen.export.users import users_of
 from adaptergen.plan import Plan
 from adaptergen.plan.model import HookRow
 from adaptergen.problems import every
+from adaptergen.prose import markdown
 
 _NOTHING = "nothing"
 
@@ -153,7 +154,7 @@ def _layers(plan: Plan) -> Iterator[_Layer]:
     if not plan.kinds:
         yield _Layer("layer", "layers", frozenset(_names(plan.layer_hooks)))
     for kind in plan.kinds:
-        told = {name: f"nothing: {reason}" for name, reason in kind.absent}
+        told = {name: f"nothing: {markdown(reason)}" for name, reason in kind.absent}
         for old, new in kind.gone:
             told[old] = f"`{new}`" if new else "nothing: no module of this kind does that"
         offered = frozenset(_names(kind.hooks))
@@ -186,4 +187,4 @@ def _settings(
             same = f"its default, {default}" if default is not None else "what Hugging Face says"
             yield Gone("config attribute", f"{name} = {value}", same if known else _NOTHING)
         elif new[name] != value:
-            yield Gone("config attribute", f"{name} = {value}", f"{name} = {new[name]}")
+            yield Gone("config attribute", f"{name} = {value}", f"{name} = {markdown(new[name])}")

@@ -180,12 +180,15 @@ _NAMES = {
     "bad-text": Code(
         "This text cannot stand in docstrings, comments and Markdown",
         'Refused: `"`, the backtick, `\\`, `<`, braces, tabs and line ends, and spaces at the '
-        "ends. Apostrophes are fine.",
+        "ends. Apostrophes are fine. So is what means something at the start of a line or in "
+        "Markdown: it is shown as code. What a formatter, checker or editor obeys wherever it "
+        "stands, such as `isort:skip_file` and `noqa`, cannot be written. A title consists of "
+        "words and numbers.",
         "`text: the router's bias`, on one line.",
     ),
     "text-too-long": Code(
         "A text is too long",
-        "A text has at most 400 characters.",
+        "A text has at most 400 characters, and a title 80.",
         "Say it in a sentence, and leave the rest to a comment.",
     ),
 }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from adaptergen.plan.code import (
     Code,
     arithmetic_code,
@@ -14,6 +12,7 @@ from adaptergen.plan.code import (
 )
 from adaptergen.plan.model import KindPlan, Plan
 from adaptergen.plan.node import Condition
+from adaptergen.prose import docstring
 from adaptergen.render.environment import fill
 
 #: What the template imports.
@@ -123,7 +122,7 @@ def _docstring(plan: Plan) -> str:
     spec = plan.spec
     paragraphs = [
         f"{spec.title} architecture adapter.",
-        _wrap(f"Supports {spec.architecture}. {spec.description}"),
+        docstring(f"Supports {spec.architecture}. {spec.description}"),
     ]
     if plan.kinds:
         paragraphs.append(
@@ -132,9 +131,5 @@ def _docstring(plan: Plan) -> str:
                 for kind in plan.kinds
             )
         )
-    paragraphs += [_wrap(" ".join(spec.notes))] if spec.notes else []
+    paragraphs += [docstring(" ".join(spec.notes))] if spec.notes else []
     return "\n\n".join(paragraphs)
-
-
-def _wrap(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, 99, break_long_words=False, break_on_hyphens=False))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from inspect import getsource
+
 from adaptergen import runtime
+from adaptergen.loading import load_checked
 from adaptergen.plan.model import Plan
 from adaptergen.render.environment import fill
 
@@ -24,7 +27,8 @@ def common_values(plan: Plan) -> dict[str, object]:
 
 def render_checkpoint_test(plan: Plan) -> str:
     """Source of the test on a real checkpoint."""
-    return fill("checkpoint_test.py.jinja", **common_values(plan))
+    load = getsource(load_checked)
+    return fill("checkpoint_test.py.jinja", **common_values(plan), load_checked=load)
 
 
 def render_conftest(plan: Plan) -> str:

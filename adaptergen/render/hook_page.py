@@ -10,6 +10,7 @@ from packaging.version import Version
 from adaptergen.plan.hooks import absent_hooks
 from adaptergen.plan.model import HookRow, Plan
 from adaptergen.plan.table import layer_tables, shared_hooks
+from adaptergen.prose import markdown
 from adaptergen.render.environment import fill
 
 _HEAD = "| Hook | Shape | Tensor | Contract | Other names |\n| --- | --- | --- | --- | --- |"
@@ -31,7 +32,7 @@ def render_hook_page(plan: Plan) -> str:
             "heading": f"Layers of kind `{kind.name}`",
             "about": f"{kind.node.title[0].upper()}{kind.node.title[1:]}, bound as `{kind.slot}`.",
             "rows": _rows(plan, [row for row in kind.hooks if row not in shared]),
-            "absent": kind.absent,
+            "absent": _reasons(kind.absent),
         }
         for kind in plan.kinds
     ] or [
@@ -39,7 +40,7 @@ def render_hook_page(plan: Plan) -> str:
             "heading": "Every layer",
             "about": f"{plan.block.title[0].upper()}{plan.block.title[1:]}.",
             "rows": _rows(plan, [row for _, table in layer_tables(plan) for row in table]),
-            "absent": absent_hooks(plan.shared),
+            "absent": _reasons(absent_hooks(plan.shared)),
         }
     ]
     return fill(
@@ -47,7 +48,7 @@ def render_hook_page(plan: Plan) -> str:
         header=plan.header.removeprefix("# "),
         architecture=spec.architecture,
         tl_version=plan.tl_version,
-        intro=" ".join((spec.description, *spec.notes)),
+        intro=markdown(" ".join((spec.description, *spec.notes))),
         hf_names=", ".join(f"`{name}`" for name in _hf_names(plan)),
         patterns=plan.has_patterns,
         listed_in=spec.blocks.kind.listed_in if spec.blocks.kind else None,
@@ -73,7 +74,7 @@ def _rows(plan: Plan, rows: Iterable[HookRow]) -> list[str]:
 def _row(row: HookRow, newest: str) -> str:
     shape = ", ".join(map(str, row.axes))
     names = ", ".join(f"`{alias}`" for alias in row.aliases)
-    cells = (f"`{row.name}`", f"`[{shape}]`", row.tensor, _promise(row, newest), names)
+    cells = (f"`{row.name}`", f"`[{shape}]`", markdown(row.tensor), _promise(row, newest), names)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
@@ -87,7 +88,7 @@ def _promise(row: HookRow, newest: str) -> str:
         releases = contract.transformers
         if releases:
             promise += f" with transformers {releases}"
-        promise += f": {contract.reason}"
+        promise += f": {markdown(contract.reason)}"
         if releases and row.state != "silent_in_decode":
             now = SpecifierSet(releases).contains(newest, prereleases=True)
             promise = f"{promise}; live otherwise" if now else f"live; {promise}"
@@ -100,6 +101,10 @@ def _how(component: str, switch: str) -> str:
     if switch.startswith("set_"):
         return f"`bridge.{switch}(True)`"
     return f"`{component}.{switch} = True`, run with `use_cache=False`"
+
+
+def _reasons(absent: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, markdown(reason)) for name, reason in absent]
 
 
 def _hf_names(plan: Plan) -> list[str]:

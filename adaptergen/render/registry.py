@@ -6,6 +6,7 @@ import json
 
 from adaptergen.catalogue import Catalogue
 from adaptergen.plan.model import Plan
+from adaptergen.prose import markdown
 
 #: Scores of a model that was not verified yet, as upstream keeps them.
 _UNVERIFIED: dict[str, object] = {
@@ -23,7 +24,8 @@ def render_registry(plan: Plan, catalogue: Catalogue) -> str:
     """The edits that register the adapter, by file and container."""
     spec = plan.spec
     module = f"transformer_lens.model_bridge.supported_architectures.{spec.module}"
-    description = spec.description.split(".")[0]
+    # TransformerLens shows it in a report, which is Markdown.
+    description = markdown(spec.description.split(".")[0])
     content = {
         "architecture": spec.architecture,
         "adapter": plan.adapter_class,

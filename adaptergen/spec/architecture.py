@@ -19,9 +19,11 @@ from adaptergen.spec.names import (
     ClassName,
     HookName,
     HubId,
+    HubOwner,
     Identifier,
     ModuleName,
     Text,
+    Title,
     Version,
 )
 from adaptergen.spec.shape import ShapeUse, Strict, Use
@@ -97,10 +99,12 @@ class Spec(Strict):
     architecture: ClassName = Field(description="HF class, as in `architectures` of a config.json")
     module: ModuleName
     name: ClassName = Field(description="what the names of the generated classes start with")
-    title: Text
+    title: Title
     description: Text
     notes: tuple[Text, ...] = ()
-    authors: tuple[Text, ...] = Field(min_length=1, description="owners of checkpoints on the Hub")
+    authors: tuple[HubOwner, ...] = Field(
+        min_length=1, description="owners of checkpoints on the Hub"
+    )
     checkpoints: tuple[HubId, ...] = Field(min_length=1)
     proved_on: ProvedOn
     config: Config

@@ -15,8 +15,9 @@ from pydantic import AfterValidator, WithJsonSchema
 
 from adaptergen.problems import SpecValueError, character_name, quote
 from adaptergen.problems.text import HIDDEN
+from adaptergen.prose import odd_in_title, order_in
 
-MAX_NAME, MAX_PATH, MAX_TEXT = 80, 200, 400
+MAX_NAME, MAX_PATH, MAX_TITLE, MAX_TEXT = 80, 200, 80, 400
 
 RESERVED = frozenset(
     [
@@ -72,9 +73,9 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MODULE_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 _CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
 _HUB_ID = re.compile(rf"{_HUB_PART}/{_HUB_PART}")
+_HUB_OWNER = rf"(?!.*(?:--|\.\.)){_HUB_PART}"
 _VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}")
 _NOT_IN_TEXT = re.compile(r'["`\\<{}\t\r\n]')
-_MARKUP = "#>|+*=~-"
 _TEXT_HINTS = {
     '"': "use apostrophes, or no quotes",
     "`": "leave the name without quotes",
@@ -155,10 +156,18 @@ def check_version(text: str) -> str:
     return text
 
 
-def check_text(text: str) -> str:
-    """One line for people, safe in a docstring, a comment and Markdown."""
-    if len(text) > MAX_TEXT:
-        message = f"the text has {len(text)} characters; {MAX_TEXT} are allowed"
+def check_hub_owner(text: str) -> str:
+    """The name of a user or an organisation of the Hub."""
+    if len(text) > 96 or not re.fullmatch(_HUB_OWNER, text):
+        message = f"{quote(text)} is not the name of an owner of models on the Hub"
+        raise SpecValueError("bad-hub-id", message, "what stands before `/` in the id of a model")
+    return text
+
+
+def check_text(text: str, most: int = MAX_TEXT) -> str:
+    """One line for people, which `adaptergen.prose` can write where tools read it too."""
+    if len(text) > most:
+        message = f"the text has {len(text)} characters; {most} are allowed"
         raise SpecValueError("text-too-long", message, "say it shorter")
     if text != text.strip() or not text:
         message = "the text starts or ends with a space" if text.strip() else "the text is empty"
@@ -171,15 +180,21 @@ def check_text(text: str) -> str:
         hint = _TEXT_HINTS.get(refused.group(), "leave it out")
         found = "backtick" if refused.group() == "`" else quote(refused.group())
         raise SpecValueError("bad-text", f"the text has a {found}", hint)
+    order = order_in(text)
+    if order:
+        message = f"the text has {quote(order)}, which a formatter, checker or editor obeys"
+        raise SpecValueError("bad-text", message, f"leave out {quote(order)}, or say it in words")
     return text
 
 
-def check_prose(text: str) -> str:
-    """A text that is no heading, list or table at the start of a line of Markdown."""
-    check_text(text)
-    if text[0] in _MARKUP:
-        message = f"the text starts with a {quote(text[0])}, which Markdown takes for markup"
-        raise SpecValueError("bad-text", message, "start it with a word")
+def check_title(text: str) -> str:
+    """A text of plain words: it stands in messages of commits and first lines of docstrings."""
+    check_text(text, MAX_TITLE)
+    odd = odd_in_title(text)
+    if odd is not None:
+        message = f"the title has {quote(odd)}" if odd else "the title has two spaces in a row"
+        hint = "write it in words and numbers, such as `Mamba-2` or `gated MLP`"
+        raise SpecValueError("bad-text", message, hint)
     return text
 
 
@@ -218,9 +233,10 @@ HookName = Annotated[str, _checked(check_path), _DOTTED]
 HubId = Annotated[
     str, _checked(check_hub_id), _schema(r"(?!.*(?:--|\.\.|\.git$))" + _HUB_ID.pattern, 193)
 ]
+HubOwner = Annotated[str, _checked(check_hub_owner), _schema(_HUB_OWNER, 96)]
 Version = Annotated[str, _checked(check_version), _schema(_VERSION.pattern, 20)]
-Text = Annotated[
-    str,
-    _checked(check_prose),
-    _schema(r'[^\s"`\\<{}#>|+*=~-](?:[^"`\\<{}\t\r\n]*[^\s"`\\<{}])?', MAX_TEXT),
+_LINE = r'(?:[^"`\\<{}\t\r\n]*[^\s"`\\<{}])?'
+Text = Annotated[str, _checked(check_text), _schema(rf'[^\s"`\\<{{}}]{_LINE}', MAX_TEXT)]
+Title = Annotated[
+    str, _checked(check_title), _schema(rf'[^\s"`\\<{{}}>#*|=~@+_-]{_LINE}', MAX_TITLE)
 ]

@@ -21,7 +21,15 @@ from pydantic import (
 )
 
 from adaptergen.problems import SpecValueError, quote
-from adaptergen.spec.names import AttributePath, ClassName, HookName, Identifier, ModuleName, Text
+from adaptergen.spec.names import (
+    AttributePath,
+    ClassName,
+    HookName,
+    Identifier,
+    ModuleName,
+    Text,
+    Title,
+)
 from adaptergen.spec.values import Axis, FileVersion, Key, Releases, Setting
 
 WHEN = "field of the HF config; where it is None, HF leaves the module out"
@@ -230,5 +238,5 @@ class Shape(Wrapping):
     """A file in `specs/shapes/`; its name is the name of the shape."""
 
     version: FileVersion = Field(alias="shape")
-    title: Text
+    title: Title
     parameters: dict[Key, Setting] = Field({}, description="names with defaults; null for none")

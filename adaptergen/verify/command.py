@@ -94,7 +94,7 @@ def _sheets(target: Target, args: argparse.Namespace) -> Sequence[Sheet]:
             target,
             Placement(
                 args.checkpoint, args.device, args.dtype, args.device_map,
-                dict(args.max_memory), args.offload_folder,
+                dict(args.max_memory), args.offload_folder, args.trust_remote_code,
             ),
         )  # fmt: skip
     known = configs(target.plan.spec.architecture, args.config)
@@ -109,7 +109,9 @@ def _sheets(target: Target, args: argparse.Namespace) -> Sequence[Sheet]:
 
 def _check_arguments(args: argparse.Namespace) -> None:
     """Options that another tier has, or that the tier lacks."""
-    of_checkpoint = ("checkpoint", "device", "device_map", "max_memory", "offload_folder")
+    of_checkpoint = (
+        "checkpoint", "device", "device_map", "max_memory", "offload_folder", "trust_remote_code"
+    )  # fmt: skip
     if args.tier == "checkpoint":
         if not args.checkpoint:
             raise BadInput("the checkpoint tier needs weights", "add --checkpoint HUB_ID_OR_FOLDER")

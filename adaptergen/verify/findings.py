@@ -23,8 +23,8 @@ class Written(Protocol):
 class Spot:
     """Where something is: in the model, and in the file that promises it.
 
-    `layer` counts from 0, `kind` is the kind of that layer, `hook` a name within it. The promise
-    is made at `line` of `file`; None where it is not one line's.
+    `layer` counts from 0, `kind` is the kind of that layer, `hook` a name within it, `weight` the
+    whole name of one. The promise is made at `line` of `file`; None where it is not one line's.
     """
 
     layer: int | None = None
@@ -32,6 +32,7 @@ class Spot:
     hook: str | None = None
     file: str | None = None
     line: int | None = None
+    weight: str | None = None
 
     @classmethod
     def of(
@@ -107,12 +108,13 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Told:
-    """A finding, and everywhere it is the same: in these models, kinds of layer and layers."""
+    """A finding, and everywhere it is the same: models, kinds of layer, layers, weights."""
 
     finding: Finding
     models: tuple[str, ...]
     kinds: tuple[str, ...]
     layers: tuple[int, ...]
+    weights: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,9 @@ class SpecResult:
         alike: dict[Finding, list[tuple[str, Finding]]] = {}
         for sheet in self.sheets:
             for one in sheet.findings:
-                anywhere = replace(one, mend="", at=replace(one.at, layer=None, kind=None))
+                anywhere = replace(
+                    one, mend="", at=replace(one.at, layer=None, kind=None, weight=None)
+                )
                 alike.setdefault(anywhere, []).append((sheet.model, one))
         return tuple(_told(group) for group in alike.values())
 
@@ -147,4 +151,5 @@ def _told(group: list[tuple[str, Finding]]) -> Told:
         models=tuple(dict.fromkeys(model for model, _ in group)),
         kinds=tuple(dict.fromkeys(spot.kind for spot in spots if spot.kind)),
         layers=tuple(sorted({spot.layer for spot in spots if spot.layer is not None})),
+        weights=tuple(spot.weight for spot in spots if spot.weight),
     )

@@ -111,6 +111,7 @@ def _failure(result: SpecResult, sheet: Sheet, finding: Finding) -> dict[str, ob
         "layer": finding.at.layer,
         "kind": finding.at.kind,
         "hook": finding.at.hook,
+        "weight": finding.at.weight,
         "file": finding.at.file,
         "spec_line": finding.at.line,
         "what": finding.what,

@@ -9,6 +9,9 @@ from adaptergen.problems import visible
 from adaptergen.verify.findings import Sheet, SpecResult
 from adaptergen.verify.report import Report
 
+#: How many weights of one finding are named; the JSON has all.
+_WEIGHTS = 10
+
 _HEAD = ("kind", "declared", "fired", "silent", "undeclared")
 
 
@@ -74,6 +77,10 @@ def _findings(result: SpecResult) -> Iterator[str]:
         parts = [on if told.layers else "", ", ".join(told.kinds), one.at.hook or ""]
         yield f"{where}{one.check}: {one.what}"
         yield f"  where: {'; '.join(part for part in [*parts, ', '.join(told.models)] if part)}"
+        if told.weights:
+            more = len(told.weights) - _WEIGHTS
+            names = ", ".join(told.weights[:_WEIGHTS])
+            yield f"  weights: {names}{f' and {more} more' if more > 0 else ''}"
         yield f"  expected {one.expected}; measured {one.measured}"
         yield f"  hint: {one.mend}"
         yield ""

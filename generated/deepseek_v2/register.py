@@ -1,6 +1,8 @@
 # Generated from specs/deepseek_v2.yaml by `adaptergen build specs/deepseek_v2.yaml`.
 """Uses the DeepSeek-V2 adapter in this folder with an installed, unmodified TransformerLens.
 
+For example::
+
     from generated.deepseek_v2 import register
 
     register.register()

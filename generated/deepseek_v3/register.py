@@ -1,6 +1,8 @@
 # Generated from specs/deepseek_v3.yaml by `adaptergen build specs/deepseek_v3.yaml`.
 """Uses the DeepSeek-V3 adapter in this folder with an installed, unmodified TransformerLens.
 
+For example::
+
     from generated.deepseek_v3 import register
 
     register.register()

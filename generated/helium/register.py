@@ -1,6 +1,8 @@
 # Generated from specs/helium.yaml by `adaptergen build specs/helium.yaml`.
 """Uses the Helium adapter in this folder with an installed, unmodified TransformerLens.
 
+For example::
+
     from generated.helium import register
 
     register.register()

@@ -1,6 +1,8 @@
 # Generated from specs/nemotron_h.yaml by `adaptergen build specs/nemotron_h.yaml`.
 """Uses the Nemotron-H adapter in this folder with an installed, unmodified TransformerLens.
 
+For example::
+
     from generated.nemotron_h import register
 
     register.register()

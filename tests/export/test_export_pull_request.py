@@ -46,7 +46,7 @@ def test_figures_come_with_versions_and_what_was_not_run(upstream: Path, new_spe
     text = export.pull_request(done, ran, [RECORD])
     assert "transformers 5.0, transformer-lens 4.0, torch 2.0, python 3." in text
     assert "| default | 0.25 (decode_step) | not equal: left_padded |" in text
-    assert "- passed: black" in text and "- FAILED: mypy (x.py:1: error)" in text
+    assert "- passed: black" in text and "- FAILED: mypy (`x.py:1:` error)" in text
     left = text[text.index("### Not run") :]
     assert "- pycln: pycln not installed" in left and "test_heron_adapter.py: needs" in left
     assert "- [x] New feature" in text and "Bug fix" not in text
@@ -111,7 +111,7 @@ def test_mypy_without_its_plugin_has_not_passed(tmp_path: Path) -> None:
 ENDS = {
     "took more than 30 minutes": None,
     "failed: no torch today": ("", "Traceback\nno torch today\n"),
-    "failed: x.yaml:1: error[bad-value]: no": (
+    "failed: `x.yaml:1:` `error[bad-value]:` no": (
         "",
         "x.yaml:1: error[bad-value]: no\n\n1 problem.\n",
     ),

@@ -146,7 +146,10 @@ def save_checkpoint(folder: Path, **options: Any) -> list[str]:
 
 
 def run(
-    *command: str | Path, env: Mapping[str, str] | None = None, cwd: Path = PROJECT
+    *command: str | Path,
+    env: Mapping[str, str] | None = None,
+    cwd: Path = PROJECT,
+    stdin: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """A Python of its own, which neither asks a network nor sees what this process changed."""
     inherited = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
@@ -154,16 +157,20 @@ def run(
         [sys.executable, *map(str, command)],
         env={**inherited, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **(env or {})},
         cwd=cwd,
+        input=stdin,
         capture_output=True,
         text=True,
     )
 
 
 def run_pytest(
-    *arguments: str | Path, env: Mapping[str, str] | None = None, cwd: Path = PROJECT
+    *arguments: str | Path,
+    env: Mapping[str, str] | None = None,
+    cwd: Path = PROJECT,
+    stdin: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
     options: Sequence[str] = ("-q", "-p", "no:cacheprovider", "--import-mode=importlib")
-    return run("-m", "pytest", *options, *arguments, env=env, cwd=cwd)
+    return run("-m", "pytest", *options, *arguments, env=env, cwd=cwd, stdin=stdin)
 
 
 __all__ = [

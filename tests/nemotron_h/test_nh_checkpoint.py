@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from nemotron_h_support import ADAPTER, GENERATED, run_pytest, save_checkpoint
+from safetensors.torch import load_file, save_file
 
 CHECKPOINT_TEST = GENERATED / "tests/integration/model_bridge/test_nemotron_h_adapter.py"
 # Notes, in the process of the emitted test, where the weights are when the model is there.
@@ -72,3 +75,62 @@ def test_a_wrong_adapter_fails_it(tmp_path: Path) -> None:
     )
     assert result.returncode == 1, result.stdout
     assert re.findall(r"^FAILED .*::(\w+)", result.stdout, re.MULTILINE) == ["test_logits"]
+
+
+def cut_expert(weights: dict[str, Any]) -> None:
+    name = "backbone.layers.2.mixer.experts.0.up_proj.weight"
+    weights[name] = weights[name][:-1].clone()
+
+
+def drop_and_rename(weights: dict[str, Any]) -> None:
+    del weights["backbone.layers.4.mixer.A_log"]
+    weights["backbone.words.weight"] = weights.pop("backbone.embeddings.weight")
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (cut_expert, ["model.layers.2.mixer.experts.up_proj: not converted: "]),
+        (
+            drop_and_rename,
+            [
+                "model.embeddings.weight: missing in the checkpoint",
+                "model.layers.4.mixer.A_log: missing in the checkpoint",
+                "model.words.weight: unexpected: ",
+            ],
+        ),
+    ],
+)
+def test_weights_that_did_not_load_fail_it(
+    tmp_path: Path, edit: Callable[[dict[str, Any]], None], said: list[str]
+) -> None:
+    assert save_checkpoint(tmp_path) == ["model.safetensors"]
+    file = tmp_path / "model.safetensors"
+    weights = load_file(file)
+    edit(weights)
+    save_file(weights, file, metadata={"format": "pt"})
+    result = run_pytest(CHECKPOINT_TEST, env={"NEMOTRON_H_CHECKPOINT": str(tmp_path)})
+    assert result.returncode == 1, result.stdout
+    assert "2 errors" in result.stdout
+    for line in said:
+        # As what was asserted, not as a line of the log.
+        assert re.search(rf"^E +(AssertionError: )?{re.escape(line)}", result.stdout, re.MULTILINE)
+
+
+def test_code_of_the_checkpoint_is_not_run(tmp_path: Path) -> None:
+    """Not even when whoever would be asked said yes beforehand."""
+    save_checkpoint(tmp_path)
+    file = tmp_path / "tokenizer_config.json"
+    config = json.loads(file.read_text())
+    del config["tokenizer_class"]
+    config["auto_map"] = {"AutoTokenizer": [None, "own.OwnTokenizer"]}
+    file.write_text(json.dumps(config))
+    (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'was_run')!r}, 'w')")
+    result = run_pytest(
+        *("-s", "--tb=line", CHECKPOINT_TEST),
+        env={"NEMOTRON_H_CHECKPOINT": str(tmp_path), "HF_MODULES_CACHE": str(tmp_path / "cache")},
+        stdin="y\n" * 9,
+    )
+    assert not (tmp_path / "was_run").exists()
+    assert "Do you wish" not in result.stdout
+    assert "trust_remote_code=True" in result.stdout

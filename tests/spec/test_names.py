@@ -21,7 +21,9 @@ GOOD = {
     "HookName": ["attn.hook_q", "hook_in"],
     "HubId": ["nvidia/Nemotron-H-8B-Base-8K", "a/b", "hf-internal-testing/tiny_x", "_a/b_"],
     "Version": ["4.3.0", "0.0.1", "10.20.30"],
-    "Text": ["the router's bias", "a -> b, 50% #1 (x) | $y", "é 漢字", "x"],
+    "HubOwner": ["nvidia", "deepseek-ai", "_a.b_"],
+    "Text": ["the router's bias", "a -> b, 50% #1 (x) | $y", "é 漢字", "x", "# a", "Vim mode: on"],
+    "Title": ["Mamba-2", "dots.llm1", "gated MLP, each behind a norm", "OLMo 2 (7B)", "é", "q/k"],
 }
 
 BAD = [
@@ -81,6 +83,49 @@ BAD = [
     ("Text", " a", "bad-text"),
     ("Text", "a ", "bad-text"),
     ("Text", "a" * 401, "text-too-long"),
+    *(
+        ("Text", text, "bad-text")
+        for text in (
+            "isort:skip_file",
+            "it says isort: skip",
+            "fmt: off",
+            "a # fmt:skip",
+            "pylint: disable=all",
+            "mypy: ignore-errors",
+            "# flake8: noqa",
+            "so noqa",
+            "Pragma no cover",
+            "vim: set et:",
+            "a ex: set et:",
+            "local variables:",
+        )
+    ),
+    *(
+        ("Title", text, "bad-text")
+        for text in (
+            "a #1",
+            "@a",
+            "a:",
+            "1. a",
+            "a) b",
+            "GH-1",
+            "see www.a",
+            "a  b",
+            "a_",
+            "*a*",
+            "- a",
+            "a|b",
+            "Fixes #1",
+            "a!",
+            "noqa",
+        )
+    ),
+    ("Title", "a" * 81, "text-too-long"),
+    ("HubOwner", "a/b", "bad-hub-id"),
+    ("HubOwner", "a--b", "bad-hub-id"),
+    ("HubOwner", "a b", "bad-hub-id"),
+    ("HubOwner", "a" * 97, "bad-hub-id"),
+    ("HubOwner", "@a", "bad-hub-id"),
 ]
 
 

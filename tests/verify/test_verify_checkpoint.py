@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -82,6 +85,62 @@ def test_a_mistake_shows_on_real_weights(folders: dict[str, Path]) -> None:
     assert {"parity", "generation"} <= {finding.check for finding in sheet.findings}
     assert sheet.parity["plain"] > 0
     assert sheet.generation == {"with_cache": False}
+
+
+#: Code as checkpoints bring it, where transformers looks for it.
+BROUGHT = """
+from pathlib import Path
+Path({folder!r}, "was_run").touch()
+from transformers import PreTrainedTokenizerFast
+
+class OwnTokenizer(PreTrainedTokenizerFast):
+    pass
+
+class OwnConfig:
+    pass
+"""
+
+
+@pytest.fixture
+def with_code(tmp_path: Path, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkpoint with code for everything; whoever asks whether to run it is told to."""
+    from transformers import dynamic_module_utils
+
+    cache = tmp_path / "modules"
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(cache))
+    monkeypatch.setattr(sys, "path", [*sys.path, str(cache)])
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n" * 9))
+    folder = tmp_path / "with_code"
+    copytree(folders["whole"], folder)
+    for name in ("own.py", "custom_generate/generate.py"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(BROUGHT.format(folder=str(folder)))
+    classes = {
+        "AutoConfig": "own.OwnConfig",
+        "AutoModelForCausalLM": "own.OwnForCausalLM",
+        "AutoTokenizer": [None, "own.OwnTokenizer"],
+    }
+    config = {**json.loads((folder / "config.json").read_text()), "auto_map": classes}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"auto_map": classes}))
+    return folder
+
+
+def test_code_of_a_checkpoint_is_not_run(run: Run, with_code: Path, tmp_path: Path) -> None:
+    file = tmp_path / "found.json"
+    result = run(SPEC, "--tier", "checkpoint", "--checkpoint", with_code, "--json", file)
+    assert not (with_code / "was_run").exists()
+    assert "Do you wish" not in result.out + result.err
+    assert result.code == 0, result.out + result.err
+    assert read(file)["specs"][0]["models"][0]["prompt"] == "random token ids"
+
+
+def test_code_of_a_checkpoint_is_run_when_it_is_trusted(run: Run, with_code: Path) -> None:
+    """Else the test above would say little: the code is where transformers looks for it."""
+    where = ("--tier", "checkpoint", "--checkpoint", with_code, "--trust-remote-code")
+    result = run(SPEC, *where)
+    assert (with_code / "was_run").exists()
+    assert "Do you wish" not in result.out + result.err
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ sys.exit(main({arguments!r}))
         (["--tier", "checkpoint"], "add --checkpoint"),
         (["--checkpoint", "folder"], "add --tier checkpoint"),
         (["--dtype", "float32"], "add --tier checkpoint"),
+        (["--trust-remote-code"], "add --tier checkpoint"),
         (["--config", "config.json"], "add --tier full"),
         (["--tier", "checkpoint", "--checkpoint", "x", "--max-memory", "cpu=1GB"], "--device-map"),
         (["--max-memory", "cpu"], "DEVICE=SIZE"),

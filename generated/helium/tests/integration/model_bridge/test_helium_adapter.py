@@ -7,6 +7,8 @@ HELIUM_CPU_MEMORY (such as ``8GB``) limits what stays in memory; the rest goes t
 """
 
 import os
+import traceback
+from typing import Any
 
 import pytest
 import torch
@@ -21,6 +23,38 @@ CPU_MEMORY = os.environ.get("HELIUM_CPU_MEMORY")
 NEW_TOKENS = 8
 
 
+def load_checked(model_class: Any, checkpoint: str, **options: Any) -> tuple[Any, dict[str, str]]:
+    """The model, and by name each weight that did not load, with what became of it.
+
+    What transformers forgives by its own rules is left out: tied weights, and names that the class
+    ignores. There is no model where weights could not be converted.
+    """
+    try:
+        model, report = model_class.from_pretrained(
+            checkpoint, output_loading_info=True, ignore_mismatched_sizes=True, **options
+        )
+    except RuntimeError as error:
+        # Of failed conversions there is no report but the one in the frames that raised.
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        reports = [frame.f_locals.get("loading_info") for frame in frames]
+        reports = [report for report in reports if getattr(report, "conversion_errors", None)]
+        if not reports:
+            raise
+        model, report = None, vars(reports[0])
+    new = "newly initialised"
+    faults = dict.fromkeys(report["missing_keys"], f"missing in the checkpoint, {new}")
+    for name in report["unexpected_keys"]:
+        faults[name] = "unexpected: the model has no such weight"
+    for name, stored, wanted in report["mismatched_keys"]:
+        shapes = f"{list(stored)} in the checkpoint, {list(wanted)} in the model"
+        faults[name] = f"mismatched: {shapes}, {new}"
+    for name, text in report.get("conversion_errors", {}).items():
+        # A traceback, what was raised, and a line that says for which weight.
+        reason = text.strip().splitlines()[-2:][0]
+        faults[name] = f"not converted: {reason}"
+    return model, dict(sorted(faults.items()))
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     placement = {}
@@ -30,15 +64,20 @@ def model(tmp_path_factory):
         folder = str(tmp_path_factory.mktemp("offload"))
         memory = {"cpu": CPU_MEMORY}
         placement = {"device_map": "auto", "max_memory": memory, "offload_folder": folder}
-    model = AutoModelForCausalLM.from_pretrained(
-        CHECKPOINT, attn_implementation="eager", **placement
+    model, faults = load_checked(
+        AutoModelForCausalLM,
+        CHECKPOINT,
+        attn_implementation="eager",
+        trust_remote_code=False,
+        **placement,
     )
+    assert not faults, "\n".join(f"{name}: {fault}" for name, fault in faults.items())
     return model.eval()
 
 
 @pytest.fixture(scope="module")
 def tokens(model):
-    tokenizer = AutoTokenizer.from_pretrained(CHECKPOINT)
+    tokenizer = AutoTokenizer.from_pretrained(CHECKPOINT, trust_remote_code=False)
     prompt = "The capital of France is"
     return tokenizer(prompt, return_tensors="pt").input_ids.to(model.device)
 
