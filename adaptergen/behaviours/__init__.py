@@ -41,7 +41,7 @@ def languages() -> Mapping[str, ModuleType]:
 
 
 def with_components(catalogue: Catalogue) -> Catalogue:
-    """The catalogue with the components of behaviours, whose modules are relative to the runtime."""
+    """The catalogue with components of behaviours, whose modules are relative to the runtime."""
     added: dict[str, Component] = {}
     for name, language in languages().items():
         for component in getattr(language, "COMPONENTS", ()):

@@ -49,7 +49,7 @@ READ_ONLY = {}
 # Releases in which a hook does not fire.
 SILENT = {"mlp.gate.hook_expert_indices": "<5.13", "mlp.gate.hook_expert_weights": "<5.13"}
 # Releases in which a hook does not fire in a decode step.
-SILENT_IN_DECODE = {"mixer.conv1d.hook_in": "<5.17", "mixer.conv1d.hook_out": "<5.17"}
+SILENT_IN_DECODE = {"mixer.conv1d.hook_in": "<5.15", "mixer.conv1d.hook_out": "<5.15"}
 # Hooks that fire on request only.
 ON_REQUEST = {"attn.hook_result", "mixer.hook_ssm_state", "mixer.hook_ssm_write"}
 # Hooks that depend on a field of the HF config, and whether it has to be set.
