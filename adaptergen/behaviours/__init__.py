@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from adaptergen.catalogue import Catalogue, Component
+from adaptergen.catalogue import Catalogue, Component, Hook
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,10 @@ class RuntimeComponent:
     extends: str
     without: tuple[str, ...] = ()
     """Hooks and aliases that it does not offer."""
+    adds: tuple[str, ...] = ()
+    """Hooks that it offers beside those that it extends."""
+    may_add: tuple[str, ...] = ()
+    """Hooks that it offers where HF has what they are on."""
 
 
 @cache
@@ -58,6 +62,10 @@ def _extended(component: RuntimeComponent, known: Component, module: str) -> Com
         name=component.name,
         module=module,
         bases=(component.extends,),
-        hooks=tuple(hook for hook in known.hooks if hook.name not in without),
+        hooks=(
+            *(hook for hook in known.hooks if hook.name not in without),
+            *map(Hook, component.adds),
+            *(Hook(name, conditional=True, by_default=False) for name in component.may_add),
+        ),
         hook_aliases={k: to for k, to in known.hook_aliases.items() if k not in without},
     )

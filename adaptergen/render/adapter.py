@@ -15,11 +15,8 @@ from adaptergen.plan.node import Condition
 from adaptergen.prose import docstring
 from adaptergen.render.environment import fill
 
-#: What the template imports.
-_ALWAYS = {
-    ("typing", "Any"),
-    ("transformer_lens.model_bridge.architecture_adapter", "ArchitectureAdapter"),
-}
+_ADAPTER_MODULE = "transformer_lens.model_bridge.architecture_adapter"
+_DECLARATIVE = "DeclarativeAdapter"
 
 
 def render_adapter(plan: Plan) -> str:
@@ -27,16 +24,12 @@ def render_adapter(plan: Plan) -> str:
     spec = plan.spec
     mapping = _mapping(plan)
     kinds = [(kind.name, _kind(plan, kind)) for kind in plan.kinds]
-    told = spec.blocks.kind
-    former = {old: kind.name for kind in plan.kinds for old in kind.formerly}
-    flags = list(spec.config.flags.items()) + ([("is_stateful", True)] if spec.cache else [])
-    used = {
-        "configs_of": bool(told or spec.config.from_hf),
-        "split_heads": bool(plan.split_hooks),
-    }
-    kinds_module = f"{plan.runtime}.layer_kinds"
-    imports = _ALWAYS.union(mapping.imports, *(code.imports for _, code in kinds))
-    imports |= {(kinds_module, name) for name, is_used in used.items() if is_used}
+    flags = spec.config.flags.items()
+    data = _data(plan)
+    base = _DECLARATIVE if data or spec.config.derived else "ArchitectureAdapter"
+    module = f"{plan.runtime}.declarative_adapter" if base == _DECLARATIVE else _ADAPTER_MODULE
+    imports = {("typing", "Any"), (module, base)}
+    imports = imports.union(mapping.imports, *(code.imports for _, code in kinds))
     return fill(
         "adapter.py.jinja",
         header=plan.header,
@@ -45,23 +38,31 @@ def render_adapter(plan: Plan) -> str:
         architecture=spec.architecture,
         title=spec.title,
         adapter_class=plan.adapter_class,
-        former_kinds=repr(former) if former else "",
-        canonical_kind="_FORMER_KINDS.get(kind, kind)" if former else "kind",
-        kinds_field=told.listed_in if told else "",
-        split_hooks=[(f"{name}.{hook}", heads) for name, hook, heads in plan.split_hooks],
-        class_attributes=[(name, repr(value)) for name, value in spec.config.adapter.items()],
-        ambiguous_slot=plan.ambiguous_slot,
+        base=base,
+        class_attributes=[*((k, repr(v)) for k, v in spec.config.adapter.items()), *data],
         weights_by_head=plan.weights_by_head,
-        hf_fields=_tuple(list(spec.config.from_hf)),
-        from_hf=spec.config.from_hf,
         derived=[
             (name, arithmetic_code(value, "cfg")) for name, value in spec.config.derived.items()
         ],
         flags=[(name, repr(value)) for name, value in flags],
         kinds=[(name, code.text) for name, code in kinds],
         mapping=mapping.text,
-        cache=spec.cache,
     )
+
+
+def _data(plan: Plan) -> list[tuple[str, str]]:
+    """What the adapter's base class does by data: attributes of the class, as code."""
+    told, fields = plan.spec.blocks.kind, plan.spec.config.from_hf
+    former = {old: kind.name for kind in plan.kinds for old in kind.formerly}
+    heads = {f"{name}.{hook}": heads for name, hook, heads in plan.split_hooks}
+    values = {
+        "hf_fields": fields,
+        "kinds_field": told.listed_in if told else "",
+        "former_kinds": former,
+        "heads": heads,
+        "stateful_cache": plan.spec.cache,
+    }
+    return [(name, repr(value)) for name, value in values.items() if value]
 
 
 def _mapping(plan: Plan) -> Code:
@@ -92,7 +93,7 @@ def _blocks(plan: Plan) -> Code:
     if told:
         arguments.append(f"attribute={told.attribute!r}")
         if any(kind.formerly for kind in plan.kinds):
-            arguments.append("former=_FORMER_KINDS")
+            arguments.append("former=self.former_kinds")
     if plan.slot_aliases:
         arguments.append(f"slot_aliases={dict(sorted(plan.slot_aliases.items()))!r}")
     if plan.conditional:
@@ -112,10 +113,6 @@ def _kind(plan: Plan, kind: KindPlan) -> Code:
 
 def _conditions(conditions: dict[str, Condition]) -> str:
     return repr({name: (c.field, c.is_set) for name, c in conditions.items()})
-
-
-def _tuple(names: list[str]) -> str:
-    return f"({''.join(f'{name!r}, ' for name in names)})"
 
 
 def _docstring(plan: Plan) -> str:

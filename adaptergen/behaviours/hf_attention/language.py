@@ -16,5 +16,16 @@ COMPONENTS = (
     RuntimeComponent(
         "HFRotaryAttentionBridge", extends="PositionEmbeddingsAttentionBridge", without=_DEAD
     ),
-    RuntimeComponent("HFLatentAttentionBridge", extends="MLAAttentionBridge", without=_DEAD),
+    RuntimeComponent(
+        "HFLatentAttentionBridge",
+        extends="MLAAttentionBridge",
+        without=_DEAD,
+        may_add=("hook_freqs_cis",),
+    ),
+    RuntimeComponent(
+        "ComplexRotaryEmbeddingBridge",
+        extends="RotaryEmbeddingBridge",
+        without=("hook_cos", "hook_sin", "hook_out"),
+        adds=("hook_freqs_cis",),
+    ),
 )

@@ -22,6 +22,9 @@ from transformer_lens.model_bridge.generalized_components.mla_attention import (
 from transformer_lens.model_bridge.generalized_components.position_embeddings_attention import (
     PositionEmbeddingsAttentionBridge,
 )
+from transformer_lens.model_bridge.generalized_components.rotary_embedding import (
+    RotaryEmbeddingBridge,
+)
 from transformer_lens.model_bridge.generalized_components.taps import (
     Tap,
     TappedCall,
@@ -34,7 +37,7 @@ EAGER = "eager_attention_forward"
 #: Functions of Hugging Face that rotate queries and keys by cosines and sines.
 ROTATIONS = ("apply_rotary_pos_emb_interleave", "apply_rotary_pos_emb")
 
-#: Rotates them by one complex tensor.
+#: Rotates queries and keys by one complex tensor.
 COMPLEX_ROTATION = "apply_rotary_emb"
 
 #: Scores with the mask, and the pattern: ``[batch, heads, pos, pos]``.
@@ -168,18 +171,33 @@ class HFRotaryAttentionBridge(HFAttentionMixin, PositionEmbeddingsAttentionBridg
 
 
 class HFLatentAttentionBridge(HFAttentionMixin, MLAAttentionBridge):
-    """Latent attention. Queries, keys and values are those after rotation and decompression."""
+    """Latent attention. Queries, keys and values are those after rotation and decompression.
+
+    The rotation is by cosines and sines, or by one complex tensor, ``hook_freqs_cis``.
+    """
 
     taps = {
         "hook_q_latent": Tap(function="q_a_layernorm"),
         "hook_kv_latent": Tap(function="kv_a_layernorm"),
         **ROTATION,
+        "hook_freqs_cis": Tap(function=COMPLEX_ROTATION, argument=2),
         **QUERIES_KEYS_VALUES,
         **STEPS,
         # Since transformers 5.15 these have an axis of one head, and all tokens that are cached.
         "kv_b_proj.hook_in": Tap(function="kv_b_proj", argument=0, flatten=1),
         "kv_b_proj.hook_out": Tap(function="kv_b_proj", flatten=1),
     }
+
+
+class ComplexRotaryEmbeddingBridge(TapsMixin, RotaryEmbeddingBridge):
+    """The rotation of each pair as a complex number, ``[1, pos, pairs]``."""
+
+    taps = {"hook_freqs_cis": Tap(function="forward")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Without `hook_out`, TransformerLens does not take the rotation for a part of the stream.
+        without_hooks(self, "hook_cos", "hook_sin", "hook_out")
 
 
 def _with_added_mask(

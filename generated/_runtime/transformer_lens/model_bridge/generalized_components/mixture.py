@@ -15,7 +15,7 @@ class MixtureBridge(TapsMixin, MoEBridge):
     """MoEBridge with hooks on the product of tokens and router weight.
 
     Experts are chosen after that, so an edit of ``gate.hook_out`` reaches the choice. Both hooks
-    hold rows, ``[batch * pos, ...]``.
+    hold rows, ``[batch * pos, ...]``. A dense layer among sparse ones has no router, but neurons.
     """
 
     taps = {
@@ -26,4 +26,6 @@ class MixtureBridge(TapsMixin, MoEBridge):
     def set_original_component(self, original_component: Any) -> None:
         """Bind the Hugging Face module; binding offers anew what no mixture fires."""
         super().set_original_component(original_component)
-        without_hooks(self, "hook_pre", "hook_post", "hook_router_scores")
+        without_hooks(self, "hook_router_scores")
+        if not self.bound_dense:
+            without_hooks(self, "hook_pre", "hook_post")

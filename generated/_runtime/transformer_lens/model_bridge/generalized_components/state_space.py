@@ -9,14 +9,25 @@ from accelerate.utils import align_module_device
 
 from transformer_lens.ActivationCache import ActivationCache
 from transformer_lens.model_bridge.generalized_components import SSM2MixerBridge
+from transformer_lens.model_bridge.generalized_components.taps import Tap, TapsMixin
+
+#: Functions that convolve a sequence and a token, and the module that older releases call.
+CONVOLUTIONS = ("causal_conv1d_fn", "causal_conv1d_update", "conv1d")
 
 
-class StateSpaceMixerBridge(SSM2MixerBridge):
-    """SSM2MixerBridge that computes its analyses from what Hugging Face scans.
+class StateSpaceMixerBridge(TapsMixin, SSM2MixerBridge):
+    """SSM2MixerBridge with hooks on the convolution, and analyses of what Hugging Face scans.
 
-    Hugging Face sets padding to zero again after the convolution, which the convolution's hooks do
-    not show.
+    Both hooks of the convolution are ``[batch, conv_dim, pos]`` over the tokens of the call, and
+    the one on its output stands before the activation. Hugging Face sets padding to zero again
+    after that, and so do the analyses.
     """
+
+    taps = {
+        "conv1d.hook_in": Tap(function=CONVOLUTIONS, argument=0, tokens=2),
+        "conv1d.hook_out": Tap(function=CONVOLUTIONS, tokens=2, activation="act"),
+    }
+    fused_in_training = True
 
     def compute_effective_attention(
         self, cache: ActivationCache, layer_idx: int, include_dt_scaling: bool = False

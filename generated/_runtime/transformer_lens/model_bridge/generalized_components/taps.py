@@ -129,9 +129,19 @@ class TapsMixin(GeneralizedComponent):
         self.hook_aliases = {
             alias: target for alias, target in self.hook_aliases.items() if alias not in own
         }
-        for name in own:
-            if name not in self._hook_registry:
-                setattr(self, name, HookPoint())
+        # Hooks that nothing but a tap can fire.
+        self._made_hooks = tuple(name for name in own if name not in self._hook_registry)
+        for name in self._made_hooks:
+            setattr(self, name, HookPoint())
+
+    def set_original_component(self, original_component: torch.nn.Module) -> None:
+        """Bind the wrapped module, and offer no hook on functions that its release has not."""
+        super().set_original_component(original_component)
+        for name in self._made_hooks:
+            names = self.taps[name].names
+            if names and not any(has_function(original_component, each) for each in names):
+                del self._hook_registry[name]
+                delattr(self, name)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the wrapped module between its hooks, and with those of its taps if any is used."""
@@ -470,6 +480,14 @@ class _Mode(TorchFunctionMode):
             if given is owner.original_component._parameters.get(name):
                 return tap.weight
         return None
+
+
+def has_function(module: Any, name: str) -> bool:
+    """Whether a module of Hugging Face can call a function, method or submodule of a name."""
+    cls = _class_of(module)
+    if name in module._modules or name in _own_methods(cls):
+        return True
+    return _innermost(cls.forward).__globals__.get(name) is not None
 
 
 def shallow_copy(module: Any) -> Any:

@@ -13,40 +13,46 @@ rotation is one complex tensor, at rotary_emb.hook_freqs_cis; there are no cosin
 
 from typing import Any
 
-from transformer_lens.model_bridge.architecture_adapter import ArchitectureAdapter
 from transformer_lens.model_bridge.generalized_components import (
     EmbeddingBridge,
     GatedMLPBridge,
     LinearBridge,
     MLABlockBridge,
-    MoEBridge,
     MoERouterBridge,
     RMSNormalizationBridge,
-    RotaryEmbeddingBridge,
     UnembeddingBridge,
 )
 from transformer_lens.model_bridge.generalized_components.base import (
     GeneralizedComponent,
 )
+from transformer_lens.model_bridge.generalized_components.declarative_adapter import (
+    DeclarativeAdapter,
+)
 from transformer_lens.model_bridge.generalized_components.hf_attention import (
+    ComplexRotaryEmbeddingBridge,
     HFLatentAttentionBridge,
 )
 from transformer_lens.model_bridge.generalized_components.layer_kinds import (
     LayerKind,
     blocks_with_kinds,
-    configs_of,
     over_tokens,
-    split_heads,
     without_hooks,
 )
 from transformer_lens.model_bridge.generalized_components.mixture import MixtureBridge
-from transformer_lens.model_bridge.generalized_components.taps import Tap, tapped
 
 
-class DeepSeekV2ArchitectureAdapter(ArchitectureAdapter):
+class DeepSeekV2ArchitectureAdapter(DeclarativeAdapter):
     """Architecture adapter for DeepseekV2ForCausalLM models."""
 
     supports_fold_ln = False
+    hf_fields = (
+        "q_lora_rank",
+        "kv_lora_rank",
+        "qk_nope_head_dim",
+        "qk_rope_head_dim",
+        "v_head_dim",
+    )
+    heads = {"attn.o.hook_in": "n_heads"}
 
     def __init__(self, cfg: Any) -> None:
         """Initialize the DeepSeek-V2 architecture adapter."""
@@ -61,17 +67,14 @@ class DeepSeekV2ArchitectureAdapter(ArchitectureAdapter):
         kinds = {
             "dense": LayerKind(
                 "mlp",
-                without_hooks(
-                    MoEBridge(
-                        name="mlp",
-                        config=self.cfg,
-                        submodules={
-                            "dense_gate": LinearBridge(name="gate_proj"),
-                            "dense_in": LinearBridge(name="up_proj"),
-                            "dense_out": LinearBridge(name="down_proj"),
-                        },
-                    ),
-                    "hook_router_scores",
+                MixtureBridge(
+                    name="mlp",
+                    config=self.cfg,
+                    submodules={
+                        "dense_gate": LinearBridge(name="gate_proj"),
+                        "dense_in": LinearBridge(name="up_proj"),
+                        "dense_out": LinearBridge(name="down_proj"),
+                    },
                 ),
                 has_submodule="mlp.gate_proj",
             ),
@@ -99,14 +102,7 @@ class DeepSeekV2ArchitectureAdapter(ArchitectureAdapter):
         }
         self.component_mapping = {
             "embed": EmbeddingBridge(name="model.embed_tokens"),
-            "rotary_emb": without_hooks(
-                tapped(RotaryEmbeddingBridge, {"hook_freqs_cis": Tap(function="forward")})(
-                    name="model.rotary_emb"
-                ),
-                "hook_cos",
-                "hook_out",
-                "hook_sin",
-            ),
+            "rotary_emb": ComplexRotaryEmbeddingBridge(name="model.rotary_emb"),
             "blocks": blocks_with_kinds(
                 MLABlockBridge,
                 name="model.layers",
@@ -114,10 +110,7 @@ class DeepSeekV2ArchitectureAdapter(ArchitectureAdapter):
                 submodules={
                     "ln1": RMSNormalizationBridge(name="input_layernorm", config=self.cfg),
                     "attn": without_hooks(
-                        tapped(
-                            HFLatentAttentionBridge,
-                            {"hook_freqs_cis": Tap(function="apply_rotary_emb", argument=2)},
-                        )(
+                        HFLatentAttentionBridge(
                             name="self_attn",
                             config=self.cfg,
                             submodules={
@@ -152,20 +145,3 @@ class DeepSeekV2ArchitectureAdapter(ArchitectureAdapter):
             "ln_final": RMSNormalizationBridge(name="model.norm", config=self.cfg),
             "unembed": UnembeddingBridge(name="lm_head"),
         }
-
-    def setup_hook_compatibility(self, bridge: Any) -> None:
-        """Set up what needs the wrapped model."""
-        # TL passes only what it knows on to cfg.
-        for cfg in configs_of(self.cfg, bridge):
-            self._set_dimensions(cfg, bridge.original_model.config)
-        for block in bridge.blocks:
-            split_heads(block, "attn.o.hook_in", self.cfg.n_heads)
-
-    @staticmethod
-    def _set_dimensions(cfg: Any, source: Any) -> None:
-        """Set the dimensions that an HF config gives."""
-        cfg.q_lora_rank = source.q_lora_rank
-        cfg.kv_lora_rank = source.kv_lora_rank
-        cfg.qk_nope_head_dim = source.qk_nope_head_dim
-        cfg.qk_rope_head_dim = source.qk_rope_head_dim
-        cfg.v_head_dim = source.v_head_dim

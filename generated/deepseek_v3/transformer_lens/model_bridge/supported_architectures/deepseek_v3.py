@@ -13,13 +13,11 @@ are chosen within groups, by scores that a bias corrects.
 
 from typing import Any
 
-from transformer_lens.model_bridge.architecture_adapter import ArchitectureAdapter
 from transformer_lens.model_bridge.generalized_components import (
     EmbeddingBridge,
     GatedMLPBridge,
     LinearBridge,
     MLABlockBridge,
-    MoEBridge,
     MoERouterBridge,
     RMSNormalizationBridge,
     RotaryEmbeddingBridge,
@@ -28,24 +26,33 @@ from transformer_lens.model_bridge.generalized_components import (
 from transformer_lens.model_bridge.generalized_components.base import (
     GeneralizedComponent,
 )
+from transformer_lens.model_bridge.generalized_components.declarative_adapter import (
+    DeclarativeAdapter,
+)
 from transformer_lens.model_bridge.generalized_components.hf_attention import (
     HFLatentAttentionBridge,
 )
 from transformer_lens.model_bridge.generalized_components.layer_kinds import (
     LayerKind,
     blocks_with_kinds,
-    configs_of,
     over_tokens,
-    split_heads,
     without_hooks,
 )
 from transformer_lens.model_bridge.generalized_components.mixture import MixtureBridge
 
 
-class DeepSeekV3ArchitectureAdapter(ArchitectureAdapter):
+class DeepSeekV3ArchitectureAdapter(DeclarativeAdapter):
     """Architecture adapter for DeepseekV3ForCausalLM models."""
 
     supports_fold_ln = False
+    hf_fields = (
+        "q_lora_rank",
+        "kv_lora_rank",
+        "qk_nope_head_dim",
+        "qk_rope_head_dim",
+        "v_head_dim",
+    )
+    heads = {"attn.o.hook_in": "n_heads"}
 
     def __init__(self, cfg: Any) -> None:
         """Initialize the DeepSeek-V3 architecture adapter."""
@@ -60,17 +67,14 @@ class DeepSeekV3ArchitectureAdapter(ArchitectureAdapter):
         kinds = {
             "dense": LayerKind(
                 "mlp",
-                without_hooks(
-                    MoEBridge(
-                        name="mlp",
-                        config=self.cfg,
-                        submodules={
-                            "dense_gate": LinearBridge(name="gate_proj"),
-                            "dense_in": LinearBridge(name="up_proj"),
-                            "dense_out": LinearBridge(name="down_proj"),
-                        },
-                    ),
-                    "hook_router_scores",
+                MixtureBridge(
+                    name="mlp",
+                    config=self.cfg,
+                    submodules={
+                        "dense_gate": LinearBridge(name="gate_proj"),
+                        "dense_in": LinearBridge(name="up_proj"),
+                        "dense_out": LinearBridge(name="down_proj"),
+                    },
                 ),
                 has_submodule="mlp.gate_proj",
             ),
@@ -137,20 +141,3 @@ class DeepSeekV3ArchitectureAdapter(ArchitectureAdapter):
             "ln_final": RMSNormalizationBridge(name="model.norm", config=self.cfg),
             "unembed": UnembeddingBridge(name="lm_head"),
         }
-
-    def setup_hook_compatibility(self, bridge: Any) -> None:
-        """Set up what needs the wrapped model."""
-        # TL passes only what it knows on to cfg.
-        for cfg in configs_of(self.cfg, bridge):
-            self._set_dimensions(cfg, bridge.original_model.config)
-        for block in bridge.blocks:
-            split_heads(block, "attn.o.hook_in", self.cfg.n_heads)
-
-    @staticmethod
-    def _set_dimensions(cfg: Any, source: Any) -> None:
-        """Set the dimensions that an HF config gives."""
-        cfg.q_lora_rank = source.q_lora_rank
-        cfg.kv_lora_rank = source.kv_lora_rank
-        cfg.qk_nope_head_dim = source.qk_nope_head_dim
-        cfg.qk_rope_head_dim = source.qk_rope_head_dim
-        cfg.v_head_dim = source.v_head_dim

@@ -15,7 +15,6 @@ keys and values of attention and the convolution and recurrent states of Mamba-2
 
 from typing import Any
 
-from transformer_lens.model_bridge.architecture_adapter import ArchitectureAdapter
 from transformer_lens.model_bridge.generalized_components import (
     DepthwiseConv1DBridge,
     EmbeddingBridge,
@@ -30,35 +29,30 @@ from transformer_lens.model_bridge.generalized_components import (
 from transformer_lens.model_bridge.generalized_components.base import (
     GeneralizedComponent,
 )
+from transformer_lens.model_bridge.generalized_components.declarative_adapter import (
+    DeclarativeAdapter,
+)
 from transformer_lens.model_bridge.generalized_components.hf_attention import (
     HFAttentionBridge,
 )
 from transformer_lens.model_bridge.generalized_components.layer_kinds import (
     LayerKind,
     blocks_with_kinds,
-    configs_of,
     over_tokens,
 )
 from transformer_lens.model_bridge.generalized_components.mixture import MixtureBridge
 from transformer_lens.model_bridge.generalized_components.state_space import (
     StateSpaceMixerBridge,
 )
-from transformer_lens.model_bridge.generalized_components.taps import Tap, tapped
-
-# Kinds of layer as older transformers releases name them.
-_FORMER_KINDS = {"mamba": "linear_attention", "attention": "full_attention"}
-
-# HF config fields that the dimensions on cfg are derived from.
-_HF_FIELDS = (
-    "mamba_num_heads",
-    "mamba_head_dim",
-    "n_groups",
-    "ssm_state_size",
-)
 
 
-class NemotronHArchitectureAdapter(ArchitectureAdapter):
+class NemotronHArchitectureAdapter(DeclarativeAdapter):
     """Architecture adapter for NemotronHForCausalLM models."""
+
+    hf_fields = ("mamba_num_heads", "mamba_head_dim", "n_groups", "ssm_state_size")
+    kinds_field = "layers_block_type"
+    former_kinds = {"mamba": "linear_attention", "attention": "full_attention"}
+    stateful_cache = "DynamicCache"
 
     def __init__(self, cfg: Any) -> None:
         """Initialize the Nemotron-H architecture adapter."""
@@ -68,32 +62,11 @@ class NemotronHArchitectureAdapter(ArchitectureAdapter):
         self.cfg.uses_rms_norm = True
         self.cfg.final_rms = True
         self.cfg.positional_embedding_type = "none"
-        self.cfg.is_stateful = True
-        # On cfg already where TL passes these HF fields on; or else set when a model is wrapped.
-        if hasattr(cfg, "layers_block_type"):
-            self._set_kinds(self.cfg, cfg)
-        if all(hasattr(cfg, name) for name in _HF_FIELDS):
-            self._set_dimensions(self.cfg, cfg)
 
         kinds = {
             "linear_attention": LayerKind(
                 "mixer",
-                tapped(
-                    StateSpaceMixerBridge,
-                    {
-                        "conv1d.hook_in": Tap(
-                            function=("causal_conv1d_fn", "causal_conv1d_update", "conv1d"),
-                            argument=0,
-                            tokens=2,
-                        ),
-                        "conv1d.hook_out": Tap(
-                            function=("causal_conv1d_fn", "causal_conv1d_update", "conv1d"),
-                            tokens=2,
-                            activation="act",
-                        ),
-                    },
-                    fused_in_training=True,
-                )(
+                StateSpaceMixerBridge(
                     name="mixer",
                     config=self.cfg,
                     submodules={
@@ -161,46 +134,14 @@ class NemotronHArchitectureAdapter(ArchitectureAdapter):
                 submodules={"norm": RMSNormalizationBridge(name="norm", config=self.cfg)},
                 kinds=kinds,
                 attribute="block_type",
-                former=_FORMER_KINDS,
+                former=self.former_kinds,
                 slot_aliases={"hook_mixer_in": "hook_in", "hook_mixer_out": "hook_out"},
             ),
             "ln_final": RMSNormalizationBridge(name="model.norm_f", config=self.cfg),
             "unembed": UnembeddingBridge(name="lm_head"),
         }
 
-    def setup_hook_compatibility(self, bridge: Any) -> None:
-        """Set up what needs the wrapped model."""
-        # TL passes only what it knows on to cfg.
-        for cfg in configs_of(self.cfg, bridge):
-            self._set_kinds(cfg, bridge.original_model.config)
-            self._set_dimensions(cfg, bridge.original_model.config)
-
-    @staticmethod
-    def _set_kinds(cfg: Any, source: Any) -> None:
-        """Set the kind of each layer that a TL or HF config gives, by its canonical name."""
-        cfg.layers_block_type = [_FORMER_KINDS.get(kind, kind) for kind in source.layers_block_type]
-
-    @staticmethod
-    def _set_dimensions(cfg: Any, source: Any) -> None:
-        """Set the dimensions that a TL or HF config gives, and what is made from them."""
-        cfg.mamba_num_heads = source.mamba_num_heads
-        cfg.mamba_head_dim = source.mamba_head_dim
-        cfg.n_groups = source.n_groups
-        cfg.ssm_state_size = source.ssm_state_size
+    def derive(self, cfg: Any) -> None:
+        """Set what is made of the fields that ``cfg`` has by now."""
         cfg.mamba_intermediate_size = cfg.mamba_num_heads * cfg.mamba_head_dim
         cfg.conv_dim = cfg.mamba_intermediate_size + 2 * cfg.n_groups * cfg.ssm_state_size
-
-    def convert_hf_key_to_tl_key(self, hf_key: str) -> str:
-        """Translate a weight's name, with the slot that its layer binds."""
-        cfg: Any = self.cfg
-        blocks: Any = self.components["blocks"]
-        part = super().convert_hf_key_to_tl_key(hf_key).split(".")
-        if part[0] == "blocks" and part[2] == "mixer":
-            part[2] = blocks.kinds[cfg.layers_block_type[int(part[1])]].slot
-        return ".".join(part)
-
-    def create_stateful_cache(self, hf_model: Any, batch_size: int, device: Any, dtype: Any) -> Any:
-        """One cache for keys and values and for the states of other mixers."""
-        from transformers.cache_utils import DynamicCache
-
-        return DynamicCache(config=hf_model.config)

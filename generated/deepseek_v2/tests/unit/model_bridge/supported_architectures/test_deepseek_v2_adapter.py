@@ -18,7 +18,7 @@ from transformer_lens.model_bridge.supported_architectures.deepseek_v2 import (
 # Canonical name -> bridge class and HF path.
 MODEL = {
     "embed": "EmbeddingBridge model.embed_tokens",
-    "rotary_emb": "TappedRotaryEmbeddingBridge model.rotary_emb",
+    "rotary_emb": "ComplexRotaryEmbeddingBridge model.rotary_emb",
     "ln_final": "RMSNormalizationBridge model.norm",
     "unembed": "UnembeddingBridge lm_head",
     "blocks": "MLABlockBridgeWithKinds model.layers",
@@ -26,7 +26,7 @@ MODEL = {
 LAYERS = {
     "dense": {
         "ln1": "RMSNormalizationBridge input_layernorm",
-        "attn": "TappedHFLatentAttentionBridge self_attn",
+        "attn": "HFLatentAttentionBridge self_attn",
         "attn.q_proj": "LinearBridge q_proj",
         "attn.q_a_proj": "LinearBridge q_a_proj",
         "attn.q_a_layernorm": "RMSNormalizationBridge q_a_layernorm",
@@ -36,14 +36,14 @@ LAYERS = {
         "attn.kv_b_proj": "LinearBridge kv_b_proj",
         "attn.o": "LinearBridge o_proj",
         "ln2": "RMSNormalizationBridge post_attention_layernorm",
-        "mlp": "MoEBridge mlp",
+        "mlp": "MixtureBridge mlp",
         "mlp.dense_gate": "LinearBridge gate_proj",
         "mlp.dense_in": "LinearBridge up_proj",
         "mlp.dense_out": "LinearBridge down_proj",
     },
     "moe": {
         "ln1": "RMSNormalizationBridge input_layernorm",
-        "attn": "TappedHFLatentAttentionBridge self_attn",
+        "attn": "HFLatentAttentionBridge self_attn",
         "attn.q_proj": "LinearBridge q_proj",
         "attn.q_a_proj": "LinearBridge q_a_proj",
         "attn.q_a_layernorm": "RMSNormalizationBridge q_a_layernorm",

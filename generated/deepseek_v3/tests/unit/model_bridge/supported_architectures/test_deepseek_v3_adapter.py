@@ -36,7 +36,7 @@ LAYERS = {
         "attn.kv_b_proj": "LinearBridge kv_b_proj",
         "attn.o": "LinearBridge o_proj",
         "ln2": "RMSNormalizationBridge post_attention_layernorm",
-        "mlp": "MoEBridge mlp",
+        "mlp": "MixtureBridge mlp",
         "mlp.dense_gate": "LinearBridge gate_proj",
         "mlp.dense_in": "LinearBridge up_proj",
         "mlp.dense_out": "LinearBridge down_proj",

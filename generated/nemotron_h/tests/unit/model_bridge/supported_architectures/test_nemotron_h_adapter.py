@@ -25,7 +25,7 @@ MODEL = {
 LAYERS = {
     "linear_attention": {
         "norm": "RMSNormalizationBridge norm",
-        "mixer": "TappedStateSpaceMixerBridge mixer",
+        "mixer": "StateSpaceMixerBridge mixer",
         "mixer.in_proj": "LinearBridge in_proj",
         "mixer.conv1d": "DepthwiseConv1DBridge conv1d",
         "mixer.inner_norm": "GatedRMSNormBridge norm",
