@@ -68,7 +68,8 @@ def _key() -> bytes:
 def _new_key() -> bytes:
     with suppress(OSError):
         place = _place()
-        if place is not None:
+        # One that cannot be read may be of the user whom this process works for.
+        if place is not None and not os.path.lexists(place):
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             guard.write_whole(place, os.urandom(_LENGTH), 0o600)
     # Another process may have made one at the same time: what counts is what lies there now.
