@@ -14,6 +14,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 #: From the bottom to the top: a part imports from rows above its own in this list, and from itself.
 ROWS = (
     {"github", "loading", "problems", "prose", "resources"},
+    {"guard"},
     {"facts", "record", "source", "catalogue", "output", "edit"},
     {"spec"},
     {"schemas", "plan"},

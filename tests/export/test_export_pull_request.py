@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -180,6 +181,32 @@ def test_a_text_that_cannot_be_written_stops_the_export(
     done = run("export", new_spec, "--into", upstream, "--no-check", "--branch", "x", "--pr", file)
     assert done.code == 2 and content(upstream) == before and "hint: " in done.err
     assert git(upstream, "branch", "--show-current").strip() == "work"
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "dangling link", "pipe"])
+@pytest.mark.parametrize("dry", [["--dry-run"], []], ids=["dry", "written"])
+def test_what_is_there_is_not_overwritten_with_the_text(
+    kind: str, dry: list[str], upstream: Path, new_spec: Path, run: Run, tmp_path: Path
+) -> None:
+    file, other = tmp_path / "pr.md", tmp_path / "other.md"
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "file":
+        file.write_text("mine")
+    else:
+        file.symlink_to(other)
+    if kind == "link":
+        other.write_text("mine")
+    before = content(upstream)
+    command = ["export", new_spec, "--into", upstream, "--no-check", "--branch", "x", "--pr", file]
+    done = run(*command, *dry)
+    assert (done.code, done.out) == (2, "") and content(upstream) == before
+    assert f"{file}: this is there already" in done.err
+    assert "hint: remove it, or name another file with --pr" in done.err
+    assert git(upstream, "branch", "--show-current").strip() == "work"
+    assert other.exists() == (kind == "link")
+    if kind in ("file", "link"):
+        assert file.read_text() == "mine"
 
 
 @pytest.mark.heavy
