@@ -1,8 +1,13 @@
 # Everything runs in `.venv`, which is made on first use and again when its inputs change.
 
 PYTHON ?= python3
-# Measured with `make pythons`. Older ones have no transformers of constraints.txt.
+# Measured with `make pythons`, the newest first. On older ones the transformers of constraints.txt
+# does not install; newer ones are tried, and told to be new.
 PYTHONS := 3.13 3.12 3.11
+FITS := import sys; now = sys.version_info[:2]; \
+  known = [(3, int(one[2:])) for one in "$(PYTHONS)".split()]; \
+  now > max(known) and print("== Newer than what this is measured on: $(PYTHONS)"); \
+  sys.exit(now < min(known))
 LIGHT := $(PYTHONS) 3.10
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
@@ -93,13 +98,12 @@ clean: ## Remove the environments, the caches and what was packaged.
 .venv/.torch: constraints.txt
 	@# What is there already counts, whatever PYTHON names.
 	@python='$(PYTHON)'; test ! -x $(BIN)/python || python=$(BIN)/python; \
-	  fits='import sys; sys.exit("%d.%d" % sys.version_info[:2] not in "$(PYTHONS)".split())'; \
-	  $$python -c "$$fits" 2>/dev/null || { \
-	  for other in $(PYTHONS:%=python%) ''; do $$other -c "$$fits" 2>/dev/null && break; done; \
+	  $$python -c '$(FITS)' 2>/dev/null || { \
+	  for other in $(PYTHONS:%=python%) ''; do $$other -c '$(FITS)' 2>/dev/null && break; done; \
 	  echo "$$python is none of the Pythons that this works with: $(PYTHONS)."; \
 	  if [ $$python = $(BIN)/python ]; then echo "Run make clean first."; fi; \
 	  if [ "$$other" ]; then echo "There is one here: make PYTHON=$$other $(MAKECMDGOALS)"; \
-	  else echo "Install one, then name it: make PYTHON=python3.13 $(MAKECMDGOALS)"; fi; \
+	  else echo "Install one: make PYTHON=python$(firstword $(PYTHONS)) $(MAKECMDGOALS)"; fi; \
 	  exit 2; } >&2
 	@test -x $(BIN)/python || { echo "== Making .venv with $(PYTHON)"; $(PYTHON) -m venv .venv; }
 	@echo "== Installing torch"
