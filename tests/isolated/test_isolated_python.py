@@ -82,7 +82,9 @@ raise SystemExit(done.stderr or 0)
 def started(program: str, *options: str, **env: str) -> subprocess.CompletedProcess[str]:
     """What a Python without an environment, where the user's site is, prints."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
-    python = getattr(sys, "_base_executable", sys.executable)
+    # Python 3.10 does not say which one an environment was made with, but where that one lies.
+    folder = Path(sys.base_exec_prefix) / ("" if os.name == "nt" else "bin")
+    python = folder / ("python.exe" if os.name == "nt" else "python{}.{}".format(*sys.version_info))
     return subprocess.run(
         [python, *options, "-c", program],
         env={**kept, **env}, capture_output=True, text=True, timeout=60,
