@@ -58,15 +58,16 @@ def test_the_checks_run_on_the_checkout(
 ) -> None:
     commands: list[list[str]] = []
 
-    def noting(command: list[str], **more: object) -> subprocess.CompletedProcess[str]:
-        if command[0] != sys.executable:
-            return real(command, **more)  # type: ignore[call-overload, no-any-return]
-        commands.append(command[2:])
+    def noting(
+        module: str, arguments: list[str], timeout: float, **more: object
+    ) -> subprocess.CompletedProcess[str]:
+        commands.append([module, *arguments])
         assert more["cwd"] == upstream.resolve()
-        return subprocess.CompletedProcess(command, "black" in command, "one\nlast line\n", "")
+        # What only reads files has no use for the modules of the checkout.
+        assert more["path"] == ((upstream.resolve(),) if module == "pytest" else ())
+        return subprocess.CompletedProcess([], module == "black", "one\nlast line\n", "")
 
-    real = subprocess.run
-    monkeypatch.setattr(subprocess, "run", noting)
+    monkeypatch.setattr(checks, "run_isolated", noting)
     monkeypatch.setattr(checks, "find_spec", lambda name: None if name == "isort" else name)
     done = run("export", new_spec, "--into", upstream)
     assert done.code == 1
@@ -96,7 +97,7 @@ def test_mypy_has_passed_only_if_it_has_run(
 ) -> None:
     code, output, passed, told = MYPY[name]
     ended = subprocess.CompletedProcess([], code, output, "")
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    monkeypatch.setattr(checks, "run_isolated", lambda *_, **__: ended)
     monkeypatch.setattr(checks, "find_spec", lambda name: name)
     assert checks._types(tmp_path, ["a.py"]) == export.Check("mypy", passed, told)
 
@@ -125,13 +126,13 @@ ENDS = {
 def test_a_verification_that_gives_nothing_says_why(
     told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def ended(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+    def ended(*_: object) -> subprocess.CompletedProcess[str]:
         output = ENDS[told]
         if output is None:
-            raise subprocess.TimeoutExpired(command, 1)
-        return subprocess.CompletedProcess(command, 2, *output)
+            raise TimeoutError
+        return subprocess.CompletedProcess([], 2, *output)
 
-    monkeypatch.setattr(subprocess, "run", ended)
+    monkeypatch.setattr(checks, "run_isolated", ended)
     monkeypatch.setattr(checks, "find_spec", lambda name: name)
     assert export.verified(HELIUM) == f"`adaptergen verify` {told}"
     monkeypatch.setattr(checks, "find_spec", lambda name: None if name == "torch" else name)
