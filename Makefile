@@ -1,16 +1,23 @@
 # Everything runs in `.venv`, which is made on first use and again when its inputs change.
 
 PYTHON ?= python3
+# Measured with `make pythons`, the newest first. On older ones the transformers of constraints.txt
+# does not install; newer ones are tried, and told to be new.
+PYTHONS := 3.13 3.12 3.11
+FITS := import sys; now = sys.version_info[:2]; \
+  known = [(3, int(one[2:])) for one in "$(PYTHONS)".split()]; \
+  now > max(known) and print("== Newer than what this is measured on: $(PYTHONS)"); \
+  sys.exit(now < min(known))
+LIGHT := $(PYTHONS) 3.10
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
   --constraint constraints.txt
 # As pip would, but on every core. Packages have files, too, that are for other Pythons.
 COMPILE := $(BIN)/python -m compileall -q -j 0 .venv/lib adaptergen >/dev/null || true
 SPEC := specs/nemotron_h.yaml
-LIGHT := 3.10 3.11 3.12
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long light fuzz mutants bench matrix prove inspect lint docs schema clean
+.PHONY: help demo test long light fuzz mutants bench matrix pythons prove inspect lint docs schema clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -65,6 +72,9 @@ matrix: .venv/.dev ## Measure and lock the adapters on every release of transfor
 	@$(BIN)/python tests/matrix/run.py
 	@$(BIN)/python tests/matrix/upstream.py
 
+pythons: ## Build, verify and test all families on every Python that has the two commands.
+	@python3 tests/matrix/pythons.py $(PYTHONS)
+
 prove: .venv/.dev ## Export into every release of TransformerLens, and run its checks there.
 	@nice $(BIN)/python tests/matrix/prove.py
 
@@ -86,9 +96,15 @@ clean: ## Remove the environments, the caches and what was packaged.
 
 # A stamp is touched last, so what was interrupted is taken up again.
 .venv/.torch: constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || { \
-	  echo "$(PYTHON) is not a Python 3.10, 3.11 or 3.12: name one, e.g. make PYTHON=python3.11" >&2; \
-	  exit 2; }
+	@# What is there already counts, whatever PYTHON names.
+	@python='$(PYTHON)'; test ! -x $(BIN)/python || python=$(BIN)/python; \
+	  $$python -c '$(FITS)' 2>/dev/null || { \
+	  for other in $(PYTHONS:%=python%) ''; do $$other -c '$(FITS)' 2>/dev/null && break; done; \
+	  echo "$$python is none of the Pythons that this works with: $(PYTHONS)."; \
+	  if [ $$python = $(BIN)/python ]; then echo "Run make clean first."; fi; \
+	  if [ "$$other" ]; then echo "There is one here: make PYTHON=$$other $(MAKECMDGOALS)"; \
+	  else echo "Install one: make PYTHON=python$(firstword $(PYTHONS)) $(MAKECMDGOALS)"; fi; \
+	  exit 2; } >&2
 	@test -x $(BIN)/python || { echo "== Making .venv with $(PYTHON)"; $(PYTHON) -m venv .venv; }
 	@echo "== Installing torch"
 	@$(PIP) torch

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import platform
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from adaptergen import __version__
+from adaptergen import __version__, guard
 from adaptergen.problems import Problem
 
 #: What an `OSError` names where standard output cannot be written.
 STDOUT = "standard output"
+
+#: How every record starts, and nothing else that adaptergen writes.
+_OPENING = re.compile(rb'\{\s*"schema": "[^"\n]*",\s*"tool": "adaptergen",\s*"versions": ')
 
 
 def opening(schema: str, packages: Iterable[str] = ()) -> dict[str, object]:
@@ -57,10 +63,37 @@ def put(text: str, target: str = "-") -> None:
             # What is told afterwards may go to the same terminal; and a full disk is told now.
             sys.stdout.flush()
         else:
-            Path(target).write_text(text, encoding="utf-8", newline="\n")
+            _to_file(Path(target), text.encode())
     except OSError as error:
         error.filename = STDOUT if target == "-" else target
         raise
+
+
+def refuses(target: str) -> str:
+    """Why nothing is written to a file of this name; empty if it may be.
+
+    A file that is there is replaced only by the next record of its kind. Pipes and devices take
+    what is written without losing anything.
+    """
+    path = Path(target)
+    if not os.path.lexists(path) or not (path.is_file() or not path.exists()):
+        return ""
+    if path.is_symlink():
+        return "this is a link; name the file itself"
+    if not _OPENING.match(guard.read(path, small=False)):
+        return "adaptergen did not write the file that is there; remove it, or name another"
+    return ""
+
+
+def _to_file(path: Path, data: bytes) -> None:
+    if why := refuses(str(path)):
+        raise FileExistsError(errno.EEXIST, why)
+    if not os.path.lexists(path):
+        guard.write_new(path, data)
+    elif path.is_file():
+        guard.write_whole(path, data)
+    else:
+        path.write_bytes(data)
 
 
 def _version(package: str) -> str | None:

@@ -37,6 +37,11 @@ def schema(name: str) -> Path:
     return DATA / f"{name}.schema.json"
 
 
+def importable() -> Path:
+    """The folder from which `adaptergen` was imported."""
+    return _ROOT
+
+
 def checkout() -> Path | None:
     """The root of the checkout that adaptergen runs from; None if it was installed."""
     return _ROOT if (_ROOT / "pyproject.toml").is_file() and not (DATA / "specs").exists() else None

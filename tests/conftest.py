@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from importlib.util import find_spec
 
 import pytest
 
 # No test may find what another, or the user, has made before.
 os.environ["ADAPTERGEN_CACHE"] = "off"
+# Nor leave a key with the user.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="adaptergen-tests-")
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 HEAVY = ("torch", "transformers", "transformer_lens")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 #: From the bottom to the top: a part imports from rows above its own in this list, and from itself.
 ROWS = (
     {"github", "loading", "problems", "prose", "resources"},
-    {"facts", "record", "source", "catalogue", "output", "edit"},
+    {"guard"},
+    {"facts", "isolated", "record", "source", "catalogue", "output", "edit"},
     {"spec"},
     {"schemas", "plan"},
     {"docs", "render", "lock"},
@@ -108,6 +110,43 @@ def test_files_are_found_by_one_module(path: Path) -> None:
     assert "__file__" not in names, "adaptergen.resources knows where files are"
     loaders = ("importlib.resources", "importlib_resources", "pkgutil", "pkg_resources")
     assert not [name for name in imports(tree) if name.startswith(loaders)]
+
+
+#: What starts a process; where it may stand, and for which of them.
+STARTS = re.compile(
+    r"(subprocess|multiprocessing|concurrent\.futures|runpy|pty|_posixsubprocess|asyncio)\b"
+    r"|os\.(system|popen|exec\w+|spawn\w+|posix_spawn\w*|fork\w*|startfile)$|sys\.executable$"
+)
+MAY_START = {
+    # Python, without what lies in a folder.
+    "isolated.py": {"subprocess", "sys.executable"},
+    "export/git.py": {"subprocess"},
+    # Copies of this process, which import nothing anew: see the next test.
+    "inspection/limit.py": {"multiprocessing"},
+    "verify/observe/command.py": {"multiprocessing", "concurrent.futures"},
+}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_python_is_started_by_one_module(path: Path) -> None:
+    tree = parse(path)
+    used = {
+        *imports(tree),
+        *(ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)),
+    }
+    found = {match.group(1) or name for name in used if (match := STARTS.match(name))}
+    assert found <= MAY_START.get(name_of(path), set()), "adaptergen.isolated starts Python"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in MAY_START if "multiprocessing" in MAY_START[name]]
+)
+def test_other_processes_are_forked(name: str) -> None:
+    calls = [node for node in ast.walk(parse(PACKAGE / name)) if isinstance(node, ast.Call)]
+    of = {ast.unparse(call) for call in calls if "multiprocessing" in ast.unparse(call.func)}
+    assert of == {"multiprocessing.get_context('fork')"}
+    pools = [call for call in calls if ast.unparse(call.func).endswith("ProcessPoolExecutor")]
+    assert all(ast.unparse(call.args[1]) in of for call in pools)
 
 
 def test_modules_are_small() -> None:

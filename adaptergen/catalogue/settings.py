@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from adaptergen import guard
 from adaptergen.catalogue.installed import PACKAGE
 from adaptergen.catalogue.library import Class, Library, Module
 from adaptergen.catalogue.literals import assignments
@@ -50,7 +51,7 @@ def _words_of_bridges(package: Path) -> set[bytes]:
     for file in package.rglob("*.py"):
         parts = file.relative_to(package).parts
         if not _NO_BRIDGE.intersection(parts) and not parts[0].startswith(_OLDER):
-            words.update(_WORD.findall(file.read_bytes()))
+            words.update(_WORD.findall(guard.read(file, small=False)))
     return words
 
 

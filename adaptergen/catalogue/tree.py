@@ -10,6 +10,7 @@ import re
 import warnings
 from pathlib import Path
 
+from adaptergen import guard
 from adaptergen.catalogue.errors import CatalogueError
 from adaptergen.catalogue.installed import PACKAGE
 
@@ -55,7 +56,7 @@ def parse(file: Path) -> ast.Module:
         with warnings.catch_warnings():
             # Upstream's odd string escapes are no business of whoever reads it.
             warnings.simplefilter("ignore")
-            return ast.parse(file.read_bytes(), filename=str(file))
+            return ast.parse(guard.read(file, small=False), filename=str(file))
     except OSError as error:
         raise CatalogueError(
             f"{file} cannot be read: {error.strerror}.",
@@ -80,7 +81,7 @@ def _project_version(file: Path) -> set[str]:
 
 def _first(pattern: re.Pattern[str], file: Path) -> list[str]:
     try:
-        text = file.read_text(encoding="utf-8", errors="replace")
+        text = guard.read(file).decode("utf-8", "replace")
     except OSError:
         return []
     match = pattern.search(text)

@@ -67,7 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     checkout.add_argument(
         "--pr", type=Path, metavar="FILE",
-        help="write the text of the pull request, in the sections of upstream's template",
+        help="write the text of the pull request, in the sections of upstream's template, into a "
+        "new file",
     )  # fmt: skip
     checkout.add_argument(
         "--no-check", dest="check", action="store_false",
@@ -98,7 +99,7 @@ def _check_options(args: argparse.Namespace) -> None:
 
 
 def _checkout(args: argparse.Namespace) -> int:
-    from adaptergen import export, record
+    from adaptergen import export, guard, record
 
     if args.pr is not None:
         _check_target(args.pr)
@@ -119,7 +120,7 @@ def _checkout(args: argparse.Namespace) -> int:
         if args.check:
             records = [export.verified(spec) for spec in args.specs]
         text = export.pull_request(done, checks, records)
-        args.pr.write_text(text, encoding="utf-8", newline="\n")
+        guard.write_new(args.pr, text.encode())
         say(f"Wrote {args.pr}.")
     failed = done.uncommitted or any(check.passed is False for check in checks)
     return 1 if failed else 0
@@ -136,7 +137,10 @@ def _check_target(file: Path) -> None:
         raise OutputError("this is a folder", "name a file in it with --pr", file)
     if not folder.is_dir():
         raise OutputError("there is no such folder", "make it, or name another with --pr", folder)
-    if not os.access(file if file.exists() else folder, os.W_OK):
+    if os.path.lexists(file):
+        hint = "remove it, or name another file with --pr"
+        raise OutputError("this is there already, and is not overwritten", hint, file)
+    if not os.access(folder, os.W_OK):
         raise OutputError("this cannot be written", "name another file with --pr", file)
 
 

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from adaptergen import guard
 from adaptergen.catalogue import CatalogueError
 from adaptergen.cli.terminal import say, say_problems
 from adaptergen.output import OutputError
@@ -53,6 +54,8 @@ def explained(error: Exception) -> tuple[str, str] | None:
         return error.message, error.hint
     if isinstance(error, OutputError):
         return f"{error.path}: {error.message}", error.hint
+    if isinstance(error, guard.Unfit):
+        return f"{error.filename}: {error.message}", error.hint
     if isinstance(error, ImportError):
         return _not_imported(error)
     if isinstance(error, OSError) and error.filename is not None:

@@ -3,8 +3,9 @@
 An entry has the files of one spec, and the digest of all that goes into them: the spec, its lock,
 its shapes, the files of adaptergen as they are installed, the versions of Python and of the
 libraries. Entries lie in the user's cache folder, not in the project: what is on disk is compared
-byte by byte as ever, so no edit and no manifest can pass for fresh. An entry that cannot be read is
-made anew, one that cannot be written is done without.
+byte by byte as ever, so no edit and no manifest can pass for fresh. The folder may hold files of
+others, too: an entry has the seal of this user, and what has none is neither used nor removed. An
+entry that cannot be read is made anew, one that cannot be written is done without.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
 import sys
 import zlib
@@ -21,18 +23,18 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from adaptergen import resources
+from adaptergen import guard, resources
 from adaptergen.lock.paths import has_lock, lock_path
 from adaptergen.output import Wanted
+from adaptergen.output.seal import genuine, own, seal, user_folder
 
 #: A folder for the entries, or `off`.
 VARIABLE = "ADAPTERGEN_CACHE"
 
-#: Of what is larger a build reads nothing (`adaptergen.source.files`, not imported for speed).
-MAX_BYTES = 1024 * 1024
-
 #: Entries are of some ten kilobytes; the oldest go.
 MOST = 512
+
+_NAME = re.compile(r"[0-9a-f]{64}\.entry")
 
 #: Whose text or data becomes part of what is generated.
 LIBRARIES = ("black", "isort", "jinja2", "markupsafe", "packaging", "pydantic", "ruamel.yaml")
@@ -78,8 +80,7 @@ class Memory:
                 return
             for path, key, made in self._made:
                 self._write(path, key, made)
-            for old in sorted(self.folder.iterdir(), key=os.path.getmtime)[:-MOST]:
-                old.unlink()
+            self._forget()
 
     def _key(self, path: Path) -> str:
         """The digest of everything that goes into the files; empty without a memory."""
@@ -120,34 +121,37 @@ class Memory:
 
     def _read(self, path: Path) -> bytes:
         self._stamps[path] = _stamp(path)
-        # Asked before opening too: opening a device can do something.
-        _refuse_special(os.stat(path))
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        with open(os.open(path, flags), "rb") as file:
-            _refuse_special(os.fstat(file.fileno()))
-            return file.read(MAX_BYTES + 1)
+        return guard.read(path, within=guard.project_of(path))
 
     def _recall(self, path: Path, key: str) -> Wanted | None:
         if self.folder is None or not key:
             return None
-        with suppress(OSError, ValueError, KeyError, zlib.error):
-            stored_key, digest, body = self._entry(path).read_bytes().split(b"\n", 2)
-            if stored_key.decode() == key and digest.decode() == _digest([body]):
-                content = json.loads(zlib.decompress(body))
-                files = {name: text.encode() for name, text in content["files"].items()}
-                return Wanted(content["name"], content["spec"], files, content["meta"])
-        return None
+        body = _opened(self._entry(path), key)
+        if body is None:
+            return None
+        content = json.loads(zlib.decompress(body))
+        files = {name: text.encode() for name, text in content["files"].items()}
+        return Wanted(content["name"], content["spec"], files, content["meta"])
 
     def _write(self, path: Path, key: str, made: Wanted) -> None:
         files = {name: data.decode() for name, data in made.files.items()}
         content = {"name": made.name, "spec": made.spec, "files": files, "meta": dict(made.meta)}
         body = zlib.compress(json.dumps(content).encode(), 1)
         entry = self._entry(path)
-        unfinished = entry.with_suffix(f".{os.getpid()}")
+        told = seal(b"entry", entry.name.encode(), key.encode(), body)
         with suppress(OSError):
             entry.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            unfinished.write_bytes(b"\n".join([key.encode(), _digest([body]).encode(), body]))
-            os.replace(unfinished, entry)
+            # Whoever put a link or a folder there keeps it.
+            if told and (not os.path.lexists(entry) or _is_ours(entry)):
+                guard.write_whole(entry, b"\n".join([key.encode(), told.encode(), body]), 0o600)
+
+    def _forget(self) -> None:
+        """Remove the oldest entries, where there are too many."""
+        assert self.folder is not None
+        entries = [path for path in self.folder.iterdir() if _is_ours(path)]
+        for old in sorted(entries, key=os.path.getmtime)[:-MOST]:
+            if _opened(old) is not None:
+                old.unlink()
 
     def _entry(self, path: Path) -> Path:
         assert self.folder is not None
@@ -158,9 +162,22 @@ def _folder() -> Path | None:
     told = os.environ.get(VARIABLE)
     if told:
         return None if told == "off" else Path(told)
-    base = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME")
-    with suppress(RuntimeError):
-        return (Path(base) if base else Path.home() / ".cache") / "adaptergen"
+    return user_folder("XDG_CACHE_HOME", ".cache")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file has the name, the kind and the owner of an entry."""
+    status = os.lstat(path)
+    return bool(_NAME.fullmatch(path.name)) and stat.S_ISREG(status.st_mode) and own(status)
+
+
+def _opened(entry: Path, key: str | None = None) -> bytes | None:
+    """What an entry holds, of this key if one is given; None if no build of this user wrote it."""
+    with suppress(OSError, ValueError):
+        stored, told, body = guard.read(entry, within=entry.parent).split(b"\n", 2)
+        sealed = genuine(told.decode(), b"entry", entry.name.encode(), stored, body)
+        if sealed and key in (None, stored.decode()):
+            return body
     return None
 
 
@@ -170,12 +187,6 @@ def _library(name: str) -> bytes:
     if metadata is None:
         raise PackageNotFoundError(name)
     return metadata.encode()
-
-
-def _refuse_special(status: os.stat_result) -> None:
-    """Raise `OSError` for what a build does not read."""
-    if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
-        raise OSError("not a regular file of moderate size")
 
 
 def _stamp(path: str | Path) -> tuple[int, ...]:

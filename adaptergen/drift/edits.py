@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from adaptergen import guard
 from adaptergen.output.difftext import unified
 from adaptergen.problems import Failed, Loc, Problem, quote
 from adaptergen.source import read_source
@@ -51,7 +52,7 @@ def edited(edits: Sequence[Edit]) -> dict[Path, Rewritten]:
     problems: list[Problem] = []
     for file in dict.fromkeys(edit.file for edit in edits):
         own = [edit for edit in edits if edit.file == file]
-        before = Path(file).read_bytes()
+        before = guard.read(Path(file))
         text = before.decode("utf-8")
         after = _applied(text, own)
         if not _says(text, after, own):

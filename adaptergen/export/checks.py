@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from pathlib import Path
 
 from adaptergen.export.command import Done
 from adaptergen.export.upstream import REGISTRY_TEST, REGISTRY_TEST_CLASS
+from adaptergen.isolated import run_isolated
 from adaptergen.problems import listing
 from adaptergen.prose import markdown
 
@@ -88,14 +87,14 @@ def _audit(root: Path, done: Done) -> Check:
 
 def _pytest() -> tuple[str, ...]:
     """pytest with upstream's options, or with those of them that its plugins are there for."""
-    options = ("-m", "pytest", "--quiet", "-p", "no:cacheprovider")
+    options = ("pytest", "--quiet", "-p", "no:cacheprovider")
     if all(find_spec(plugin) for plugin in _PLUGINS):
         return options
     return (*options, "-o", "addopts=", _PYTEST)
 
 
 def _tool(root: Path, name: str, options: Sequence[str], files: Sequence[str]) -> Check:
-    return _run(root, name, ("-m", name, *options, *files), (name,))
+    return _run(root, name, (name, *options, *files), (name,))
 
 
 def _types(root: Path, files: Sequence[str]) -> Check:
@@ -108,7 +107,7 @@ def _types(root: Path, files: Sequence[str]) -> Check:
     with tempfile.TemporaryDirectory() as scratch:
         # Nothing is left in the checkout.
         cache = os.environ.get("MYPY_CACHE_DIR", scratch)
-        command = ("-m", "mypy", "--no-error-summary", "--cache-dir", cache, *files)
+        command = ("mypy", "--no-error-summary", "--cache-dir", cache, *files)
         return _run(root, "mypy", command, ("mypy",), ours)
 
 
@@ -119,16 +118,15 @@ def _run(
     missing = [package for package in needs if find_spec(package) is None]
     if missing:
         return Check(name, None, f"{', '.join(missing)} not installed")
-    # The checkout comes before a TransformerLens that is installed.
-    before = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(before)}
-    env["PYTHONDONTWRITEBYTECODE"] = "1"
+    module, *arguments = command
+    # Tests are of the TransformerLens in the checkout, and import each other. What only reads its
+    # files takes nothing from there.
+    path = (root,) if module == "pytest" else ()
     try:
-        ran = subprocess.run(
-            [sys.executable, *command], cwd=root, env=env, capture_output=True, text=True,
-            timeout=_TIMEOUT,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
+        ran = run_isolated(
+            module, arguments, _TIMEOUT, cwd=root, path=path, env={"HF_HUB_OFFLINE": "1"}
+        )
+    except TimeoutError:
         return Check(name, None, f"took more than {_TIMEOUT // 60} minutes")
     output = ran.stdout + ran.stderr
     lines = [line for line in output.strip().splitlines() if line.strip()]
@@ -148,15 +146,19 @@ def verified(spec: Path) -> dict[str, object] | str:
     missing = [name for name in _MEASURED if find_spec(name) is None]
     if missing:
         return f"{listing(missing)} {'is' if len(missing) == 1 else 'are'} not installed here"
-    command = [sys.executable, "-m", "adaptergen", "verify", str(spec), "--json", "-"]
+    folder = os.path.abspath(spec.parent)
     try:
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT)
+        command = ("verify", os.path.join(folder, spec.name), "--json", "-")
+        ran = run_isolated("adaptergen", command, _TIMEOUT)
         found = json.loads(ran.stdout)
-    except subprocess.TimeoutExpired:
+    except TimeoutError:
         return f"`adaptergen verify` took more than {_TIMEOUT // 60} minutes"
     except json.JSONDecodeError:
         told = ran.stderr.strip().splitlines() or ["no message"]
         # How many problems there are, and hints, come after the first of them.
         first = (line for line in told if "error[" in line or line.startswith("adaptergen failed"))
-        return f"`adaptergen verify` failed: {markdown(next(first, told[-1]))}"
+        # By the path that the user gave.
+        shown = f"{spec.parent.as_posix()}/".removeprefix("./")
+        line = next(first, told[-1]).strip().replace(f"{Path(folder).as_posix()}/", shown)
+        return f"`adaptergen verify` failed: {markdown(line)}"
     return found if isinstance(found, dict) else "`adaptergen verify` gave no record"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,17 +110,27 @@ def _message(export: Export) -> str:
 
 
 def _check_clean(export: Export) -> None:
-    dirty = export.draft.dirty()
-    if dirty:
-        raise Failed(
-            Problem(
-                "dirty-tree",
-                "the file was changed and not committed",
-                "commit it, or `git stash`; then run the command again",
-                Place(path),
-            )
-            for path in dirty
-        )
+    hint = "commit it, or `git stash`; then run the command again"
+    problems = [
+        Problem("dirty-tree", "the file was changed and not committed", hint, Place(path))
+        for path in export.draft.dirty()
+    ]
+    problems += _overlooked(export)
+    if problems:
+        raise Failed(problems)
+
+
+def _overlooked(export: Export) -> Iterator[Problem]:
+    """Files that hold what git would not tell of, so that it would be committed along, or lost."""
+    git = export.draft.checkout.git
+    written = {entry.path for entry in export.draft.entries()}
+    for path, mark in git.overlooked(export.draft.files).items() if git else ():
+        message = f"git is told to overlook the file ({mark}), so what is changed in it is not seen"
+        hint = f"`git update-index --no-{mark} {shlex.quote(path)}`, then run the command again"
+        if mark == "ignored":
+            hint = "move the file away, or commit it with `git add --force`"
+        if mark != "ignored" or path in written:
+            yield Problem("dirty-tree", message, hint, Place(path))
 
 
 def _check_branch(checkout: Checkout, branch: str | None) -> None:

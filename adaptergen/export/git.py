@@ -47,6 +47,20 @@ class Git:
         told = self._do("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
         return tuple(os.fsdecode(entry)[3:] for entry in told.split(b"\0") if entry)
 
+    def overlooked(self, paths: Iterable[str]) -> dict[str, str]:
+        """Those of the files whose changes `changed` does not tell, each with why."""
+        wanted = list(paths)
+        marks = self._do("ls-files", "-v", "-z", "--", *wanted) if wanted else b""
+        ignored = ("--others", "--ignored", "--exclude-standard")
+        told = self._do("ls-files", "-z", *ignored, "--", *wanted) if wanted else b""
+        found = {os.fsdecode(path): "ignored" for path in told.split(b"\0") if path}
+        for entry in marks.split(b"\0"):
+            # In lower case, whatever the letter.
+            mark = "assume-unchanged" if entry[:1].islower() else "skip-worktree"
+            if entry[:1].islower() or entry[:1] == b"S":
+                found[os.fsdecode(entry[2:])] = mark
+        return found
+
     def committed(self, path: str, commit: str = "HEAD") -> bytes | None:
         """A file as of a commit, as git would write it here; None if it had none."""
         found = _git(self.root, "cat-file", "--filters", f"{commit}:{path}")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+
+from adaptergen.isolated import run_isolated
 
 _NEEDED = ("torch", "transformers")
 _TIMEOUT = 300
@@ -34,17 +33,16 @@ def observe(root: Path, spec: Path, source: bytes) -> Observed:
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         return Observed(failed=f"{', '.join(missing)} not installed")
-    before = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(before)}
-    env["PYTHONDONTWRITEBYTECODE"] = "1"
-    command = [sys.executable, "-m", "adaptergen.verify.old_adapter", str(spec)]
     try:
-        ran = subprocess.run(command, input=source, env=env, capture_output=True, timeout=_TIMEOUT)
-    except subprocess.TimeoutExpired:
+        ran = run_isolated(
+            "adaptergen.verify.old_adapter", [spec.absolute()], _TIMEOUT,
+            packages={"transformer_lens": root}, stdin=source, env={"HF_HUB_OFFLINE": "1"},
+        )  # fmt: skip
+    except TimeoutError:
         return Observed(failed=f"it took more than {_TIMEOUT // 60} minutes to run")
     if ran.returncode:
-        told = ran.stderr.decode(errors="replace").strip().splitlines()
+        told = ran.stderr.strip().splitlines()
         return Observed(failed=f"it does not run here: {told[-1] if told else 'no message'}")
-    seen = json.loads(ran.stdout.decode().splitlines()[-1])
+    seen = json.loads(ran.stdout.splitlines()[-1])
     layers = {kind: frozenset(names) for kind, names in seen["layers"].items()}
     return Observed(frozenset(seen["model"]), layers, seen["settings"], seen["instead"])

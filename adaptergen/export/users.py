@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from adaptergen import guard
 from adaptergen.edit.text import read
 from adaptergen.export.draft import Draft
 from adaptergen.plan import Plan
@@ -46,7 +47,7 @@ def users_of(
         path for folder in ("transformer_lens", "tests") for path in (root / folder).rglob("*.py")
     ]
     for path in sorted(paths):
-        shown, text = path.relative_to(root).as_posix(), path.read_bytes()
+        shown, text = path.relative_to(root).as_posix(), guard.read(path, small=False, within=root)
         inside = path.parent == root / _FOLDER
         if shown in files or not (inside or b"supported_architectures" in text):
             continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 from pydantic import ValidationError
 
+from adaptergen import guard
 from adaptergen.lock.codec import Tree, merge, pick
 from adaptergen.lock.entry import Entry
 from adaptergen.lock.paths import has_lock, lock_path
@@ -168,12 +168,7 @@ def load_lock(spec: Path, architecture: str) -> tuple[Lock, str]:
 
 def write_lock(path: Path, text: str) -> None:
     """Write the text of a lock; the old one is there until the new one is whole."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        unfinished.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    guard.write_whole(path, text.encode())
 
 
 def _digest(content: Mapping[str, Any]) -> str:

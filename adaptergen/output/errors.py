@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from adaptergen import guard
+
 _SPACE = ("the disk is full", "free some space (or raise the quota), then build again")
 _RIGHTS = (
     "this user may not read or write here",
@@ -59,6 +61,8 @@ def explained(fallback: Path) -> Iterator[None]:
 
 
 def _explain(error: OSError, fallback: Path) -> OutputError:
+    if isinstance(error, guard.Unfit):
+        return OutputError(error.message, error.hint, Path(error.filename))
     reason = (error.strerror or str(error), "mend this, then run the same command again")
     message, hint = _EXPLANATIONS.get(error.errno or 0, reason)
     # A rename has two names; the second is the place the user knows.

@@ -10,23 +10,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+from adaptergen import guard
+
 _KEEPS_FOLDER = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST)
-
-
-def write_new(path: Path, data: bytes) -> None:
-    """Write a file that must not exist yet; on return its bytes are on the disk."""
-    handle = os.open(path, _NEW_FILE, 0o666)
-    try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(handle, rest) :]
-        os.fsync(handle)
-    except OSError as error:
-        error.filename = str(path)
-        raise
-    finally:
-        os.close(handle)
 
 
 def keep(path: Path, copy: Path) -> None:
@@ -34,7 +20,7 @@ def keep(path: Path, copy: Path) -> None:
     try:
         os.link(path, copy)
     except OSError:
-        write_new(copy, path.read_bytes())
+        guard.write_new(copy, guard.read(path, small=False))
 
 
 def replace(source: Path, target: Path) -> None:

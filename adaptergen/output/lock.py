@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from adaptergen import guard
 from adaptergen.output import fs, tree
 from adaptergen.output.errors import OutputError
 from adaptergen.output.lock_kinds import Primitive, choose
 
 PRIMITIVE: Primitive = choose()
 PATIENCE = 60.0
+#: With it git does not see the folder of the lock.
+IGNORE = ".gitignore"
 _PAUSE = 0.02
 
 
@@ -22,10 +25,14 @@ def locked(path: Path) -> Iterator[None]:
     """Hold the lock file `path`; make its folder before, remove it (if empty) after."""
     handle = _acquire(path)
     try:
+        _hide(path.parent)
         yield
     finally:
-        PRIMITIVE.release(path, handle)
-        _leave(path.parent)
+        try:
+            _show(path)
+        finally:
+            PRIMITIVE.release(path, handle)
+            _leave(path.parent)
 
 
 def _acquire(path: Path) -> int:
@@ -51,6 +58,18 @@ def _acquire(path: Path) -> int:
                 path.parent.parent,
             )
         time.sleep(_PAUSE)
+
+
+def _hide(folder: Path) -> None:
+    # What is left here after a kill, or meanwhile, is nothing to commit.
+    with suppress(FileExistsError):
+        guard.write_new(folder / IGNORE, b"*\n")
+
+
+def _show(path: Path) -> None:
+    with suppress(OSError):
+        if set(os.listdir(path.parent)) == {path.name, IGNORE}:
+            fs.remove(path.parent / IGNORE)
 
 
 def _leave(folder: Path) -> None:

@@ -14,7 +14,8 @@ try:
 except ImportError:
     fcntl = None  # type: ignore[assignment]  # Windows has none
 
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+#: A pipe in its place is not waited for.
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _WRITING_THE_PID = 5.0
 
 

@@ -60,6 +60,9 @@ def put(root: Path, entries: Sequence[Entry]) -> None:
     A file that is no longer what its entry says it was stops all of it.
     """
     check_tree(entry.path for entry in entries)
+    with explained(root):
+        # Before a lock is left in a folder that may not be ours.
+        staging.look(root)
     with explained(root), locked(root / staging.FOLDER / staging.LOCK):
         transaction.settle(root)
         for entry in entries:

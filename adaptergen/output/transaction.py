@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from adaptergen import guard
 from adaptergen.output import fs, staging, tree
 from adaptergen.output.compare import Entry
 from adaptergen.output.errors import OutputError, explained
-from adaptergen.output.journal import Journal, Move, parse
+from adaptergen.output.journal import Journal, Move, refused
 from adaptergen.output.lock import locked
 from adaptergen.output.manifest import digest
-from adaptergen.output.staging import FOLDER, FORWARD, LOCK, UNDO
+from adaptergen.output.staging import FOLDER, FORWARD, LOCK, UNDO, UNFINISHED
 from adaptergen.output.wanted import MANIFEST, parents
 
 
@@ -31,18 +32,30 @@ def recover(out: Path) -> staging.Interruption | None:
 
 def settle(out: Path) -> staging.Interruption | None:
     """Like `recover`, for the holder of the lock."""
-    folder = out / FOLDER
-    found = None
-    if (data := tree.read(out, f"{FOLDER}/{FORWARD}")) is not None:
-        found = staging.Interruption.HALF_DONE
-        _carry_out(out, parse(data, folder / FORWARD))
-    elif (data := tree.read(out, f"{FOLDER}/{UNDO}")) is not None:
-        found = staging.Interruption.HALF_UNDONE
-        _undo(out, parse(data, folder / UNDO))
-    elif any(name.name != LOCK for name in folder.iterdir()):
-        found = staging.Interruption.STAGED
+    found = staging.left(out)
+    if found is None:
+        state = staging.Interruption.STAGED if staging.rest(out) else None
+    else:
+        state, journal = found
+        _check(out, journal)
+        if state is staging.Interruption.HALF_DONE:
+            _carry_out(out, journal)
+        else:
+            _undo(out, journal)
     staging.drop(out)
-    return found
+    return state
+
+
+def _check(out: Path, journal: Journal) -> None:
+    """Raise `OutputError` for anything that would stop a recovery half way, or that is not ours."""
+    for path in journal.folders:
+        for parent in (*parents(path), path):
+            tree.is_folder(out / parent)
+    for number, move in enumerate(journal.moves):
+        tree.read(out, move.path)
+        name = f"{FOLDER}/{number}.new"
+        if (new := tree.read(out, name)) is not None and digest(new) != move.after:
+            raise refused("this is not the file that the build wrote here", out / name)
 
 
 def write(out: Path, entries: Sequence[Entry]) -> None:
@@ -65,16 +78,16 @@ def _stage(out: Path, entries: Sequence[Entry]) -> Journal:
     folder = out / FOLDER
     for number, entry in enumerate(entries):
         if entry.new is not None:
-            fs.write_new(folder / f"{number}.new", entry.new)
+            guard.write_new(folder / f"{number}.new", entry.new)
         if entry.old is not None:
             fs.keep(out / entry.path, folder / f"{number}.old")
     moves = tuple(Move(e.path, _digest(e.old), _digest(e.new)) for e in entries)
     needed = {parent for e in entries if e.new is not None for parent in parents(e.path)}
     missing = tuple(sorted(path for path in needed if not tree.is_folder(out / path)))
     journal = Journal(moves, missing)
-    fs.write_new(folder / "journal.tmp", journal.render())
+    guard.write_new(folder / UNFINISHED, journal.render(out))
     fs.sync_folder(folder)
-    fs.replace(folder / "journal.tmp", folder / FORWARD)
+    fs.replace(folder / UNFINISHED, folder / FORWARD)
     return journal
 
 

@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from adaptergen import guard
 from adaptergen.output.errors import OutputError
 from adaptergen.output.wanted import parents
 
@@ -33,7 +34,7 @@ def read(out: Path, path: str) -> bytes | None:
         # Opening a pipe or a device could block for ever.
         raise OutputError("this is not a regular file", "move it away, then build again", place)
     try:
-        return place.read_bytes()
+        return guard.read(place, small=False, within=out)
     except FileNotFoundError:
         return None
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 MANIFEST = "manifest.json"
 
+#: Folders with work of git, and of a build itself, and what Windows takes for the first.
+_NEVER = frozenset({".git", "git~1", ".adaptergen"})
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -33,10 +36,15 @@ class Wanted:
 
 
 def check_relative(path: str) -> str:
-    """Return `path` if it is relative, POSIX and stays below its root; else `ValueError`."""
+    """Return `path` if it is relative, POSIX and stays below its root; else `ValueError`.
+
+    Also refused is all that git runs or trusts: a path may come from a manifest or a journal.
+    """
     parts = path.split("/")
     if any(part in ("", ".", "..") for part in parts) or any(c in path for c in "\\:\0"):
         raise ValueError(f"not a relative POSIX path: {path!r}")
+    if any(part.rstrip(" .").casefold() in _NEVER for part in parts):
+        raise ValueError(f"a path into a folder that is not ours: {path!r}")
     return path
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
 from adaptergen.plan import Plan
@@ -13,14 +15,21 @@ from adaptergen.spec.names import check_identifier
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _LONGEST = 80
-#: What is imported beside the package, there or in its tests.
+#: What Python imports by itself where it is there, and what else is imported beside the package.
 _TAKEN = frozenset(
     {
-        *("accelerate", "adaptergen", "packaging", "pytest", "tests", "tokenizers", "torch"),
-        *("transformer_lens", "transformers"),
-        *("collections", "copy", "functools", "importlib", "inspect", "os", "types", "typing"),
+        *sys.stdlib_module_names,
+        *("sitecustomize", "usercustomize", "test", "tests", "conftest", "setup"),
+        *("pip", "pkg_resources", "setuptools", "wheel", "build", "hatchling", "distutils"),
+        *("adaptergen", "transformer_lens", "transformers", "torch", "accelerate", "tokenizers"),
+        *("beartype", "datasets", "einops", "huggingface_hub", "jaxtyping", "numpy", "packaging"),
+        *("pandas", "peft", "regex", "requests", "rich", "safetensors", "scipy", "sentencepiece"),
+        *("sae_lens", "sklearn", "tqdm", "typeguard", "typing_extensions", "wandb", "yaml"),
+        *("hypothesis", "mypy", "pluggy", "pytest", "ruff"),
     }
 )
+#: What every package of adapters requires.
+_REQUIRED = "transformer-lens"
 
 
 @dataclass(frozen=True)
@@ -38,13 +47,21 @@ def plugin_name(folder: Path) -> PluginName:
     if not _DISTRIBUTION.fullmatch(name) or len(name) > _LONGEST:
         why = "is not letters and digits, with `-`, `_` or `.` between them"
         raise _bad_name(folder, f"the name {quote(name)} {why}")
-    if package in _TAKEN:
+    if package in _TAKEN or _is_installed(package):
         raise _bad_name(folder, f"something else that is imported is called {quote(package)}")
     try:
         check_identifier(package)
     except SpecValueError as error:
         raise _bad_name(folder, f"nothing can be imported as {quote(package)}") from error
     return PluginName(name, package)
+
+
+def _is_installed(package: str) -> bool:
+    """Whether it is imported here from something that is no package of adapters."""
+    return any(
+        not any(required.startswith(_REQUIRED) for required in distribution(name).requires or ())
+        for name in packages_distributions().get(package, ())
+    )
 
 
 def clashes(plans: Sequence[tuple[Path, Plan]]) -> Iterator[Problem]:

@@ -52,7 +52,8 @@ _CHECKOUT = {
     ),
     "dirty-tree": Code(
         "The checkout holds changes",
-        "Files were changed and not committed. What the command writes would be mixed with them.",
+        "Files were changed and not committed, or marked so that git does not tell. What the "
+        "command writes would be mixed with them.",
         "`git stash`, or commit them.",
     ),
     "detached-head": Code(

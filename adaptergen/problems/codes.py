@@ -30,6 +30,13 @@ _FILES = {
         "The operating system refused to open or to read the file.",
         "`chmod u+r specs/nemotron_h.yaml`",
     ),
+    "link-out": Code(
+        "A link leads out of the project",
+        "A spec, a shape or a lock is read only from the project that it is in: the folder around "
+        "`specs`, or else that of the spec. Where a link leads elsewhere, whoever made it chose a "
+        "file of yours, and lines of it would be shown.",
+        "Put the file itself in the place of the link.",
+    ),
     "file-too-large": Code(
         "The file is larger than 1 MiB",
         "A spec is a page or two; a larger file is something else.",

@@ -8,8 +8,8 @@ PLUGIN_CODES = {
     "plugin-name": Code(
         "The folder's name is no name for a package",
         "The folder gives its name to the distribution, and with `_` for `-` and `.` to the "
-        "Python package. The name is not one that can be installed, or something else that is "
-        "installed beside it has that name.",
+        "Python package. The name is not one that can be installed, or something else has that "
+        "name: a module of Python, a well-known package, or one that is installed here.",
         "`--plugin tl-helium`",
     ),
     "plugin-folder": Code(

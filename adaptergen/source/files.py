@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from adaptergen import guard
 from adaptergen.problems import MAX_FOUND, Failed, Place, Problem, character_name
 from adaptergen.problems.text import HIDDEN
 
-MAX_BYTES = 1024 * 1024
-
 _LINE_END = re.compile("\r\n|\n|\r")
-_KINDS = (
-    (stat.S_ISDIR, "a folder", "name the file inside the folder"),
-    (stat.S_ISFIFO, "a pipe", "write its content to a file first"),
-    (stat.S_ISSOCK, "a socket", "name a regular file"),
-)
 
 
 def read_text(path: Path, shown_as: str) -> str:
@@ -34,12 +26,9 @@ def split_lines(text: str) -> tuple[str, ...]:
 
 def _read_bytes(path: Path, shown_as: str) -> bytes:
     try:
-        # Asked before opening too: opening a device can do something, and a socket has no open.
-        _refuse_special(os.stat(path).st_mode, shown_as)
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        with open(os.open(path, flags), "rb") as file:
-            _refuse_special(os.fstat(file.fileno()).st_mode, shown_as)
-            data = file.read(MAX_BYTES + 1)
+        return guard.read(path, within=guard.project_of(path))
+    except guard.Unfit as unfit:
+        raise _failed(shown_as, unfit.code, unfit.message, unfit.hint) from None
     except (FileNotFoundError, NotADirectoryError):
         raise _failed(shown_as, "no-such-file", "there is no such file", "check the path") from None
     except (OSError, ValueError) as error:
@@ -49,19 +38,6 @@ def _read_bytes(path: Path, shown_as: str) -> bytes:
         raise _failed(
             shown_as, "unreadable-file", message, "check its permissions and its path"
         ) from None
-    if len(data) > MAX_BYTES:
-        message = "the file is larger than 1 MiB"
-        raise _failed(shown_as, "file-too-large", message, "check that this is a spec")
-    return data
-
-
-def _refuse_special(mode: int, shown_as: str) -> None:
-    if stat.S_ISREG(mode):
-        return
-    for is_kind, name, hint in _KINDS:
-        if is_kind(mode):
-            raise _failed(shown_as, "not-a-file", f"this is {name}, not a file", hint)
-    raise _failed(shown_as, "not-a-file", "this is a device, not a file", "name a regular file")
 
 
 def _decode(data: bytes, shown_as: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from adaptergen import guard
 from adaptergen.problems import Failed, Place, Problem
 from adaptergen.source import Source, mend, read_source
 from adaptergen.spec.architecture import Spec
@@ -93,7 +94,13 @@ class _Folder:
 
 def _yaml_files(folder: Path, shown_as: str) -> tuple[str, ...]:
     try:
+        project = guard.project_of(folder / "any.yaml")
+        if project is not None:
+            guard.keep_inside(folder, project)
         found = os.listdir(folder)
+    except guard.Unfit as unfit:
+        place = Place(shown_as.rstrip("/"))
+        raise Failed([Problem(unfit.code, unfit.message, unfit.hint, place)]) from None
     except OSError as error:
         message = f"the folder cannot be read: {error.strerror or error}"
         place = Place(shown_as.rstrip("/"))

@@ -1,6 +1,6 @@
 """What an adapter that people wrote has and that of the spec has not, seen on its tiny model.
 
-    python -m adaptergen.verify.old_adapter SPEC < adapter.py
+`adaptergen.isolated` runs it with the path of the spec, and the adapter as its input.
 
 It runs apart, where the TransformerLens that the adapter was written for is the one that is
 imported. Prints JSON: hooks and aliases of the model and of each kind of layer, and what either

@@ -124,6 +124,32 @@ def test_json(made_up: Path, run: Any) -> None:
     assert (problem["code"], problem["path"], problem["line"]) == ("bad-value", "bad.yaml", 1)
 
 
+def test_json_does_not_overwrite_what_is_no_record(made_up: Path, run: Any) -> None:
+    texts = {"notes.md": "mine", "a.lock.json": lock_like(), "x.json": '{"tool": "adaptergen"}'}
+    for name, text in texts.items():
+        Path(name).write_text(text, encoding="utf-8")
+        result = run("build", "a.yaml", "--json", name)
+        assert result.code == 2 and f"{name}: adaptergen did not write the file" in result.err
+        assert Path(name).read_text(encoding="utf-8") == text
+    for target in ("notes.md", "missing"):
+        Path("link.json").unlink(missing_ok=True)
+        Path("link.json").symlink_to(target)
+        result = run("build", "a.yaml", "--json", "link.json")
+        assert result.code == 2 and "link.json: this is a link" in result.err
+        assert not Path("generated").exists()
+        assert Path("notes.md").read_text(encoding="utf-8") == "mine"
+        assert not Path("missing").exists()
+    # The record of an earlier call is replaced.
+    for outcome in ("written", "unchanged"):
+        assert run("build", "a.yaml", "--out", "other", "--json", "found.json").code == 0
+        assert checked(Path("found.json").read_text(encoding="utf-8"))["outcome"] == outcome
+
+
+def lock_like() -> str:
+    """The start of a lock, which is no record of a call."""
+    return '{\n  "schema": "adaptergen/lock/1",\n  "tool": "adaptergen",\n  "digest": ""\n}\n'
+
+
 def test_json_of_refused_and_interrupted(made_up: Path, run: Any) -> None:
     run("build", "a.yaml")
     Path("generated/a/code.py").write_text("mine\n", encoding="utf-8")

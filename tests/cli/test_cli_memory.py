@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -167,10 +168,101 @@ def test_what_a_build_does_not_read_is_not_read_for_the_memory(
     assert not Path("generated").exists() and not (project / "memory").exists()
 
 
-def test_its_limit_is_that_of_a_build() -> None:
-    from adaptergen.source import files
+#: What another, or a mishap, may have put in the place of an entry.
+FOREIGN: dict[str, Callable[[Path, bytes], object]] = {
+    "nothing": lambda entry, data: entry.touch(),
+    "garbage": lambda entry, data: entry.write_bytes(b"\xff\n\xfe\n\xfd"),
+    "a list": lambda entry, data: _forge(entry, data, b"[]"),
+    "another form": lambda entry, data: _forge(entry, data, b'{"name": "x", "files": []}'),
+    "other files": lambda entry, data: _forge(
+        entry,
+        data,
+        b'{"name": "nemotron_h", "spec": "specs/x.yaml", "files": {"evil.py": "x"}, "meta": {}}',
+    ),
+    "a folder": lambda entry, data: entry.mkdir(),
+    "a pipe": lambda entry, data: os.mkfifo(entry),
+    "a device": lambda entry, data: entry.symlink_to("/dev/zero"),
+    "a link": lambda entry, data: (
+        Path("victim").write_bytes(data),
+        entry.symlink_to(Path("victim").absolute()),
+    ),
+}
 
-    assert memory.MAX_BYTES == files.MAX_BYTES
+
+def _forge(entry: Path, data: bytes, content: bytes) -> None:
+    """An entry with the right key and a digest of what it holds."""
+    body = zlib.compress(content)
+    entry.write_bytes(b"\n".join([data.split(b"\n")[0], memory._digest([body]).encode(), body]))
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_what_it_did_not_write_it_does_not_use(remembered: Path, run: Any, kind: str) -> None:
+    (entry,) = remembered.iterdir()
+    data = entry.read_bytes()
+    entry.unlink()
+    FOREIGN[kind](entry, data)
+    # In a process, so that what is read for ever has an end.
+    command = [sys.executable, "-m", "adaptergen", "build", str(SPEC), "--check"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert "evil.py" not in result.stderr
+    if kind in ("a folder", "a pipe", "a device", "a link"):
+        assert not entry.is_file() or entry.is_symlink()
+    assert not Path("victim").exists() or Path("victim").read_bytes() == data
+    assert not list(remembered.glob("*.part"))
+
+
+def test_an_entry_of_another_key_is_not_used(
+    remembered: Path, run: Any, calls: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(remembered.parent / "state"))
+    assert run("build", SPEC, "--check").code == 0
+    assert len(calls) == 1
+
+
+def test_without_a_place_for_a_key_nothing_is_kept(
+    project: Path, run: Any, calls: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(project / "file"))
+    monkeypatch.setenv(memory.VARIABLE, str(project / "memory"))
+    assert (run("build", SPEC).code, run("build", SPEC, "--check").code) == (0, 0)
+    assert len(calls) == 2 and list((project / "memory").iterdir()) == []
+
+
+def test_files_of_the_user_in_the_folder_stay(
+    project: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "MOST", 1)
+    folder = project / "memory"
+    folder.mkdir()
+    names = [*(f"letter {n}.txt" for n in range(600)), f"{'a' * 64}.entry", "b.entry"]
+    for number, name in enumerate(names):
+        (folder / name).write_text(name)
+        os.utime(folder / name, (number, number))
+    (folder / "folder").mkdir()
+    outside = project / "outside"
+    outside.write_text("mine")
+    (folder / f"{'c' * 64}.entry").symlink_to(outside)
+    monkeypatch.setenv(memory.VARIABLE, str(folder))
+    for name in ("nemotron_h", "deepseek_v2", "helium"):
+        assert run("build", f"specs/{name}.yaml").code == 0
+    assert all((folder / name).read_text() == name for name in names)
+    assert (folder / f"{'c' * 64}.entry").is_symlink() and outside.read_text() == "mine"
+    # Of its own one is left, and so is the one of the user that looks like it.
+    assert len(list(folder.iterdir())) == len(names) + 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the number of a process is not known before")
+def test_it_does_not_write_through_a_link(remembered: Path, run: Any) -> None:
+    (entry,) = remembered.iterdir()
+    entry.unlink()
+    victim = remembered.parent / "victim"
+    victim.write_text("mine")
+    for name in (f"{entry.stem}.{os.getpid()}", f"{entry.name}.{os.getpid()}.part"):
+        (remembered / name).symlink_to(victim)
+    assert run("build", SPEC, "--check").code == 0
+    assert victim.read_text() == "mine"
 
 
 def test_a_folder_that_cannot_be_made(

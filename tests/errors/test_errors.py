@@ -44,6 +44,7 @@ KINDS: dict[str, Callable[[Path], None]] = {
     "socket": _socket,
     "pipe": os.mkfifo,
     "device": lambda path: path.symlink_to("/dev/null"),
+    "link to elsewhere": lambda path: path.symlink_to(Path(__file__).with_name("casefile.py")),
     "link to itself": lambda path: path.symlink_to(path.name),
     "missing file": lambda path: None,
     "secret": lambda path: path.touch(0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -57,15 +58,16 @@ def test_the_checks_run_on_the_checkout(
 ) -> None:
     commands: list[list[str]] = []
 
-    def noting(command: list[str], **more: object) -> subprocess.CompletedProcess[str]:
-        if command[0] != sys.executable:
-            return real(command, **more)  # type: ignore[call-overload, no-any-return]
-        commands.append(command[2:])
+    def noting(
+        module: str, arguments: list[str], timeout: float, **more: object
+    ) -> subprocess.CompletedProcess[str]:
+        commands.append([module, *arguments])
         assert more["cwd"] == upstream.resolve()
-        return subprocess.CompletedProcess(command, "black" in command, "one\nlast line\n", "")
+        # What only reads files has no use for the modules of the checkout.
+        assert more["path"] == ((upstream.resolve(),) if module == "pytest" else ())
+        return subprocess.CompletedProcess([], module == "black", "one\nlast line\n", "")
 
-    real = subprocess.run
-    monkeypatch.setattr(subprocess, "run", noting)
+    monkeypatch.setattr(checks, "run_isolated", noting)
     monkeypatch.setattr(checks, "find_spec", lambda name: None if name == "isort" else name)
     done = run("export", new_spec, "--into", upstream)
     assert done.code == 1
@@ -95,7 +97,7 @@ def test_mypy_has_passed_only_if_it_has_run(
 ) -> None:
     code, output, passed, told = MYPY[name]
     ended = subprocess.CompletedProcess([], code, output, "")
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    monkeypatch.setattr(checks, "run_isolated", lambda *_, **__: ended)
     monkeypatch.setattr(checks, "find_spec", lambda name: name)
     assert checks._types(tmp_path, ["a.py"]) == export.Check("mypy", passed, told)
 
@@ -124,13 +126,13 @@ ENDS = {
 def test_a_verification_that_gives_nothing_says_why(
     told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def ended(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+    def ended(*_: object) -> subprocess.CompletedProcess[str]:
         output = ENDS[told]
         if output is None:
-            raise subprocess.TimeoutExpired(command, 1)
-        return subprocess.CompletedProcess(command, 2, *output)
+            raise TimeoutError
+        return subprocess.CompletedProcess([], 2, *output)
 
-    monkeypatch.setattr(subprocess, "run", ended)
+    monkeypatch.setattr(checks, "run_isolated", ended)
     monkeypatch.setattr(checks, "find_spec", lambda name: name)
     assert export.verified(HELIUM) == f"`adaptergen verify` {told}"
     monkeypatch.setattr(checks, "find_spec", lambda name: None if name == "torch" else name)
@@ -180,6 +182,32 @@ def test_a_text_that_cannot_be_written_stops_the_export(
     done = run("export", new_spec, "--into", upstream, "--no-check", "--branch", "x", "--pr", file)
     assert done.code == 2 and content(upstream) == before and "hint: " in done.err
     assert git(upstream, "branch", "--show-current").strip() == "work"
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "dangling link", "pipe"])
+@pytest.mark.parametrize("dry", [["--dry-run"], []], ids=["dry", "written"])
+def test_what_is_there_is_not_overwritten_with_the_text(
+    kind: str, dry: list[str], upstream: Path, new_spec: Path, run: Run, tmp_path: Path
+) -> None:
+    file, other = tmp_path / "pr.md", tmp_path / "other.md"
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "file":
+        file.write_text("mine")
+    else:
+        file.symlink_to(other)
+    if kind == "link":
+        other.write_text("mine")
+    before = content(upstream)
+    command = ["export", new_spec, "--into", upstream, "--no-check", "--branch", "x", "--pr", file]
+    done = run(*command, *dry)
+    assert (done.code, done.out) == (2, "") and content(upstream) == before
+    assert f"{file}: this is there already" in done.err
+    assert "hint: remove it, or name another file with --pr" in done.err
+    assert git(upstream, "branch", "--show-current").strip() == "work"
+    assert other.exists() == (kind == "link")
+    if kind in ("file", "link"):
+        assert file.read_text() == "mine"
 
 
 @pytest.mark.heavy

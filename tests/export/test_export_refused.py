@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,8 @@ from conftest_export import (
     git,
 )
 
+from adaptergen.output import journal
+from adaptergen.output.manifest import digest
 from adaptergen.problems.checkout_codes import CHECKOUT_CODES
 
 Run = Callable[..., Result]
@@ -117,6 +121,67 @@ def test_a_checkout_in_a_state_that_is_refused(
         assert f"error[{REFUSED[name] or name}]" in done.err and "hint: " in done.err
 
 
+MARKS = {
+    "assume-unchanged": "git update-index --no-assume-unchanged",
+    "skip-worktree": "git update-index --no-skip-worktree",
+    "ignored": "move the file away",
+}
+
+
+@pytest.mark.parametrize("mark", MARKS)
+@pytest.mark.parametrize("branch", [["--branch", "x"], []], ids=["branch", "no branch"])
+def test_what_git_overlooks_is_neither_committed_nor_lost(
+    mark: str, branch: list[str], upstream: Path, new_spec: Path, run: Run
+) -> None:
+    path, extra = FACTORY, ["--no-check", *branch]
+    if mark == "ignored":
+        path = f"{ADAPTERS}/heron.py"
+        (upstream / ".git/info/exclude").write_text("heron.py\n", encoding="utf-8")
+        (upstream / path).write_text("mine = 1\n", encoding="utf-8")
+        extra.append("--replace")
+    else:
+        git(upstream, "update-index", f"--{mark}", path)
+        with (upstream / path).open("a", encoding="utf-8") as file:
+            file.write("# mine\n")
+    before, head = content(upstream), git(upstream, "rev-parse", "HEAD")
+    for dry in ([], ["--dry-run"]):
+        done = run("export", new_spec, "--into", upstream, *extra, *dry)
+        assert (done.code, done.out) == (2, "") and content(upstream) == before
+        assert f"{path}:1:1: error[dirty-tree]: git is told to overlook" in done.err
+        assert MARKS[mark] in done.err
+    assert git(upstream, "rev-parse", "HEAD") == head
+    assert git(upstream, "branch", "--list", "x") == ""
+
+
+@pytest.mark.parametrize("command", ["export", "export --dry-run", "audit --fix"])
+def test_a_journal_that_came_with_the_checkout_is_not_settled(
+    command: str, upstream: Path, new_spec: Path, run: Run
+) -> None:
+    hook, staging = b"#!/bin/sh\ntouch ran\n", upstream / ".adaptergen"
+    staging.mkdir()
+    (staging / "0.new").write_bytes(hook)
+    move = {"path": ".git/hooks/pre-commit", "before": None, "after": digest(hook)}
+    made = {"format": journal.FORMAT, "seal": "", "moves": [move], "folders": []}
+    (staging / "journal.json").write_text(json.dumps(made), encoding="utf-8")
+    if command == "audit --fix":
+        # Something to mend.
+        start = "HF_SUPPORTED_ARCHITECTURES: set[str] = {\n"
+        swap(upstream, REGISTRY, start, start + '    "LlamaForCausalLM",\n')
+    git(upstream, "add", "--all", "--force")
+    git(upstream, "commit", "--quiet", "--message=planted")
+    before = content(upstream)
+    done = run(*{
+        "export": ("export", new_spec, "--into", upstream, "--no-check", "--branch", "x"),
+        "export --dry-run": ("export", new_spec, "--into", upstream, "--dry-run"),
+        "audit --fix": ("audit", upstream, "--fix"),
+    }[command])  # fmt: skip
+    assert (
+        done.code == 2 and "nothing was recovered" in done.err and f"remove {staging}" in done.err
+    )
+    assert content(upstream) == before
+    assert not (upstream / ".git/hooks/pre-commit").exists()
+
+
 def test_every_code_of_a_checkout_is_tried() -> None:
     assert set(CHECKOUT_CODES) == {
         *EDITED, *(code or name for name, code in REFUSED.items()), "adapter-exists",
@@ -176,3 +241,23 @@ def test_an_old_file_that_cannot_be_read_is_not_replaced(
         text.count("\n") if code == "unreadable-source" else text[: text.index("<")].count("\n") + 1
     )
     assert f"{path}:{line}:" in done.err and f"error[{code}]" in done.err
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_what_is_no_file_of_the_checkout_is_not_read(
+    kind: str, upstream: Path, run: Run, tmp_path: Path
+) -> None:
+    file = upstream / "tests/unit/tools/test_x.py"
+    if kind == "pipe":
+        os.mkfifo(file)
+        told = "this is a pipe, not a file"
+    else:
+        (tmp_path / "secret.py").write_text(f"{USER}password = hunter2 (\n", encoding="utf-8")
+        file.symlink_to(tmp_path / "secret.py")
+        told = "a link leads out of the project here"
+        git(upstream, "add", "--all")
+        git(upstream, "commit", "--quiet", "--message=planted")
+    before = content(upstream)
+    done = run("export", NEMOTRON, "--into", upstream, "--no-check", "--replace")
+    assert done.code == 2 and content(upstream) == before
+    assert f"{file}: {told}" in done.err and "hint: " in done.err and "hunter2" not in done.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def test_what_can_be_neither_read_nor_run_is_named(
     assert last == f"not told by the old source, not seen either, {reason}: {base}"
     # Whether they are installed or not.
     monkeypatch.setattr(observed, "find_spec", lambda name: name)
-    monkeypatch.setattr(observed.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     last = told_of(upstream, run)[-1]
     reason = "it does not run here: no message"
     assert last == f"not told by the old source, not seen either, {reason}: {base}"

@@ -161,7 +161,7 @@ def test_no_model_class(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
         ('{"architectures": [7]}', "names no architecture"),
         ("\xff", "cannot be read"),
         ("[" * 200_000, "cannot be read: it is nested too deeply"),
-        (" " * 1024 * 1024 + "{}", "cannot be read: it is larger than 1 MiB"),
+        (" " * 1024 * 1024 + "{}", "cannot be read: the file is larger than 1 MiB"),
     ],
 )
 @heavy
@@ -184,7 +184,7 @@ def device(path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without pipes in folders")
 @pytest.mark.parametrize(
     ("make", "said"),
-    [(pipe, "not a regular file"), (device, "not a regular file"), (Path.mkdir, "a folder")],
+    [(pipe, "a pipe"), (device, "a device"), (Path.mkdir, "a folder")],
 )
 @heavy
 def test_what_is_no_file_is_not_read(
@@ -193,7 +193,9 @@ def test_what_is_no_file_is_not_read(
     folder = tmp_path / "model"
     folder.mkdir()
     make(folder / "config.json")
-    assert f"cannot be read: it is {said}" in fails("hf-folder", capsys, tmp_path, str(folder))
+    assert f"cannot be read: this is {said}, not a file" in fails(
+        "hf-folder", capsys, tmp_path, str(folder)
+    )
 
 
 @pytest.mark.parametrize(

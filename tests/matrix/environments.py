@@ -52,6 +52,25 @@ def packages(name: str, *requirements: str) -> Path:
     return folder
 
 
+def environment_of(version: str, *requirements: str) -> Path:
+    """The Python of an environment with packages, in the versions of `constraints.txt`."""
+    folder = _root() / f"python{version}"
+    interpreter = folder / "bin" / "python"
+    if not folder.is_dir():
+        command = [f"python{version}", "-m", "venv", folder]
+        # Where pyenv keeps the interpreters, it runs one only if told which.
+        subprocess.run(command, env={**os.environ, "PYENV_VERSION": version}, check=True)
+        try:
+            _pip(
+                *("install", "--constraint", PROJECT / "constraints.txt", *requirements),
+                of=interpreter,
+            )
+        except BaseException:
+            shutil.rmtree(folder)
+            raise
+    return interpreter
+
+
 def upstream(source: str = SOURCE) -> Path:
     """The source distribution of TransformerLens, tests included, unpacked on first use."""
     folder = _root() / source.replace("==", "-")
@@ -104,6 +123,6 @@ def _root() -> Path:
     return ROOT
 
 
-def _pip(*arguments: str | Path) -> None:
-    command = [sys.executable, "-m", "pip", *map(str, arguments)]
+def _pip(*arguments: str | Path, of: str | Path = sys.executable) -> None:
+    command = [of, "-m", "pip", *map(str, arguments)]
     subprocess.run([*command, "--quiet", "--disable-pip-version-check"], check=True)

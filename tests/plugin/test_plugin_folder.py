@@ -146,12 +146,42 @@ def test_no_folder_at_all(export: Any, project: Path, kind: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["torch", "Transformer-Lens", "adaptergen", "1st", "-x", "x-", "a b", "class", "é", "x" * 81],
+    [
+        *("torch", "Transformer-Lens", "adaptergen", "1st", "-x", "x-", "a b", "class", "é"),
+        *("json", "re", "JSON", "numpy", "sitecustomize", "usercustomize", "asyncio", "site"),
+        *("setuptools", "typing-extensions", "scipy", "x" * 81),
+    ],
 )
 def test_a_name_that_is_none(export: Any, project: Path, name: str) -> None:
     said = refused(export, project, f"packages/{name}")
     assert f"packages/{name}:1:1: error[plugin-name]: " in said
     assert "= hint: choose a name such as `tl-helium`" in said
+
+
+def installed(folder: Path, requires: str) -> None:
+    """Something that is imported as `zebra`, as pip leaves it."""
+    (folder / "zebra").mkdir()
+    (folder / "zebra" / "__init__.py").touch()
+    info = folder / "zebra-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Name: zebra\nVersion: 1\nRequires-Dist: {requires}\n")
+    (info / "RECORD").write_text("zebra/__init__.py,,\n")
+    (info / "top_level.txt").write_text("zebra\n")
+
+
+@pytest.mark.parametrize("requires", ["numpy", "transformer-lens>=4.3.0"])
+def test_a_name_that_is_installed(
+    export: Any, project: Path, monkeypatch: pytest.MonkeyPatch, requires: str
+) -> None:
+    (project / "site").mkdir()
+    installed(project / "site", requires)
+    monkeypatch.syspath_prepend(project / "site")
+    if requires == "numpy":
+        said = refused(export, project, "zebra")
+        assert "error[plugin-name]: something else that is imported is called `zebra`" in said
+    else:
+        # An earlier export of the same package, which its author has installed.
+        assert export("zebra").code == 0
 
 
 def test_the_root_is_no_folder_for_a_package() -> None:

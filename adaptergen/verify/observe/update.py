@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from adaptergen import guard
 from adaptergen.drift.between import drift_between
 from adaptergen.drift.derive import derived_edits, proved_edit
 from adaptergen.drift.edits import Edit, Rewritten, by_hand, diff, edited
@@ -71,13 +72,17 @@ def _with_edits(spec: Known, edits: Sequence[Edit], texts: Mapping[Path, Rewritt
         for file in (spec.path, *shapes):
             copy = Path(scratch) / file.relative_to(folder)
             copy.parent.mkdir(exist_ok=True)
-            copy.write_bytes(texts[file].after if file in texts else file.read_bytes())
+            copy.write_bytes(texts[file].after if file in texts else _read(file))
         try:
             plan, source = plan_and_source(spec.path, copy=Path(scratch) / spec.path.name)
         except Failed as failed:
             why = "with this edit the spec cannot be loaded"
             raise Failed([*failed.problems, *by_hand(edits, why)]) from None
     return replace(spec, plan=plan, source=source)
+
+
+def _read(file: Path) -> bytes:
+    return guard.read(file, within=guard.project_of(file))
 
 
 def _disagreements(spec: Known, lock: Lock, texts: Mapping[Path, Rewritten]) -> list[Problem]:
@@ -108,7 +113,7 @@ def _verified(spec: Known) -> bool:
 
 def _written(spec: Known, lock: Lock, texts: Mapping[Path, Rewritten], out: Path) -> bool:
     """Write the adapter, the spec and its lock; none of them if the adapter cannot be."""
-    changed = [path for path, text in texts.items() if path.read_bytes() != text.before]
+    changed = [path for path, text in texts.items() if _read(path) != text.before]
     if changed:
         shown = ", ".join(path.as_posix() for path in changed)
         print(f"{shown}: changed meanwhile; nothing was written: run it again.", file=sys.stderr)
@@ -139,8 +144,8 @@ def _beside(files: Mapping[Path, bytes]) -> Iterator[Callable[[], None]]:
             # A link stays one.
             file = Path(os.path.realpath(path))
             part = file.with_name(f"{file.name}.{os.getpid()}.part")
+            guard.write_new(part, data)
             parts[part] = file
-            part.write_bytes(data)
             shutil.copymode(file, part)
         yield put
     finally:
