@@ -32,6 +32,11 @@ def shapes() -> Path:
     return specs() / "shapes"
 
 
+def contract() -> Path:
+    """The folder of the package that tests of adapters rest on."""
+    return Path(__file__).parent / "contract"
+
+
 def schema(name: str) -> Path:
     """The committed JSON Schema of that name: `spec`, `shape`, or what a command writes."""
     return DATA / f"{name}.schema.json"

@@ -72,9 +72,10 @@ def run(args: argparse.Namespace) -> int:
     from adaptergen.lock.paths import unproved
     from adaptergen.output import build
     from adaptergen.problems import Failed
+    from adaptergen.ship import shipped_contract
 
     try:
-        wanted = gather(args.specs)
+        wanted = [*gather(args.specs), shipped_contract()]
     except Failed as failed:
         if args.json:
             _record(args.json, failed)

@@ -14,8 +14,8 @@ from adaptergen.render.adapter import render_adapter
 from adaptergen.render.common import render_checkpoint_test
 from adaptergen.render.environment import fill
 from adaptergen.render.formatting import format_files
-from adaptergen.render.tiny_test import literal, render_tiny_test
-from adaptergen.render.unit_test import render_unit_test
+from adaptergen.render.tests import literal, render_tiny_test, render_unit_test
+from adaptergen.ship import contract_files
 
 _FACTORY = "transformer_lens.factories.architecture_adapter_factory"
 _ADAPTER = ("transformer_lens.model_bridge.architecture_adapter", "ArchitectureAdapter")
@@ -75,11 +75,12 @@ def plugin_files(
         module = plan.spec.module
         files |= {
             f"src/{package}/{module}.py": render_adapter(plan),
-            f"tests/test_{module}_adapter.py": render_unit_test(plan),
-            f"tests/test_{module}_tiny.py": render_tiny_test(plan),
+            f"tests/test_{module}_adapter.py": render_unit_test(plan, package=""),
+            f"tests/test_{module}_tiny.py": render_tiny_test(plan, package=""),
             f"tests/test_{module}_checkpoint.py": render_checkpoint_test(plan),
         }
-    return format_files(files)
+    copied = {f"tests/{path}": data.decode() for path, data in contract_files().items()}
+    return format_files(files) | copied
 
 
 def _adapter(plan: Plan) -> _Adapter:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from adaptergen.plan.code import class_name
-from adaptergen.plan.model import KindPlan, Plan
+from adaptergen.plan.model import Plan
 from adaptergen.render.environment import fill
 
 
@@ -22,11 +21,6 @@ def common_values(plan: Plan) -> dict[str, object]:
         "checkpoint": spec.checkpoints[0],
         "env": spec.module.upper(),
     }
-
-
-def kind_of_class(plan: Plan, name: str) -> KindPlan | None:
-    """The first kind whose component is of a class that the adapter defines."""
-    return next((kind for kind in plan.kinds if class_name(kind.node) == name), None)
 
 
 def render_checkpoint_test(plan: Plan) -> str:

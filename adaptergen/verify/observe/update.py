@@ -23,6 +23,7 @@ from adaptergen.lock.paths import lock_path
 from adaptergen.lock.store import Lock, lock_text
 from adaptergen.output import build
 from adaptergen.problems import Failed, Problem
+from adaptergen.ship import shipped_contract
 from adaptergen.verify.environment import require
 from adaptergen.verify.observe.command import Known, observe, with_entry, with_lock
 from adaptergen.verify.report import Report
@@ -99,8 +100,8 @@ def _verified(spec: Known) -> bool:
     from adaptergen.verify.tiers.tiny import tiny
 
     target = make_target(spec.plan, spec.source, render_adapter(spec.plan))
-    sheets = tuple(tiny(target))
-    result = SpecResult(spec.plan.spec.module, spec.shown, spec.plan.spec.architecture, sheets)
+    reports = tuple(tiny(target))
+    result = SpecResult(spec.plan.spec.module, spec.shown, spec.plan.spec.architecture, reports)
     report = Report("tiny", (result,), (), None)
     print(table(report))
     return not report.exit_code
@@ -117,7 +118,8 @@ def _written(spec: Known, lock: Lock, texts: Mapping[Path, Rewritten], out: Path
     files = {path: text.after for path, text in texts.items()}
     files[lock_path(spec.path)] = lock_text(lock).encode()
     with _beside(files) as put:
-        report = build(out, [files_of(spec.path, spec.plan)], write=True, force=False)
+        wanted = [files_of(spec.path, spec.plan), shipped_contract()]
+        report = build(out, wanted, write=True, force=False)
         for line in (report.refusal, *report.lines, report.summary):
             print(line, end="\n" if line else "", file=sys.stderr)
         if not report.exit_code:

@@ -12,17 +12,13 @@ from typing import Any
 
 import torch
 
-from adaptergen.verify.checks.dimensions import check_dimensions
-from adaptergen.verify.checks.flags import check_flags
-from adaptergen.verify.checks.generation import check_generation
-from adaptergen.verify.checks.hooks import check_fired, check_offered
-from adaptergen.verify.checks.parity import check_parity
-from adaptergen.verify.findings import Sheet
+from adaptergen.contract import ModelReport
+from adaptergen.contract.checks import CHECKPOINT
+from adaptergen.contract.reference import Work, random_tokens
 from adaptergen.verify.known import BadInput
 from adaptergen.verify.models import hf_class
-from adaptergen.verify.reference import Work, random_tokens, take_reference
 from adaptergen.verify.target import Target
-from adaptergen.verify.tiers.steps import look_at, run_checks, timed, wrap_model
+from adaptergen.verify.tiers.steps import look_and_wrap, run_checks, timed
 
 PROMPT, POS, NEW_TOKENS = "The capital of France is", 5, 8
 
@@ -44,39 +40,25 @@ class Placement:
     offload_folder: Path | None = None
 
 
-def checkpoint(target: Target, placement: Placement) -> list[Sheet]:
-    """One sheet. The weights are in memory once: HF computes before the model is wrapped."""
-    sheet = Sheet(placement.checkpoint)
-    with timed(sheet), torch.no_grad(), _folder(placement) as folder:
-        _measure(target, _load(target, placement, folder), placement, sheet)
+def checkpoint(target: Target, placement: Placement) -> list[ModelReport]:
+    """One report. The weights are in memory once: HF computes before the model is wrapped."""
+    report = ModelReport(placement.checkpoint)
+    with timed(report), torch.no_grad(), _folder(placement) as folder:
+        _measure(target, _load(target, placement, folder), placement, report)
         gc.collect()
-    return [sheet]
+    return [report]
 
 
-def _measure(target: Target, model: Any, placement: Placement, sheet: Sheet) -> None:
-    kinds = look_at(target, model, sheet)
-    if kinds is None:
-        return
+def _measure(target: Target, model: Any, placement: Placement, report: ModelReport) -> None:
     spread = getattr(model, "hf_device_map", None)
     if spread:
         places = [str(place) for place in spread.values()]
-        sheet.placement = {place: places.count(place) for place in sorted(set(places))}
-    tokens, sheet.prompt = _tokens(model, placement.checkpoint)
+        report.placement = {place: places.count(place) for place in sorted(set(places))}
+    tokens, report.prompt = _tokens(model, placement.checkpoint)
     work = Work(tokens, lengths=(tokens.shape[1],), new_tokens=NEW_TOKENS, uncached=False)
-    reference = take_reference(target, model, work)
-    subject = wrap_model(target, model, kinds, sheet)
-    if subject is None:
-        return
-    run_checks(
-        sheet,
-        dimensions=lambda: check_dimensions(
-            target, subject.bridge.cfg, subject.hf_config, kinds, sheet
-        ),
-        flags=lambda: check_flags(subject),
-        offered_hooks=lambda: check_offered(subject),
-        parity=lambda: check_fired(subject, check_parity(subject, reference), *tokens.shape),
-        generation=lambda: check_generation(subject, reference),
-    )
+    run = look_and_wrap(target, model, report, work)
+    if run is not None:
+        run_checks(target, report, CHECKPOINT, run)
 
 
 def _load(target: Target, placement: Placement, folder: str | None) -> Any:
