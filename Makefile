@@ -49,7 +49,7 @@ fuzz: .venv/.dev ## Try 100,000 mutated specs.
 
 mutants: .venv/.dev ## Run the generated tests on adapters with mistakes, and write docs/mutants.md.
 	@nice $(BIN)/python tests/mutants/mutation_run.py --report docs/mutants.md \
-	  --module $(notdir $(wildcard generated/*))
+	  --module $(notdir $(patsubst %/register.py,%,$(wildcard generated/*/register.py)))
 
 bench: .venv/.dev ## Measure how fast it is, and write docs/benchmarks.md.
 	@nice $(BIN)/python -m benchmarks

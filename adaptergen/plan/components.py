@@ -106,7 +106,15 @@ def hook_points(
                 problems += failed.problems
         file, line, tensor = here.source.path, here.line, hook.tensor or ""
         hooks[name] = HookPoint(
-            name, tuple(axes), tensor, contract, hook.when, hook.heads, file, line
+            name,
+            tuple(axes),
+            tensor,
+            contract,
+            hook.when,
+            hook.heads,
+            hook.silent_in_compatibility_mode,
+            file,
+            line,
         )
     names = dict.fromkeys(name for name, _, _ in described)
     for name, known in offered.items():

@@ -40,6 +40,7 @@ def hook_rows(
             contract=hook.contract,
             condition=Condition(hook.when, True) if hook.when else conditions[prefix],
             aliases=tuple(sorted(aliases.get(prefix + hook.name, ()))),
+            silent_when_processed=hook.silent_when_processed,
             file=hook.file,
             line=hook.line,
         )

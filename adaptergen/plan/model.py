@@ -28,6 +28,7 @@ class HookRow:
     contract: Contract | None
     condition: Condition | None
     aliases: tuple[str, ...]
+    silent_when_processed: str | None
     file: str
     line: int
 

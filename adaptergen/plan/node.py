@@ -16,6 +16,7 @@ Setting = bool | int | float | str | None
 class HookPoint:
     """A hook that the adapter offers: its axes, outermost first, what it holds, its exception.
 
+    `silent_when_processed` is the reason, if compatibility mode silences it.
     It is described at `line` of `file`, a spec or a shape; a `Node` is used there.
     """
 
@@ -25,6 +26,7 @@ class HookPoint:
     contract: Contract | None
     when: str | None
     heads: str | None
+    silent_when_processed: str | None
     file: str
     line: int
 

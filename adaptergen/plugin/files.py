@@ -15,8 +15,7 @@ from adaptergen.render.adapter import render_adapter
 from adaptergen.render.common import render_checkpoint_test
 from adaptergen.render.environment import fill
 from adaptergen.render.formatting import format_files
-from adaptergen.render.tiny_test import literal, render_tiny_test
-from adaptergen.render.unit_test import render_unit_test
+from adaptergen.render.tests import literal, render_tiny_test, render_unit_test
 
 _FACTORY = "transformer_lens.factories.architecture_adapter_factory"
 _TABLES = {(_FACTORY, "ArchitectureAdapterFactory"), (_FACTORY, "SUPPORTED_ARCHITECTURES")}
@@ -83,11 +82,12 @@ def plugin_files(
         module = plan.spec.module
         files |= {
             f"src/{package}/{module}.py": render_adapter(plan),
-            f"tests/test_{module}_adapter.py": render_unit_test(plan),
-            f"tests/test_{module}_tiny.py": render_tiny_test(plan),
-            f"tests/test_{module}_checkpoint.py": render_checkpoint_test(plan),
+            f"tests/test_{module}_adapter.py": render_unit_test(plan, package=""),
+            f"tests/test_{module}_tiny.py": render_tiny_test(plan, package=""),
+            f"tests/test_{module}_checkpoint.py": render_checkpoint_test(plan, runtime.CONTRACT),
         }
-    return format_files(files)
+    copied = runtime.contract(f"tests/{runtime.CONTRACT}")
+    return format_files(files) | copied
 
 
 def _adapter(plan: Plan) -> _Adapter:

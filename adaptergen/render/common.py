@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from inspect import getsource
-
 from adaptergen import runtime
-from adaptergen.loading import load_checked
 from adaptergen.plan.model import Plan
 from adaptergen.render.environment import fill
+
+#: The contract, where upstream keeps what tests of adapters share.
+CONTRACT = "tests.integration.model_bridge.adapter_contract"
 
 
 def common_values(plan: Plan) -> dict[str, object]:
@@ -25,10 +25,9 @@ def common_values(plan: Plan) -> dict[str, object]:
     }
 
 
-def render_checkpoint_test(plan: Plan) -> str:
+def render_checkpoint_test(plan: Plan, contract: str = CONTRACT) -> str:
     """Source of the test on a real checkpoint."""
-    load = getsource(load_checked)
-    return fill("checkpoint_test.py.jinja", **common_values(plan), load_checked=load)
+    return fill("checkpoint_test.py.jinja", **common_values(plan), contract=contract)
 
 
 def render_conftest(plan: Plan) -> str:

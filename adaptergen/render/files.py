@@ -9,8 +9,7 @@ from adaptergen.render.common import render_checkpoint_test, render_conftest, re
 from adaptergen.render.formatting import format_files
 from adaptergen.render.hook_page import render_hook_page
 from adaptergen.render.registry import render_registry
-from adaptergen.render.tiny_test import render_tiny_test
-from adaptergen.render.unit_test import render_unit_test
+from adaptergen.render.tests import render_tiny_test, render_unit_test
 
 _ADAPTERS = "transformer_lens/model_bridge/supported_architectures"
 _UNIT = "tests/unit/model_bridge/supported_architectures"

@@ -92,6 +92,8 @@ def _promise(row: HookRow, newest: str) -> str:
         if releases and row.state != "silent_in_decode":
             now = SpecifierSet(releases).contains(newest, prereleases=True)
             promise = f"{promise}; live otherwise" if now else f"live; {promise}"
+    if row.silent_when_processed:
+        promise += f"; silent in compatibility mode: {row.silent_when_processed}"
     if row.condition:
         promise += f"; only {'with' if row.condition.is_set else 'without'} `{row.condition.field}`"
     return promise

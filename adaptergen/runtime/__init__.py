@@ -24,6 +24,9 @@ from adaptergen.plan.code import RUNTIME
 
 FOLDER = "_runtime"
 
+#: The package that tests of adapters rest on.
+CONTRACT = "adapter_contract"
+
 _REGISTRATION = "registration"
 
 
@@ -58,6 +61,12 @@ def sources(package: str = RUNTIME) -> dict[str, str]:
     return {name: _moved(text, package) for name, text in texts.items()}
 
 
+def contract(folder: str) -> dict[str, str]:
+    """The package that tests of adapters rest on: path below the tests -> text."""
+    files = sorted((Path(__file__).parents[1] / "contract").glob("*.py"))
+    return {f"{folder}/{path.name}": path.read_text("utf-8") for path in files}
+
+
 def registration() -> str:
     """The text of the module that enters adapters in TransformerLens."""
     return _text(_REGISTRATION)
@@ -68,6 +77,7 @@ def wanted() -> Wanted:
     folder = RUNTIME.replace(".", "/")
     files = {f"{folder}/{name}.py": text for name, text in sources().items()}
     files[f"{_REGISTRATION}.py"] = registration()
+    files |= contract(CONTRACT)
     meta = {"adaptergen": __version__, "runtime": version()}
     return Wanted(FOLDER, "adaptergen", {k: text.encode() for k, text in files.items()}, meta)
 

@@ -125,6 +125,9 @@ class Hook(Strict):
     heads: Identifier | None = Field(
         None, description="field of cfg: heads into which the last axis of HF's tensor is split"
     )
+    silent_in_compatibility_mode: Text | None = Field(
+        None, description="the reason, where TransformerLens' compatibility mode silences the hook"
+    )
 
     @property
     def taken_off(self) -> bool:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adaptergen import record
+from adaptergen.contract import ModelReport
 from adaptergen.generate import plan, project_path
 from adaptergen.problems import Failed, every
 from adaptergen.verify.environment import HEAVY, peak_memory, require, unproved
-from adaptergen.verify.findings import Sheet, SpecResult
+from adaptergen.verify.findings import SpecResult
 from adaptergen.verify.known import BadInput, configs
 from adaptergen.verify.record import failure_record, verify_record
 from adaptergen.verify.report import Report
@@ -78,11 +79,11 @@ def _result(path: Path, args: argparse.Namespace) -> SpecResult:
     if not hasattr(import_module("transformers"), spec.architecture):
         message = f"this transformers has no {spec.architecture}"
         raise BadInput(message, f"install transformers {spec.proved_on.transformers[-1]}")
-    sheets = _sheets(target, args)
-    return SpecResult(spec.module, project_path(path), spec.architecture, tuple(sheets))
+    reports = _reports(target, args)
+    return SpecResult(spec.module, project_path(path), spec.architecture, tuple(reports))
 
 
-def _sheets(target: Target, args: argparse.Namespace) -> Sequence[Sheet]:
+def _reports(target: Target, args: argparse.Namespace) -> Sequence[ModelReport]:
     if args.tier == "tiny":
         from adaptergen.verify.tiers.tiny import tiny
 

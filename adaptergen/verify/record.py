@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from adaptergen.contract import Finding, ModelReport
 from adaptergen.problems import Problem
 from adaptergen.record import opening, problem_entry
 from adaptergen.verify.environment import HEAVY
-from adaptergen.verify.findings import Finding, Sheet, SpecResult
+from adaptergen.verify.findings import SpecResult
 
 if TYPE_CHECKING:
     from adaptergen.verify.report import Report
@@ -33,16 +34,16 @@ def verify_record(report: Report) -> dict[str, object]:
         "peak_memory_bytes": report.peak_memory,
         "specs": [_spec(result) for result in results],
         "parity": _by_model(
-            results, lambda sheet: {k: _number(v) for k, v in sheet.parity.items()}
+            results, lambda model_report: {k: _number(v) for k, v in model_report.parity.items()}
         ),
-        "generation": _by_model(results, lambda sheet: dict(sheet.generation)),
-        "dimensions": _by_model(results, lambda sheet: dict(sheet.dimensions)),
+        "generation": _by_model(results, lambda model_report: dict(model_report.generation)),
+        "dimensions": _by_model(results, lambda model_report: dict(model_report.dimensions)),
         "hooks": {name: {r.module: _hooks(r, name) for r in results} for name in _COUNTS},
         "failures": [
-            _failure(result, sheet, finding)
+            _failure(result, model_report, finding)
             for result in results
-            for sheet in result.sheets
-            for finding in sheet.findings
+            for model_report in result.reports
+            for finding in model_report.findings
         ],
         "problems": [],
     }
@@ -76,37 +77,42 @@ def _spec(result: SpecResult) -> dict[str, object]:
         "architecture": result.architecture,
         "models": [
             {
-                "model": sheet.model,
-                "layers": sheet.layers,
-                "parameters": sheet.parameters,
-                "dtype": sheet.dtype,
-                "seconds": round(sheet.seconds, 3),
-                "prompt": sheet.prompt,
-                "reduced": sheet.reduced,
-                "placement": sheet.placement,
-                "measured": sheet.measured,
+                "model": model_report.model,
+                "layers": model_report.layers,
+                "parameters": model_report.parameters,
+                "dtype": model_report.dtype,
+                "seconds": round(model_report.seconds, 3),
+                "prompt": model_report.prompt,
+                "reduced": model_report.reduced,
+                "placement": model_report.placement,
+                "measured": model_report.measured,
             }
-            for sheet in result.sheets
+            for model_report in result.reports
         ],
     }
 
 
-def _by_model(results: Sequence[SpecResult], read: Callable[[Sheet], object]) -> dict[str, object]:
-    return {r.module: {sheet.model: read(sheet) for sheet in r.sheets} for r in results}
+def _by_model(
+    results: Sequence[SpecResult], read: Callable[[ModelReport], object]
+) -> dict[str, object]:
+    return {
+        r.module: {model_report.model: read(model_report) for model_report in r.reports}
+        for r in results
+    }
 
 
 def _hooks(result: SpecResult, name: str) -> dict[str, list[str]]:
     found: dict[str, set[str]] = {}
-    for sheet in result.sheets:
-        for kind, counts in sheet.hooks.items():
+    for model_report in result.reports:
+        for kind, counts in model_report.hooks.items():
             found.setdefault(kind, set()).update(getattr(counts, name))
     return {kind: sorted(names) for kind, names in found.items()}
 
 
-def _failure(result: SpecResult, sheet: Sheet, finding: Finding) -> dict[str, object]:
+def _failure(result: SpecResult, model_report: ModelReport, finding: Finding) -> dict[str, object]:
     return {
         "module": result.module,
-        "model": sheet.model,
+        "model": model_report.model,
         "check": finding.check,
         "layer": finding.at.layer,
         "kind": finding.at.kind,

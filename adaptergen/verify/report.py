@@ -19,7 +19,9 @@ class Report:
     @property
     def seconds(self) -> float:
         """What all measurements took, without imports."""
-        return sum(sheet.seconds for result in self.results for sheet in result.sheets)
+        return sum(
+            model_report.seconds for result in self.results for model_report in result.reports
+        )
 
     @property
     def exit_code(self) -> int:
@@ -29,7 +31,7 @@ class Report:
     @property
     def summary(self) -> str:
         """The last sentence."""
-        models = sum(len(result.sheets) for result in self.results)
+        models = sum(len(result.reports) for result in self.results)
         on = f"{models} model{'' if models == 1 else 's'}"
         took = f"{self.seconds:.1f} s"
         if self.peak_memory is not None:

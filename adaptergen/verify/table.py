@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 
+from adaptergen.contract import ModelReport
 from adaptergen.problems import visible
-from adaptergen.verify.findings import Sheet, SpecResult
+from adaptergen.verify.findings import SpecResult
 from adaptergen.verify.report import Report
 
 #: How many weights of one finding are named; the JSON has all.
@@ -25,39 +26,39 @@ def table(report: Report) -> str:
 
 def _result(result: SpecResult, tier: str) -> Iterator[str]:
     yield f"{result.architecture} ({result.spec}), {tier} tier"
-    for sheet in result.sheets:
+    for report in result.reports:
         yield ""
-        yield from _sheet(sheet)
+        yield from _report(report)
     yield ""
 
 
-def _sheet(sheet: Sheet) -> Iterator[str]:
+def _report(report: ModelReport) -> Iterator[str]:
     yield (
-        f"  {sheet.model}: {sheet.layers} layers, {sheet.parameters:,} parameters, "
-        f"{sheet.dtype}, {sheet.seconds:.1f} s"
+        f"  {report.model}: {report.layers} layers, {report.parameters:,} parameters, "
+        f"{report.dtype}, {report.seconds:.1f} s"
     )
-    if sheet.reduced:
-        yield f"    reduced     {_pairs(sheet.reduced)}"
-    if sheet.placement:
-        yield f"    placement   {_pairs(sheet.placement)}"
+    if report.reduced:
+        yield f"    reduced     {_pairs(report.reduced)}"
+    if report.placement:
+        yield f"    placement   {_pairs(report.placement)}"
     for value, runs in groupby(
-        sorted(sheet.parity, key=sheet.parity.__getitem__), sheet.parity.get
+        sorted(report.parity, key=report.parity.__getitem__), report.parity.get
     ):
         yield f"    parity      {value:g} from HF: {', '.join(runs)}"
     for equal in (True, False):
-        ways = [way for way, value in sheet.generation.items() if value == equal]
+        ways = [way for way, value in report.generation.items() if value == equal]
         if ways:
             yield f"    generation  {'equal to' if equal else 'NOT equal to'} HF: {', '.join(ways)}"
-    if sheet.measured:
-        counted = ", ".join(f"{number} {name}" for name, number in sheet.measured.items())
+    if report.measured:
+        counted = ", ".join(f"{number} {name}" for name, number in report.measured.items())
         yield f"    looked at   {counted}"
-    if sheet.hooks:
+    if report.hooks:
         # Where nothing ran, nothing could fire.
-        ran = any(counts.fired for counts in sheet.hooks.values())
+        ran = any(counts.fired for counts in report.hooks.values())
         head = _HEAD if ran else ("kind", "declared", "undeclared")
         rows = [
             (kind, *(str(len(getattr(counts, name))) for name in head[1:]))
-            for kind, counts in sheet.hooks.items()
+            for kind, counts in report.hooks.items()
         ]
         yield from _rows([head, *rows])
 

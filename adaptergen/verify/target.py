@@ -8,20 +8,23 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from adaptergen.contract import AdapterTables
 from adaptergen.generate import plan_and_source
 from adaptergen.plan import Plan
 from adaptergen.render.adapter import render_adapter
+from adaptergen.render.tables import adapter_tables
 from adaptergen.runtime import install
 from adaptergen.source import Source
 
 
 @dataclass(frozen=True)
 class Target:
-    """A plan with its spec's file and its adapter class, made but not registered anywhere."""
+    """A plan with its spec's file, its adapter class, made but not registered, and its tables."""
 
     plan: Plan
     source: Source
     adapter: Any
+    tables: AdapterTables
 
     def line(self, *loc: str | int) -> int:
         """The line of a key of the spec."""
@@ -41,7 +44,7 @@ def load_target(path: Path, text: str | None = None) -> Target:
 def make_target(plan: Plan, source: Source, text: str) -> Target:
     """The target of a plan, with this text of its adapter."""
     module = import_text(text, plan.spec.module)
-    return Target(plan, source, getattr(module, plan.adapter_class))
+    return Target(plan, source, getattr(module, plan.adapter_class), adapter_tables(plan))
 
 
 def import_text(text: str, name: str) -> ModuleType:

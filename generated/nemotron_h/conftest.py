@@ -6,10 +6,12 @@ import os
 import runpy
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 PACKAGE = "transformer_lens.model_bridge.supported_architectures"
+TESTS = "tests.integration.model_bridge"
 
 
 def pytest_configure(config):
@@ -27,6 +29,19 @@ def pytest_configure(config):
     setattr(package, adapter.__name__, adapter)
     # As `register()` does it, but with the module that the tests import.
     shared.enter(register["ARCHITECTURE"], adapter)
+    offer_tests(Path(__file__).parent)
+
+
+def offer_tests(folder):
+    """Have upstream's names for what the tests share lead to it: the contract, and the tables."""
+    for end in range(1, len(TESTS.split(".")) + 1):
+        name = ".".join(TESTS.split(".")[:end])
+        package = sys.modules.setdefault(name, ModuleType(name))
+        package.__path__ = [
+            *getattr(package, "__path__", []),
+            str(folder.joinpath(*name.split("."))),
+        ]
+    package.__path__.append(str(folder.parent / "_runtime"))
 
 
 def pytest_collection_modifyitems(items):

@@ -266,8 +266,8 @@ def test_verify_on_large_logits(large_logits, monkeypatch):
     monkeypatch.setattr(UnembeddingBridge, "forward", UnembeddingBridge.forward)
     exec(ROUNDED, {})
     target = load_target(ROOT / "specs" / "deepseek_v2.yaml")
-    (sheet,) = checkpoint(target, Placement(str(large_logits), device="cpu"))
-    assert [finding for finding in sheet.findings if finding.check == "parity"] == []
+    (report,) = checkpoint(target, Placement(str(large_logits), device="cpu"))
+    assert [finding for finding in report.findings if finding.check == "parity"] == []
     # More than is allowed of logits up to 1, or this would say nothing.
-    plain = sheet.parity["plain"]
+    plain = report.parity["plain"]
     assert plain > target.plan.spec.parity.within

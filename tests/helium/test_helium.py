@@ -74,7 +74,7 @@ def test_published_configuration():
     from adaptergen.verify.tiers.full import full
 
     target = load_target(SPEC)
-    (sheet,) = full(target, configs(target.plan.spec.architecture, []))
-    assert sheet.findings == []
+    (report,) = full(target, configs(target.plan.spec.architecture, []))
+    assert report.findings == []
     # The file of its weights has 4.35 GB, in two bytes each.
-    assert (sheet.model, sheet.parameters) == ("kyutai/helium-1-preview-2b", 2_172_643_840)
+    assert (report.model, report.parameters) == ("kyutai/helium-1-preview-2b", 2_172_643_840)

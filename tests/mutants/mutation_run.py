@@ -30,7 +30,7 @@ from mutation_survivors import Outcome, listed, toml
 ROOT = Path(__file__).resolve().parents[2]
 GENERATED = ROOT / "generated"
 ADAPTER = Path("transformer_lens/model_bridge/supported_architectures")
-WORKERS, SECONDS, PASS_MARK = 2, 60, 0.98
+WORKERS, SECONDS, PASS_MARK = 2, 120, 0.98
 
 
 def main() -> int:
@@ -72,7 +72,7 @@ def run_module(module: str, arguments: argparse.Namespace) -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    modules = sorted(folder.name for folder in GENERATED.iterdir() if folder.is_dir())
+    modules = sorted(path.parent.name for path in GENERATED.glob("*/register.py"))
     parser.add_argument(
         "--module", nargs="+", choices=modules, default=["nemotron_h"], help="which adapters"
     )
@@ -112,7 +112,9 @@ def run(original: Path, chosen: list[Mutant], scratch: Path, workers: int) -> li
     """The outcome of each mutant, in the order given; the adapter as it is has to pass first."""
     folders = [scratch / str(number) / original.name for number in range(workers)]
     for folder in folders:
-        shutil.copytree(original, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        for source in (original, original.parent / "_runtime"):
+            target, ignored = folder.parent / source.name, shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, target, ignore=ignored)
     _, status = os.waitpid(_start(folders[0], None), 0)
     if status:
         raise SystemExit(f"the adapter itself fails:\n{_output(folders[0]).read_text()}")

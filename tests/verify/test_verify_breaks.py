@@ -13,7 +13,6 @@ from verify_support import Project, Result, read
 from adaptergen.generate import plan
 from adaptergen.render.adapter import render_adapter
 from adaptergen.render.formatting import format_python
-from adaptergen.render.tiny_test import render_tiny_test
 
 pytestmark = pytest.mark.heavy
 
@@ -252,29 +251,22 @@ def test_recorded_tensors_that_do_not_fit(
     project: Project,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    from adaptergen.contract.models import ModelUnderTest
     from adaptergen.verify.target import load_target
     from adaptergen.verify.tiers import tiny
 
-    measure = tiny.check_parity
+    measure = ModelUnderTest.of
 
-    def measure_and_change(*args: Any) -> Any:
-        cache = measure(*args)
-        cache.cache_dict[changed] = 2 * cache.cache_dict[changed]
-        return cache
+    def measure_and_change(*args: Any, **options: Any) -> Any:
+        run = measure(*args, **options)
+        run.activations[changed].mul_(2)
+        return run
 
-    monkeypatch.setattr(tiny, "check_parity", measure_and_change)
+    monkeypatch.setattr(ModelUnderTest, "of", measure_and_change)
     project.change(SPEC, "tiny", "branches")
-    (sheet,) = tiny.tiny(load_target(project.spec))
-    (found,) = sheet.findings
+    (report,) = tiny.tiny(load_target(project.spec))
+    (found,) = (one for one in report.findings if one.check == "analyses")
     assert (found.check, found.at.layer, found.at.kind, found.at.hook) == ("analyses", *told)
-
-
-def test_a_hook_with_more_positions_than_tokens_is_not_sliced_in_emitted_tests(
-    project: Project,
-) -> None:
-    project.change(MIXER, *CONV_OUT, "shape", to=["batch", "conv_dim", "pos + 3"])
-    text = render_tiny_test(plan(project.spec))
-    assert "if bare(hook) in ['mixer.conv1d.hook_out']:\n                continue" in text
 
 
 def test_whole_configurations_show_a_wrong_formula(

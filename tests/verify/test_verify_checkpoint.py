@@ -81,10 +81,10 @@ def test_a_mistake_shows_on_real_weights(folders: dict[str, Path]) -> None:
     )
     assert text.count(old) == 1
     target = load_target(SPEC, text.replace(old, new))
-    (sheet,) = checkpoint(target, Placement(str(folders["whole"])))
-    assert {"parity", "generation"} <= {finding.check for finding in sheet.findings}
-    assert sheet.parity["plain"] > 0
-    assert sheet.generation == {"with_cache": False}
+    (report,) = checkpoint(target, Placement(str(folders["whole"])))
+    assert {"parity", "generation"} <= {finding.check for finding in report.findings}
+    assert report.parity["plain"] > 0
+    assert report.generation == {"with_cache": False}
 
 
 #: Code as checkpoints bring it, where transformers looks for it.

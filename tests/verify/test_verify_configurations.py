@@ -94,14 +94,14 @@ def test_a_kind_that_the_spec_does_not_know(run: Run, tmp_path: Path) -> None:
 
 
 def width_of(name: str) -> Any:
-    """The sheet of one configuration."""
+    """The report of one configuration."""
     from adaptergen.verify.target import load_target
     from adaptergen.verify.tiers.width import width
 
     target = load_target(SPEC)
     chosen = [known for known in configs(target.plan.spec.architecture, []) if known.name == name]
-    (sheet,) = width(target, chosen)
-    return sheet
+    (report,) = width(target, chosen)
+    return report
 
 
 #: Runs always: a mixture of experts. The other three have an MLP instead, and wider layers.
@@ -114,12 +114,12 @@ QUICKEST = "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"
     [pytest.param(name, marks=() if name == QUICKEST else pytest.mark.long) for name in NAMES],
 )
 def test_real_widths(name: str) -> None:
-    sheet = width_of(name)
-    assert not sheet.findings
-    assert sheet.dtype == "bfloat16"
-    assert set(sheet.parity.values()) == {0.0}
-    assert sheet.generation == {"with_cache": True, "without_cache": True}
-    assert sheet.reduced["layers"].startswith("3 of ")
-    assert sheet.reduced["vocab_size"].startswith("512 of ")
-    assert sheet.reduced.get("n_routed_experts", "8 of 128") == "8 of 128"
-    assert sheet.measured["edits"] > 40
+    report = width_of(name)
+    assert not report.findings
+    assert report.dtype == "bfloat16"
+    assert set(report.parity.values()) == {0.0}
+    assert report.generation == {"with_cache": True, "without_cache": True}
+    assert report.reduced["layers"].startswith("3 of ")
+    assert report.reduced["vocab_size"].startswith("512 of ")
+    assert report.reduced.get("n_routed_experts", "8 of 128") == "8 of 128"
+    assert report.measured["edits"] > 40

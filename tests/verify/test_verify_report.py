@@ -8,15 +8,16 @@ from pathlib import Path
 from verify_support import read
 
 from adaptergen import record
-from adaptergen.verify.findings import Finding, Sheet, SpecResult, Spot
+from adaptergen.contract import Finding, ModelReport, Spot
+from adaptergen.verify.findings import SpecResult
 from adaptergen.verify.record import failure_record, verify_record
 from adaptergen.verify.report import Report
 from adaptergen.verify.table import table
 
 
-def report_of(*sheets: Sheet) -> Report:
+def report_of(*ones: ModelReport) -> Report:
     """A report on one spec."""
-    result = SpecResult("toy", "specs/toy.yaml", "ToyForCausalLM", sheets)
+    result = SpecResult("toy", "specs/toy.yaml", "ToyForCausalLM", ones)
     return Report("tiny", (result,), (), 2**30)
 
 
@@ -27,15 +28,15 @@ def silent(layer: int, what: str = "the hook hook_q is silent") -> Finding:
 
 
 def test_nothing_found() -> None:
-    report = report_of(Sheet("default", layers=2, parity={"plain": 0.0}, seconds=1.25))
+    report = report_of(ModelReport("default", layers=2, parity={"plain": 0.0}, seconds=1.25))
     assert report.exit_code == 0
     assert report.summary == "Fine: all as promised on 1 model (1.2 s, 1.0 GiB at most)."
     assert "0 from HF: plain" in table(report)
 
 
 def test_what_layers_share_is_told_once_and_counted_once() -> None:
-    sheets = [Sheet(name, findings=[silent(0), silent(3)]) for name in ("one", "other")]
-    report = report_of(*sheets)
+    ones = [ModelReport(name, findings=[silent(0), silent(3)]) for name in ("one", "other")]
+    report = report_of(*ones)
     text = table(report)
     assert report.exit_code == 1
     assert text.count("specs/toy.yaml:12: hooks: the hook hook_q is silent") == 1
@@ -45,23 +46,23 @@ def test_what_layers_share_is_told_once_and_counted_once() -> None:
 
 
 def test_text_of_others_reaches_no_terminal_as_it_is() -> None:
-    text = table(report_of(Sheet("default", findings=[silent(0, "raises \x1b[2J")])))
+    text = table(report_of(ModelReport("default", findings=[silent(0, "raises \x1b[2J")])))
     assert "\x1b" not in text
     assert "raises \\x1b[2J" in text
 
 
 def test_generation_that_differs_is_loud() -> None:
-    sheet = Sheet("default", generation={"with_cache": True, "left_padded": False})
-    text = table(report_of(sheet))
+    one = ModelReport("default", generation={"with_cache": True, "left_padded": False})
+    text = table(report_of(one))
     assert "equal to HF: with_cache" in text
     assert "NOT equal to HF: left_padded" in text
 
 
 def test_json_is_as_its_schema_says(tmp_path: Path) -> None:
     file = tmp_path / "found.json"
-    sheet = Sheet("default", parity={"plain": float("inf")}, findings=[silent(3)])
-    sheet.of_kind("attention").declared.update({"hook_q", "hook_k"})
-    record.write(str(file), verify_record(report_of(sheet)))
+    one = ModelReport("default", parity={"plain": float("inf")}, findings=[silent(3)])
+    one.of_kind("attention").declared.update({"hook_q", "hook_k"})
+    record.write(str(file), verify_record(report_of(one)))
     found = read(file)
     assert found["parity"] == {"toy": {"default": {"plain": None}}}
     assert found["hooks"]["declared"] == {"toy": {"attention": ["hook_k", "hook_q"]}}

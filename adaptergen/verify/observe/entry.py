@@ -6,21 +6,19 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-import torch
 import transformers
 
+from adaptergen.contract import AdapterTables
+from adaptergen.contract.models import undisturbed
+from adaptergen.contract.tables import is_met
 from adaptergen.inspection import observe_config
 from adaptergen.lock import entry as locked
 from adaptergen.lock.reduce import fields
-from adaptergen.plan.node import Condition
-from adaptergen.plan.table import layer_tables
 from adaptergen.verify.environment import HEAVY
 from adaptergen.verify.models import hf_class
 from adaptergen.verify.observe.model import ObservedModel, without_places
 from adaptergen.verify.observe.named import hf_fields
-from adaptergen.verify.promises import holds, is_met
 from adaptergen.verify.target import Target
-from adaptergen.verify.tiers.steps import one_thread
 
 
 def release() -> str:
@@ -35,13 +33,13 @@ def observe_entry(target: Target, known: locked.Entry | None = None) -> locked.E
     as modules of HF show it, the adapter is not used on it once more.
     """
     spec = target.plan.spec
-    with torch.no_grad(), one_thread():
+    with undisturbed():
         first = ObservedModel(target, "default", {})
-        first.use_adapter(lambda promise: True)
+        first.use_adapter(lambda hook: True)
         branches = {
             name: _branch(target, first, ObservedModel(target, name, changes), known)
             for name, changes in spec.tiny.branches.items()
-            if holds(spec.tiny.releases.get(name), transformers.__version__)
+            if name in target.tables.configs(transformers.__version__)
         }
     config = observe_config(hf_class(target).config_class)
     return locked.Entry(
@@ -83,7 +81,7 @@ def _branch(
     Of hooks those that the first does not have: what the others do is known.
     """
 
-    def is_new(condition: Condition | None) -> bool:
+    def is_new(condition: str) -> bool:
         return is_met(condition, other.config) and not is_met(condition, first.config)
 
     base, found = first.reduction.modules(), other.reduction.modules()
@@ -97,15 +95,14 @@ def _branch(
     apart = (branch.modules, branch.lacks)
     if before and not before.error and (before.modules, before.lacks) == apart:
         return branch.model_copy(update={"hooks": before.hooks})
-    if any(map(is_new, _conditions(target))):
-        other.use_adapter(lambda promise: is_new(promise.row.condition))
+    if any(map(is_new, _conditions(target.tables))):
+        other.use_adapter(lambda hook: is_new(hook.contract.when))
     return branch.model_copy(update={"hooks": other.hooks, "error": other.error})
 
 
-def _conditions(target: Target) -> list[Condition | None]:
-    plan = target.plan
-    rows = [*plan.model_hooks, *(row for _, table in layer_tables(plan) for row in table)]
-    return [row.condition for row in rows]
+def _conditions(tables: AdapterTables) -> set[str]:
+    layers = [tables.model, tables.shared, *tables.kinds.values()]
+    return {hook.when for layer in layers for hook in layer.hooks.values()}
 
 
 def _qualified(cls: Any) -> str:

@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from adaptergen.contract import tables
+from adaptergen.contract.models import ModelUnderTest, difference, edited, quiet
+from adaptergen.contract.reference import random_tokens
 from adaptergen.lock.entry import Hook
-from adaptergen.verify.checks.edits import edited
+from adaptergen.plan import Plan
+from adaptergen.verify.locate import hook_row
 from adaptergen.verify.observe.logits import BATCH, DECODE, POS, PROMPT, tokens_of
-from adaptergen.verify.observe.numbers import rms
-from adaptergen.verify.promises import Promise
-from adaptergen.verify.quiet import quiet
-from adaptergen.verify.reference import random_tokens
-from adaptergen.verify.subject import Subject, difference
+from adaptergen.verify.observe.values import rms
 
 #: An edit changes logits by far more, and rounding in another batch by far less.
 APART = 1e-5
@@ -36,102 +36,100 @@ class Behaviour:
 
 
 def observe_hooks(
-    subject: Subject, expected: Mapping[str, Any], wanted: Callable[[Promise], bool]
+    run: ModelUnderTest,
+    plan: Plan,
+    expected: Mapping[str, Any],
+    wanted: Callable[[tables.Hook], bool],
 ) -> Behaviour:
     """What the wrapped model does where HF's logits are these, by run."""
-    first = [promise for promise in first_of_kinds(subject) if wanted(promise)]
-    names = {promise.name for promise in first}.__contains__
-    tokens = tokens_of(subject.hf_config)
+    first = [hook for hook in first_of_kinds(run) if wanted(hook)]
+    names = {hook.name for hook in first}.__contains__
+    tokens = tokens_of(run.hf_config)
     with quiet():
-        state = subject.new_cache()
-        logits, fired = _run_with_cache(subject, tokens, names, state)
-        step_logits, step = _run_with_cache(subject, tokens[:, -1:], names, state)
+        cached = run.empty_cache()
+        logits, fired = _run_with_cache(run, tokens, names, cached)
+        step_logits, step = _run_with_cache(run, tokens[:, -1:], names, cached)
     apart = [
-        run
-        for run, actual in ((PROMPT, logits), (DECODE, step_logits))
-        if not difference(actual, expected[run])
-        <= subject.allowed(expected[run], decode=run == DECODE)
+        way
+        for way, actual in ((PROMPT, logits), (DECODE, step_logits))
+        if not difference(actual, expected[way]) <= run.allowed(expected[way], decode=way == DECODE)
     ]
-    reaching = _reaching(subject, [p for p in first if p.name in fired], fired)
+    reaching = _reaching(run, [p for p in first if p.name in fired], fired)
     hooks: Hooks = {}
-    for promise in first:
+    for hook in first:
         state = "silent"
-        if promise.name in fired:
-            state = "live" if promise.name in reaching else "read_only"
-        tensor = fired.get(promise.name)
-        hooks.setdefault(promise.kind, {})[promise.row.name] = Hook(
+        if hook.name in fired:
+            state = "live" if hook.name in reaching else "read_only"
+        tensor = fired.get(hook.name)
+        hooks.setdefault(hook.kind, {})[hook.short] = Hook(
             state=state,
-            in_decode=promise.name in step or tensor is None,
-            shape="" if tensor is None else _shape(subject, promise, tensor),
+            in_decode=hook.name in step or tensor is None,
+            shape="" if tensor is None else _shape(run, plan, hook, tensor),
             dtype=str(getattr(tensor, "dtype", "float32")).removeprefix("torch."),
             rms=None if tensor is None else rms(tensor),
         )
     return Behaviour(hooks, _order(first, fired), tuple(apart))
 
 
-def first_of_kinds(subject: Subject) -> list[Promise]:
-    """The promises of what lies outside the layers, and of the first layer of each kind."""
-    layers = {kind: subject.kinds.index(kind) for kind in dict.fromkeys(subject.kinds)}
-    return [
-        promise
-        for promise in subject.promised
-        if promise.layer is None or promise.layer == layers[promise.kind]
-    ]
+def first_of_kinds(run: ModelUnderTest) -> list[tables.Hook]:
+    """The hooks of what lies outside the layers, and of the first layer of each kind."""
+    layers = {kind: run.kinds.index(kind) for kind in dict.fromkeys(run.kinds)}
+    return [hook for hook in run.hooks if hook.layer is None or hook.layer == layers[hook.kind]]
 
 
-def _order(first: Sequence[Promise], fired: Any) -> Order:
-    by_name = {promise.name: promise for promise in first}
-    promised = (by_name[name] for name in fired if name in by_name)
-    return tuple(f"{promise.kind}/{promise.row.name}" for promise in promised)
+def _order(first: Sequence[tables.Hook], fired: Any) -> Order:
+    by_name = {hook.name: hook for hook in first}
+    chosen = (by_name[name] for name in fired if name in by_name)
+    return tuple(f"{hook.kind}/{hook.short}" for hook in chosen)
 
 
 def _run_with_cache(
-    subject: Subject, tokens: Any, names: Callable[[str], bool], state: Any
+    run: ModelUnderTest, tokens: Any, names: Callable[[str], bool], cached: Mapping[str, Any]
 ) -> tuple[Any, Any]:
-    logits, cache = subject.bridge.run_with_cache(
-        tokens, names_filter=names, past_key_values=state, use_cache=True
-    )
+    logits, cache = run.bridge.run_with_cache(tokens, names_filter=names, **cached)
     return logits, cache.cache_dict
 
 
-def _reaching(subject: Subject, promised: Sequence[Promise], fired: Any) -> set[str]:
+def _reaching(run: ModelUnderTest, chosen: Sequence[tables.Hook], fired: Any) -> set[str]:
     """Those whose edit changes the logits."""
-    tokens = random_tokens(subject.hf_config.vocab_size, 1, 3)
-    in_rows = [p for p in promised if p.row.axes and "batch" in p.row.axes[0].names]
-    others = [p for p in promised if p not in in_rows]
+    tokens = random_tokens(run.hf_config.vocab_size, 1, 3)
+    in_rows = [
+        p for p in chosen if p.contract.axes and "batch" in tables.names_of(p.contract.axes[0])
+    ]
+    others = [p for p in chosen if p not in in_rows]
     for_all = [p for p in others if len(fired[p.name]) == 1]
     alone = [p for p in others if p not in for_all]
     try:
-        plain, reaching = _edited_in_rows(subject, tokens, [*in_rows, *for_all])
+        plain, reaching = _edited_in_rows(run, tokens, [*in_rows, *for_all])
     except Exception:  # what is the same for all rows may not be given for each
-        plain, reaching = _edited_in_rows(subject, tokens, in_rows)
+        plain, reaching = _edited_in_rows(run, tokens, in_rows)
         alone = others
-    for promise in alone:
-        logits = _run(subject, tokens, [(promise.name, lambda t, hook: edited(t))])
+    for hook in alone:
+        logits = _run(run, tokens, [(hook.name, lambda t, hook: edited(t))])
         if not (logits - plain).abs().max() <= APART:
-            reaching.add(promise.name)
+            reaching.add(hook.name)
     return reaching
 
 
 def _edited_in_rows(
-    subject: Subject, tokens: Any, promised: Sequence[Promise]
+    run: ModelUnderTest, tokens: Any, chosen: Sequence[tables.Hook]
 ) -> tuple[Any, set[str]]:
     """Logits without an edit, and those hooks whose edit changes them.
 
     Rows of a batch do not see each other, so one run edits each hook in a row of its own, and the
     last row is as if nothing was edited.
     """
-    rows = len(promised) + 1
-    hooks = [(p.name, _edit_row(row, rows)) for row, p in enumerate(promised)]
-    logits = _run(subject, tokens.repeat(rows, 1), hooks)
+    rows = len(chosen) + 1
+    hooks = [(p.name, _edit_row(row, rows)) for row, p in enumerate(chosen)]
+    logits = _run(run, tokens.repeat(rows, 1), hooks)
     plain = logits[-1:]
     apart = (logits - plain).abs().amax(dim=(1, 2))
-    return plain, {p.name for row, p in enumerate(promised) if not apart[row] <= APART}
+    return plain, {p.name for row, p in enumerate(chosen) if not apart[row] <= APART}
 
 
-def _run(subject: Subject, tokens: Any, hooks: list[tuple[str, Callable[..., Any]]]) -> Any:
+def _run(run: ModelUnderTest, tokens: Any, hooks: list[tuple[str, Callable[..., Any]]]) -> Any:
     with quiet():
-        return subject.bridge.run_with_hooks(tokens, fwd_hooks=hooks)
+        return run.bridge.run_with_hooks(tokens, fwd_hooks=hooks)
 
 
 def _edit_row(row: int, rows: int) -> Callable[..., Any]:
@@ -146,10 +144,11 @@ def _edit_row(row: int, rows: int) -> Callable[..., Any]:
     return edit
 
 
-def _shape(subject: Subject, promise: Promise, tensor: Any) -> str:
+def _shape(run: ModelUnderTest, plan: Plan, hook: tables.Hook, tensor: Any) -> str:
     """Axes as they are promised where they have that size, and as numbers where not."""
-    axes = promise.row.axes
-    sizes = subject.shape(promise, BATCH, POS)
+    row = hook_row(plan, hook.kind, hook.short)
+    axes = row.axes if row else hook.contract.axes
+    sizes = run.shape(hook.contract, BATCH, POS)
     if len(sizes) != tensor.dim():
         return f"[{', '.join(map(str, tensor.shape))}]"
     named = [

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from adaptergen.contract.reference import cache_argument, new_cache, random_tokens
 from adaptergen.lock.entry import Logits
-from adaptergen.verify.reference import random_tokens
-from adaptergen.verify.subject import new_cache
 
 BATCH, POS = 2, 9
 #: The runs in which an adapter is compared with HF.
@@ -51,8 +50,8 @@ def tokens_of(config: Any) -> Any:
 
 def expected(model: Any) -> dict[str, Any]:
     """The logits of a model that is not wrapped yet, by run."""
-    tokens, state = tokens_of(model.config), new_cache(model.config)
+    tokens, cached = tokens_of(model.config), {cache_argument(model): new_cache(model.config)}
     return {
-        run: model(part, past_key_values=state, use_cache=True).logits
+        run: model(part, use_cache=True, **cached).logits
         for run, part in ((PROMPT, tokens), (DECODE, tokens[:, -1:]))
     }

@@ -6,18 +6,16 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from adaptergen.contract import ModelReport, tables
+from adaptergen.contract.models import perturb
 from adaptergen.facts import ConfigFacts
 from adaptergen.inspection import observe_branch
 from adaptergen.inspection.failures import attempted, guarded
 from adaptergen.lock.reduce import Reduction
-from adaptergen.verify.findings import Sheet
-from adaptergen.verify.models import hf_config, layer_kinds, random_model, wrap
+from adaptergen.verify.models import hf_config, layer_kinds, random_model, wrapped
 from adaptergen.verify.observe.hooks import Hooks, observe_hooks
 from adaptergen.verify.observe.logits import expected, kept, noted
 from adaptergen.verify.observe.named import cfg_fields, hf_fields
-from adaptergen.verify.observe.numbers import number_weights
-from adaptergen.verify.promises import Promise
-from adaptergen.verify.subject import make_subject
 from adaptergen.verify.target import Target
 
 _PLACE = re.compile(r" ?\(?(?:/[^\s():]+|0x[0-9a-fA-F]+)\)?")
@@ -45,7 +43,7 @@ class ObservedModel:
             lambda: hf_config(target, {**target.plan.spec.tiny.config, **changes}),
         )
         self._model = random_model(target, self.config)
-        number_weights(self._model)
+        perturb(self._model)
         with noted(self._model) as logits:
             # Generation is told once, of the first.
             self.facts = observe_branch(self._model, name, generates=not changes)
@@ -63,19 +61,17 @@ class ObservedModel:
         self.kinds = layer_kinds(target, self._model)
         self.words = self._words()
         self.reduction = Reduction(target.plan, self.facts, self.kinds, self._size)
-        self.promised: set[tuple[str, str]] = set()
         self.hooks: Hooks = {}
         self.order: tuple[str, ...] = ()
         self.cfg: dict[str, str] = {}
         self.error = ""
 
-    def use_adapter(self, wanted: Callable[[Promise], bool]) -> None:
+    def use_adapter(self, wanted: Callable[[tables.Hook], bool]) -> None:
         """Wrap the model, which changes it, and observe the hooks that are wanted."""
         try:
             logits = expected(self._model)
-            bridge = wrap(self._target, self._model, self.name)
-            subject = make_subject(self._target, bridge, self.kinds, Sheet(self.name))
-            found = observe_hooks(subject, logits, wanted)
+            run = wrapped(self._target, self._model, ModelReport(self.name))
+            found = observe_hooks(run, self._target.plan, logits, wanted)
         except Exception as error:  # an adapter of another release may raise anything
             self.error = without_places(f"{type(error).__name__}: {error}")
             return
@@ -83,7 +79,7 @@ class ObservedModel:
         if found.apart:
             self.error = f"its logits are not HF's in {' and in '.join(found.apart)}"
         names = sorted(cfg_fields(self._target))
-        self.cfg = {name: repr(getattr(bridge.cfg, name, None)) for name in names}
+        self.cfg = {name: repr(getattr(run.bridge.cfg, name, None)) for name in names}
 
     def values(self, facts: ConfigFacts) -> dict[str, object]:
         """Values of the fields that the spec names.

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from adaptergen import guard
+from adaptergen import guard, runtime
 from adaptergen.drift.between import drift_between
 from adaptergen.drift.derive import derived_edits, proved_edit
 from adaptergen.drift.edits import Edit, Rewritten, by_hand, diff, edited
@@ -104,8 +104,8 @@ def _verified(spec: Known) -> bool:
     from adaptergen.verify.tiers.tiny import tiny
 
     target = make_target(spec.plan, spec.source, render_adapter(spec.plan))
-    sheets = tuple(tiny(target))
-    result = SpecResult(spec.plan.spec.module, spec.shown, spec.plan.spec.architecture, sheets)
+    reports = tuple(tiny(target))
+    result = SpecResult(spec.plan.spec.module, spec.shown, spec.plan.spec.architecture, reports)
     report = Report("tiny", (result,), (), None)
     print(table(report))
     return not report.exit_code
@@ -122,7 +122,8 @@ def _written(spec: Known, lock: Lock, texts: Mapping[Path, Rewritten], out: Path
     files = {path: text.after for path, text in texts.items()}
     files[lock_path(spec.path)] = lock_text(lock).encode()
     with _beside(files) as put:
-        report = build(out, [files_of(spec.path, spec.plan)], write=True, force=False)
+        wanted = [files_of(spec.path, spec.plan), runtime.wanted()]
+        report = build(out, wanted, write=True, force=False)
         for line in (report.refusal, *report.lines, report.summary):
             print(line, end="\n" if line else "", file=sys.stderr)
         if not report.exit_code:

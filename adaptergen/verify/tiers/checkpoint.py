@@ -13,19 +13,15 @@ from typing import Any
 
 import torch
 
-from adaptergen.loading import load_checked
+from adaptergen.contract import Finding, ModelReport, Spot
+from adaptergen.contract.checks import CHECKPOINT
+from adaptergen.contract.loading import load_checked
+from adaptergen.contract.reference import Work, random_tokens
 from adaptergen.problems import quote
-from adaptergen.verify.checks.dimensions import check_dimensions
-from adaptergen.verify.checks.flags import check_flags
-from adaptergen.verify.checks.generation import check_generation
-from adaptergen.verify.checks.hooks import check_fired, check_offered
-from adaptergen.verify.checks.parity import check_parity
-from adaptergen.verify.findings import Finding, Sheet, Spot
 from adaptergen.verify.known import BadInput
 from adaptergen.verify.models import hf_class
-from adaptergen.verify.reference import Reference, Work, random_tokens, take_reference
 from adaptergen.verify.target import Target
-from adaptergen.verify.tiers.steps import guarded, look_at, run_checks, timed, wrap_model
+from adaptergen.verify.tiers.steps import look_and_wrap, run_checks, timed
 
 PROMPT, POS, NEW_TOKENS = "The capital of France is", 5, 8
 
@@ -54,53 +50,30 @@ class Placement:
     trust_remote_code: bool = False
 
 
-def checkpoint(target: Target, placement: Placement) -> list[Sheet]:
-    """One sheet. The weights are in memory once: HF computes before the model is wrapped."""
-    sheet = Sheet(placement.checkpoint)
-    with timed(sheet), torch.no_grad(), _folder(placement) as folder:
-        model = _load(target, placement, folder, sheet)
-        if model is not None:
-            _measure(target, model, placement, sheet)
+def checkpoint(target: Target, placement: Placement) -> list[ModelReport]:
+    """One report. The weights are in memory once: HF computes before the model is wrapped."""
+    report = ModelReport(placement.checkpoint)
+    with timed(report), torch.no_grad(), _folder(placement) as folder:
+        model = _load(target, placement, folder, report)
+        if model is not None and not report.findings:
+            _measure(target, model, placement, report)
         gc.collect()
-    return [sheet]
+    return [report]
 
 
-def _measure(target: Target, model: Any, placement: Placement, sheet: Sheet) -> None:
-    kinds = look_at(target, model, sheet)
-    if kinds is None:
-        return
+def _measure(target: Target, model: Any, placement: Placement, report: ModelReport) -> None:
     spread = getattr(model, "hf_device_map", None)
     if spread:
         places = [str(place) for place in spread.values()]
-        sheet.placement = {place: places.count(place) for place in sorted(set(places))}
-    tokens, sheet.prompt = _tokens(model, placement)
+        report.placement = {place: places.count(place) for place in sorted(set(places))}
+    tokens, report.prompt = _tokens(model, placement)
     work = Work(tokens, lengths=(tokens.shape[1],), new_tokens=NEW_TOKENS, uncached=False)
-    reference = _reference(target, model, work, sheet)
-    if reference is None:
-        return
-    subject = wrap_model(target, model, kinds, sheet)
-    if subject is None:
-        return
-    run_checks(
-        sheet,
-        dimensions=lambda: check_dimensions(
-            target, subject.bridge.cfg, subject.hf_config, kinds, sheet
-        ),
-        flags=lambda: check_flags(subject),
-        offered_hooks=lambda: check_offered(subject),
-        parity=lambda: check_fired(subject, check_parity(subject, reference), *tokens.shape),
-        generation=lambda: check_generation(subject, reference),
-    )
+    run = look_and_wrap(target, model, report, work)
+    if run is not None:
+        run_checks(target, report, CHECKPOINT, run)
 
 
-def _reference(target: Target, model: Any, work: Work, sheet: Sheet) -> Reference | None:
-    reference: Reference | None = None
-    with guarded(sheet, "HF's model"):
-        reference = take_reference(target, model, work)
-    return reference
-
-
-def _load(target: Target, placement: Placement, folder: str | None, sheet: Sheet) -> Any:
+def _load(target: Target, placement: Placement, folder: str | None, report: ModelReport) -> Any:
     """The model, of the class that transformers has; None if its weights cannot be converted.
 
     Each weight that did not load is a finding.
@@ -114,10 +87,10 @@ def _load(target: Target, placement: Placement, folder: str | None, sheet: Sheet
             options["max_memory"] = dict(placement.max_memory)
     with _readable(placement.checkpoint):
         model, faults = load_checked(hf_class(target), placement.checkpoint, **options)
-    sheet.findings += [_fault(target, name, fault) for name, fault in faults.items()]
+    report.findings += [_fault(target, name, fault) for name, fault in faults.items()]
     if model is None:
         return None
-    sheet.count("weights", len(model.state_dict()))
+    report.count("weights", len(model.state_dict()))
     return model if placement.device_map else model.to(_device(placement.device))
 
 

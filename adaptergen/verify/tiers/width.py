@@ -4,76 +4,39 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
-from adaptergen.verify.checks.decode import check_decode
-from adaptergen.verify.checks.dimensions import check_dimensions
-from adaptergen.verify.checks.edits import check_edits
-from adaptergen.verify.checks.flags import check_flags
-from adaptergen.verify.checks.generation import check_generation
-from adaptergen.verify.checks.hooks import check_fired, check_offered
-from adaptergen.verify.checks.parity import check_parity
-from adaptergen.verify.checks.residuals import check_residuals
-from adaptergen.verify.checks.weights import Weight, check_weight_shapes, collect_weights
-from adaptergen.verify.findings import Sheet
+from adaptergen.contract import ModelReport
+from adaptergen.contract.checks import RUN
+from adaptergen.contract.reference import Work, random_tokens
 from adaptergen.verify.known import Known
 from adaptergen.verify.models import config_of_file, random_model
-from adaptergen.verify.reference import Reference, Work, random_tokens, take_reference
-from adaptergen.verify.subject import Subject
 from adaptergen.verify.target import Target
 from adaptergen.verify.tiers.reduce import reduce_config
-from adaptergen.verify.tiers.steps import guarded, look_at, run_checks, timed, wrap_model
+from adaptergen.verify.tiers.steps import guarded, look_and_wrap, run_checks, timed
 
 POS, NEW_TOKENS = 5, 3
 
 
-def width(target: Target, known: Sequence[Known]) -> list[Sheet]:
-    """A sheet for each configuration; a model at a time is in memory, and only once."""
-    sheets = []
+def width(target: Target, known: Sequence[Known]) -> list[ModelReport]:
+    """A report for each configuration; a model at a time is in memory, and only once."""
+    reports = []
     for one in known:
-        sheet = Sheet(one.name)
-        with timed(sheet), torch.no_grad(), guarded(sheet, "width tier", target):
-            _measure(target, one, sheet)
-        sheets.append(sheet)
+        report = ModelReport(one.name)
+        with timed(report), torch.no_grad(), guarded(report, "width tier", target):
+            _measure(target, one, report)
+        reports.append(report)
         # A bridge and its model refer to each other.
         gc.collect()
-    return sheets
+    return reports
 
 
-def _measure(target: Target, known: Known, sheet: Sheet) -> None:
+def _measure(target: Target, known: Known, report: ModelReport) -> None:
     config = config_of_file(target, known.fields)
-    sheet.reduced.update(reduce_config(target, config))
+    report.reduced.update(reduce_config(target, config))
     model = random_model(target, config, dtype="bfloat16")
-    kinds = look_at(target, model, sheet)
-    if kinds is None:
-        return
-    weights = collect_weights(target, model, kinds)
     work = Work(random_tokens(config.vocab_size, 1, POS), lengths=(POS,), new_tokens=NEW_TOKENS)
-    reference = take_reference(target, model, work)
-    subject = wrap_model(target, model, kinds, sheet)
-    if subject is not None:
-        _check(subject, reference, weights)
-
-
-def _check(subject: Subject, reference: Reference, weights: Sequence[Weight]) -> None:
-    def recorded() -> None:
-        cache: Any = check_parity(subject, reference)
-        check_fired(subject, cache, *reference.work.tokens.shape)
-        check_residuals(subject, cache)
-
-    cfg, config = subject.bridge.cfg, subject.hf_config
-    run_checks(
-        subject.sheet,
-        dimensions=lambda: check_dimensions(
-            subject.target, cfg, config, list(subject.kinds), subject.sheet
-        ),
-        flags=lambda: check_flags(subject),
-        weights=lambda: check_weight_shapes(subject, weights),
-        offered_hooks=lambda: check_offered(subject),
-        parity=recorded,
-        decode=lambda: check_decode(subject, reference),
-        generation=lambda: check_generation(subject, reference),
-        edits=lambda: check_edits(subject, reference, lambda promise: True),
-    )
+    run = look_and_wrap(target, model, report, work)
+    if run is not None:
+        run_checks(target, report, RUN, run)

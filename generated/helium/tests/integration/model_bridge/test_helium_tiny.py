@@ -4,386 +4,154 @@
 Needs neither a checkpoint nor a network. Attention is eager, as ``boot_transformers`` sets it.
 """
 
-import copy
-
-import pytest
-import torch
-import transformers
-from accelerate import cpu_offload
-from packaging.specifiers import SpecifierSet
-from transformers import DynamicCache, HeliumForCausalLM
-
-from transformer_lens.model_bridge import TransformerBridge
-from transformer_lens.model_bridge.sources import _bridge_builder
+from tests.integration.model_bridge.adapter_contract import (
+    AdapterContract,
+    AdapterTables,
+    HookContract,
+    LayerTable,
+)
 from transformer_lens.model_bridge.supported_architectures.helium import (
     HeliumArchitectureAdapter,
 )
 
-CONFIG = {
-    "vocab_size": 64,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 8,
-    "max_position_embeddings": 128,
-    "attention_bias": True,
-    "mlp_bias": True,
-    "initializer_range": 0.2,
-}
-# One model for each way that the config opens.
-BRANCHES = {
-    "default": CONFIG,
-    "one_key_for_each_query": CONFIG | {"num_key_value_heads": 4},
-    "without_biases": CONFIG | {"attention_bias": False, "mlp_bias": False},
-    "tied_embeddings": CONFIG | {"tie_word_embeddings": True},
-}
-KINDS = ["layer"] * 2
-BATCH, SEQ = 2, 9
-
-# Releases of transformers in which an edit of a hook does not reach the logits.
-READ_ONLY = {"rotary_emb.hook_in": ">=0"}
-# Releases in which a hook does not fire.
-SILENT = {}
-# Releases in which a hook does not fire in a decode step.
-SILENT_IN_DECODE = {}
-# Hooks that fire on request only.
-ON_REQUEST = {
-    "attn.hook_attn_in",
-    "attn.hook_k_input",
-    "attn.hook_q_input",
-    "attn.hook_result",
-    "attn.hook_v_input",
-    "hook_mlp_in",
-}
-# Hooks that depend on a field of the HF config, and whether it has to be set.
-CONDITIONAL = {}
-# Other names of the hooks of a layer of each kind.
-ALIASES = {
-    "layer": {
-        "attn.hook_k": "attn.k.hook_out",
-        "attn.hook_q": "attn.q.hook_out",
-        "attn.hook_v": "attn.v.hook_out",
-        "attn.hook_z": "attn.o.hook_in",
-        "hook_attn_in": "attn.hook_attn_in",
-        "hook_attn_out": "attn.hook_out",
-        "hook_k_input": "attn.hook_k_input",
-        "hook_mlp_out": "mlp.hook_out",
-        "hook_q_input": "attn.hook_q_input",
-        "hook_resid_mid": "ln2.hook_in",
-        "hook_resid_post": "hook_out",
-        "hook_resid_pre": "hook_in",
-        "hook_v_input": "attn.hook_v_input",
-        "mlp.hook_post": "mlp.out.hook_in",
-        "mlp.hook_pre": "mlp.gate.hook_out",
-        "mlp.hook_pre_linear": "mlp.in.hook_out",
-    }
-}
-
-
-def model_shapes(cfg, hf):
-    """Every hook outside the layers, with its shape."""
-    return {
-        "embed.hook_in": (BATCH, SEQ),
-        "embed.hook_out": (BATCH, SEQ, cfg.d_model),
-        "ln_final.hook_in": (BATCH, SEQ, cfg.d_model),
-        "ln_final.hook_normalized": (BATCH, SEQ, cfg.d_model),
-        "ln_final.hook_out": (BATCH, SEQ, cfg.d_model),
-        "ln_final.hook_scale": (BATCH, SEQ, 1),
-        "rotary_emb.hook_cos": (1, SEQ, cfg.d_head),
-        "rotary_emb.hook_in": (BATCH, SEQ, cfg.d_model),
-        "rotary_emb.hook_sin": (1, SEQ, cfg.d_head),
-        "unembed.hook_in": (BATCH, SEQ, cfg.d_model),
-        "unembed.hook_out": (BATCH, SEQ, cfg.d_vocab),
-    }
-
-
-def layer_shapes(cfg, hf):
-    """Every hook of a layer of each kind, with its shape."""
-    shared = {}
-    return {
-        "layer": {
-            **shared,
-            "attn.hook_attn_scores": (BATCH, cfg.n_heads, SEQ, SEQ),
-            "attn.hook_cos": (1, SEQ, cfg.d_head),
-            "attn.hook_in": (BATCH, SEQ, cfg.d_model),
-            "attn.hook_out": (BATCH, SEQ, cfg.d_model),
-            "attn.hook_pattern": (BATCH, cfg.n_heads, SEQ, SEQ),
-            "attn.hook_rot_k": (BATCH, SEQ, cfg.n_key_value_heads or cfg.n_heads, cfg.d_head),
-            "attn.hook_rot_q": (BATCH, SEQ, cfg.n_heads, cfg.d_head),
-            "attn.hook_sin": (1, SEQ, cfg.d_head),
-            "attn.k.hook_in": (BATCH, SEQ, cfg.d_model),
-            "attn.k.hook_out": (BATCH, SEQ, cfg.n_key_value_heads or cfg.n_heads, cfg.d_head),
-            "attn.o.hook_in": (BATCH, SEQ, cfg.n_heads, cfg.d_head),
-            "attn.o.hook_out": (BATCH, SEQ, cfg.d_model),
-            "attn.q.hook_in": (BATCH, SEQ, cfg.d_model),
-            "attn.q.hook_out": (BATCH, SEQ, cfg.n_heads, cfg.d_head),
-            "attn.v.hook_in": (BATCH, SEQ, cfg.d_model),
-            "attn.v.hook_out": (BATCH, SEQ, cfg.n_key_value_heads or cfg.n_heads, cfg.d_head),
-            "hook_in": (BATCH, SEQ, cfg.d_model),
-            "hook_out": (BATCH, SEQ, cfg.d_model),
-            "ln1.hook_in": (BATCH, SEQ, cfg.d_model),
-            "ln1.hook_normalized": (BATCH, SEQ, cfg.d_model),
-            "ln1.hook_out": (BATCH, SEQ, cfg.d_model),
-            "ln1.hook_scale": (BATCH, SEQ, 1),
-            "ln2.hook_in": (BATCH, SEQ, cfg.d_model),
-            "ln2.hook_normalized": (BATCH, SEQ, cfg.d_model),
-            "ln2.hook_out": (BATCH, SEQ, cfg.d_model),
-            "ln2.hook_scale": (BATCH, SEQ, 1),
-            "mlp.gate.hook_in": (BATCH, SEQ, cfg.d_model),
-            "mlp.gate.hook_out": (BATCH, SEQ, cfg.d_mlp),
-            "mlp.hook_in": (BATCH, SEQ, cfg.d_model),
-            "mlp.hook_out": (BATCH, SEQ, cfg.d_model),
-            "mlp.in.hook_in": (BATCH, SEQ, cfg.d_model),
-            "mlp.in.hook_out": (BATCH, SEQ, cfg.d_mlp),
-            "mlp.out.hook_in": (BATCH, SEQ, cfg.d_mlp),
-            "mlp.out.hook_out": (BATCH, SEQ, cfg.d_model),
+TABLES = AdapterTables(
+    architecture="HeliumForCausalLM",
+    blocks="model.layers",
+    config={
+        "vocab_size": 64,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "max_position_embeddings": 128,
+        "attention_bias": True,
+        "mlp_bias": True,
+        "initializer_range": 0.2,
+    },
+    layers=("layer", "layer"),
+    model=LayerTable(
+        components={
+            "embed": "EmbeddingBridge model.embed_tokens",
+            "rotary_emb": "RotaryEmbeddingBridge model.rotary_emb",
+            "ln_final": "RMSNormalizationBridge model.norm",
+            "unembed": "UnembeddingBridge lm_head",
         },
-    }
+        hooks={
+            "embed.hook_in": HookContract("batch pos"),
+            "embed.hook_out": HookContract("batch pos d_model", aliases="hook_embed"),
+            "ln_final.hook_in": HookContract("batch pos d_model"),
+            "ln_final.hook_normalized": HookContract("batch pos d_model"),
+            "ln_final.hook_out": HookContract("batch pos d_model"),
+            "ln_final.hook_scale": HookContract("batch pos 1"),
+            "rotary_emb.hook_cos": HookContract("1 pos d_head"),
+            "rotary_emb.hook_in": HookContract("batch pos d_model", state="read_only"),
+            "rotary_emb.hook_sin": HookContract("1 pos d_head"),
+            "unembed.hook_in": HookContract("batch pos d_model"),
+            "unembed.hook_out": HookContract("batch pos d_vocab", aliases="hook_unembed"),
+        },
+    ),
+    shared=LayerTable(
+        components={
+            "ln1": "RMSNormalizationBridge input_layernorm",
+            "attn": "HFRotaryAttentionBridge self_attn",
+            "attn.q": "LinearBridge q_proj",
+            "attn.k": "LinearBridge k_proj",
+            "attn.v": "LinearBridge v_proj",
+            "attn.o": "LinearBridge o_proj",
+            "ln2": "RMSNormalizationBridge post_attention_layernorm",
+            "mlp": "GatedMLPBridge mlp",
+            "mlp.gate": "LinearBridge gate_proj",
+            "mlp.in": "LinearBridge up_proj",
+            "mlp.out": "LinearBridge down_proj",
+        },
+        hooks={
+            "attn.hook_attn_in": HookContract(
+                "batch pos n_heads d_model",
+                state="on_request",
+                switch="set_use_attn_in",
+                aliases="hook_attn_in",
+            ),
+            "attn.hook_attn_scores": HookContract("batch n_heads pos pos"),
+            "attn.hook_cos": HookContract("1 pos d_head"),
+            "attn.hook_in": HookContract("batch pos d_model"),
+            "attn.hook_k_input": HookContract(
+                "batch pos n_key_value_heads|n_heads d_model",
+                state="on_request",
+                switch="set_use_split_qkv_input",
+                aliases="hook_k_input",
+            ),
+            "attn.hook_out": HookContract("batch pos d_model", aliases="hook_attn_out"),
+            "attn.hook_pattern": HookContract("batch n_heads pos pos"),
+            "attn.hook_q_input": HookContract(
+                "batch pos n_heads d_model",
+                state="on_request",
+                switch="set_use_split_qkv_input",
+                aliases="hook_q_input",
+            ),
+            "attn.hook_result": HookContract(
+                "batch pos n_heads d_model", state="on_request", switch="set_use_attn_result"
+            ),
+            "attn.hook_rot_k": HookContract("batch pos n_key_value_heads|n_heads d_head"),
+            "attn.hook_rot_q": HookContract("batch pos n_heads d_head"),
+            "attn.hook_sin": HookContract("1 pos d_head"),
+            "attn.hook_v_input": HookContract(
+                "batch pos n_key_value_heads|n_heads d_model",
+                state="on_request",
+                switch="set_use_split_qkv_input",
+                aliases="hook_v_input",
+            ),
+            "attn.k.hook_in": HookContract("batch pos d_model"),
+            "attn.k.hook_out": HookContract(
+                "batch pos n_key_value_heads|n_heads d_head", aliases="attn.hook_k"
+            ),
+            "attn.o.hook_in": HookContract("batch pos n_heads d_head", aliases="attn.hook_z"),
+            "attn.o.hook_out": HookContract("batch pos d_model"),
+            "attn.q.hook_in": HookContract("batch pos d_model"),
+            "attn.q.hook_out": HookContract("batch pos n_heads d_head", aliases="attn.hook_q"),
+            "attn.v.hook_in": HookContract("batch pos d_model"),
+            "attn.v.hook_out": HookContract(
+                "batch pos n_key_value_heads|n_heads d_head", aliases="attn.hook_v"
+            ),
+            "hook_in": HookContract("batch pos d_model", aliases="hook_resid_pre"),
+            "hook_mlp_in": HookContract(
+                "batch pos d_model", state="on_request", switch="set_use_hook_mlp_in"
+            ),
+            "hook_out": HookContract("batch pos d_model", aliases="hook_resid_post"),
+            "ln1.hook_in": HookContract("batch pos d_model"),
+            "ln1.hook_normalized": HookContract("batch pos d_model"),
+            "ln1.hook_out": HookContract("batch pos d_model"),
+            "ln1.hook_scale": HookContract("batch pos 1"),
+            "ln2.hook_in": HookContract("batch pos d_model", aliases="hook_resid_mid"),
+            "ln2.hook_normalized": HookContract("batch pos d_model"),
+            "ln2.hook_out": HookContract("batch pos d_model"),
+            "ln2.hook_scale": HookContract("batch pos 1"),
+            "mlp.gate.hook_in": HookContract("batch pos d_model", silent_when_processed=True),
+            "mlp.gate.hook_out": HookContract("batch pos d_mlp", aliases="mlp.hook_pre"),
+            "mlp.hook_in": HookContract("batch pos d_model"),
+            "mlp.hook_out": HookContract("batch pos d_model", aliases="hook_mlp_out"),
+            "mlp.in.hook_in": HookContract("batch pos d_model", silent_when_processed=True),
+            "mlp.in.hook_out": HookContract("batch pos d_mlp", aliases="mlp.hook_pre_linear"),
+            "mlp.out.hook_in": HookContract("batch pos d_mlp", aliases="mlp.hook_post"),
+            "mlp.out.hook_out": HookContract("batch pos d_model"),
+        },
+    ),
+    flags={
+        "normalization_type": "RMS",
+        "uses_rms_norm": True,
+        "final_rms": True,
+        "positional_embedding_type": "rotary",
+        "rotary_adjacent_pairs": True,
+        "gated_mlp": True,
+    },
+    branches={
+        "one_key_for_each_query": {"num_key_value_heads": 4},
+        "without_biases": {"attention_bias": False, "mlp_bias": False},
+        "tied_embeddings": {"tie_word_embeddings": True},
+    },
+)
 
 
-def hook_shapes(bridge):
-    """Full name -> shape of every hook that a plain run of this model fires."""
-    cfg, hf = bridge.cfg, bridge.original_model.config
-    shapes = model_shapes(cfg, hf)
-    for layer, kind in enumerate(KINDS):
-        for hook, shape in layer_shapes(cfg, hf)[kind].items():
-            field, is_set = CONDITIONAL.get(hook, (None, True))
-            there = field is None or (getattr(hf, field) is not None) == is_set
-            if there and not holds(SILENT, hook):
-                shapes[f"blocks.{layer}.{hook}"] = shape
-    return shapes
-
-
-def holds(releases, hook):
-    """Whether the exception of a hook holds for the installed release of transformers."""
-    return hook in releases and transformers.__version__ in SpecifierSet(releases[hook])
-
-
-def assert_same(actual, expected):
-    assert torch.equal(actual, expected)
-
-
-def bare(hook):
-    """The name of a hook within its layer."""
-    return hook.split(".", 2)[2] if hook.startswith("blocks.") else hook
-
-
-def make_hf(branch):
-    torch.manual_seed(0)
-    config_class = HeliumForCausalLM.config_class
-    config = config_class(**BRANCHES[branch], attn_implementation="eager")
-    return HeliumForCausalLM(config).eval()
-
-
-def wrap(model):
-    cfg = _bridge_builder.build_bridge_config_from_hf(
-        model.config, "HeliumForCausalLM", "tiny", torch.float32
-    )
-    return TransformerBridge(model, HeliumArchitectureAdapter(cfg), tokenizer=None)
-
-
-def edited(activation, hook):
-    """Another value that the model can use in its place."""
-    if activation.is_floating_point() or activation.is_complex():
-        return 1.5 * activation + 0.5
-    return (activation + 1) % (activation.max() + 1)
-
-
-@pytest.fixture(scope="module", params=BRANCHES)
-def branch(request):
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def hf(branch):
-    return make_hf(branch)
-
-
-@pytest.fixture(scope="module")
-def bridge(hf):
-    return wrap(copy.deepcopy(hf))
-
-
-@pytest.fixture(scope="module")
-def tokens():
-    return torch.randint(
-        3, CONFIG["vocab_size"], (BATCH, SEQ), generator=torch.Generator().manual_seed(0)
-    )
-
-
-@pytest.fixture(autouse=True)
-def no_grad():
-    with torch.no_grad():
-        yield
-
-
-class TestParity:
-    @pytest.mark.parametrize("use_cache", [True, False])
-    def test_logits(self, hf, bridge, tokens, use_cache):
-        expected = hf(tokens, use_cache=use_cache).logits
-        assert_same(bridge(tokens, use_cache=use_cache), expected)
-        logits, _ = bridge.run_with_cache(tokens, use_cache=use_cache)
-        assert_same(logits, expected)
-
-    @pytest.mark.parametrize("length", [1, 5])
-    def test_greedy_tokens(self, hf, bridge, tokens, length):
-        prompt = tokens[:, :length]
-        expected = hf.generate(
-            prompt,
-            attention_mask=torch.ones_like(prompt),
-            max_new_tokens=4,
-            do_sample=False,
-            eos_token_id=None,
-        )
-        cached = bridge.generate(
-            prompt, max_new_tokens=4, do_sample=False, stop_at_eos=False, verbose=False
-        )
-        assert torch.equal(cached, expected)
-        # Without a cache: each token from those before it, in one call.
-        uncached = bridge(expected[:, :-1], use_cache=False)[:, length - 1 :].argmax(-1)
-        assert torch.equal(uncached, expected[:, length:])
-
-    def test_left_padding(self, hf, bridge, tokens):
-        mask = torch.ones_like(tokens)
-        mask[0, :4] = 0
-        options = {"attention_mask": mask, "max_new_tokens": 4, "do_sample": False}
-        expected = hf.generate(tokens, eos_token_id=None, **options)
-        actual = bridge.generate(tokens, stop_at_eos=False, verbose=False, **options)
-        assert torch.equal(actual, expected)
-
-    def test_norm_of_a_part_of_the_residual_stream(self, bridge, tokens):
-        _, cache = bridge.run_with_cache(tokens)
-        last = cache[f"blocks.{len(KINDS) - 1}.hook_out"]
-        normalized = cache.apply_ln_to_stack(last[None], layer=-1)[0]
-        torch.testing.assert_close(normalized, cache["ln_final.hook_normalized"])
-
-
-class TestHooks:
-    def test_plain_run_fires_every_hook(self, bridge, tokens):
-        _, cache = bridge.run_with_cache(tokens)
-        points = {point.name for point in bridge.hook_dict.values()}
-        fired = {name: tuple(cache[name].shape) for name in points if name in cache}
-        assert fired == hook_shapes(bridge)
-        silent = {hook for hook in SILENT if holds(SILENT, hook)}
-        assert {bare(name) for name in points - set(fired)} == ON_REQUEST | silent
-
-    def test_other_names_lead_to_the_same_hooks(self, bridge):
-        for layer, kind in enumerate(KINDS):
-            prefix = f"blocks.{layer}."
-            names = {
-                n.removeprefix(prefix): p
-                for n, p in bridge.hook_dict.items()
-                if n.startswith(prefix)
-            }
-            aliases = {name: bare(p.name) for name, p in names.items() if p.name != prefix + name}
-            assert aliases == ALIASES[kind]
-
-    def test_edit_reaches_the_logits_unless_read_only(self, bridge, tokens, branch):
-        expected = bridge(tokens)
-        once = {bare(hook): hook for hook in sorted(hook_shapes(bridge), reverse=True)}
-        for name, hook in once.items():
-            if branch != "default" and name not in CONDITIONAL:
-                continue  # It is tried on the default model.
-            logits = bridge.run_with_hooks(tokens, fwd_hooks=[(hook, edited)])
-            assert torch.equal(logits, expected) == holds(READ_ONLY, name), hook
-
-    def test_a_slice_of_positions_is_one_of_positions(self, bridge, tokens):
-        _, cache = bridge.run_with_cache(tokens[:1])
-        _, sliced = bridge.run_with_cache(tokens[:1], pos_slice=2)
-        for hook in hook_shapes(bridge):
-            assert sliced[hook].numel() * SEQ == cache[hook].numel(), hook
-
-    def test_decode_step_fires_the_same_hooks(self, hf, bridge, tokens):
-        prompt, token = tokens[:, :-1], tokens[:, -1:]
-        hf_state, state = (DynamicCache(config=hf.config) for _ in range(2))
-        hf(prompt, past_key_values=hf_state, use_cache=True)
-        bridge(prompt, past_key_values=state, use_cache=True)
-        logits, cache = bridge.run_with_cache(token, past_key_values=state, use_cache=True)
-        expected = hf(token, past_key_values=hf_state, use_cache=True).logits
-        assert_same(logits, expected)
-        missing = {bare(name) for name in hook_shapes(bridge) if name not in cache}
-        assert missing == {hook for hook in SILENT_IN_DECODE if holds(SILENT_IN_DECODE, hook)}
-
-    @pytest.mark.parametrize(
-        "before, added, after",
-        [
-            ("hook_resid_pre", "hook_attn_out", "hook_resid_mid"),
-            ("hook_resid_mid", "hook_mlp_out", "hook_resid_post"),
-        ],
-    )
-    def test_residual_stream_adds_up(self, bridge, tokens, before, added, after):
-        _, cache = bridge.run_with_cache(tokens)
-        for layer in range(len(KINDS)):
-            parts = [cache[f"blocks.{layer}.{hook}"] for hook in (before, added)]
-            assert torch.equal(sum(parts), cache[f"blocks.{layer}.{after}"])
-
-    @pytest.mark.parametrize(
-        "setter, hooks",
-        {
-            "set_use_attn_in": ["attn.hook_attn_in"],
-            "set_use_split_qkv_input": [
-                "attn.hook_k_input",
-                "attn.hook_q_input",
-                "attn.hook_v_input",
-            ],
-            "set_use_attn_result": ["attn.hook_result"],
-            "set_use_hook_mlp_in": ["hook_mlp_in"],
-        }.items(),
-    )
-    def test_hooks_that_the_bridge_is_asked_for(self, hf, bridge, tokens, setter, hooks):
-        getattr(bridge, setter)(True)
-        try:
-            logits, cache = bridge.run_with_cache(tokens)
-        finally:
-            getattr(bridge, setter)(False)
-        torch.testing.assert_close(logits, hf(tokens).logits, atol=1e-4, rtol=0)
-        assert all(
-            f"blocks.{layer}.{hook}" in cache for layer in range(len(KINDS)) for hook in hooks
-        )
-
-    def test_attention_weights_sum_to_one(self, bridge, tokens):
-        _, cache = bridge.run_with_cache(tokens)
-        for hook in [hook for hook in hook_shapes(bridge) if hook.endswith("attn.hook_pattern")]:
-            total = cache[hook].sum(-1)
-            torch.testing.assert_close(total, torch.ones_like(total))
-
-
-class TestConfig:
-    def test_cfg_says_what_the_model_has(self, bridge):
-        has_rms = "RMSNorm" in type(bridge.ln_final.original_component).__name__
-        assert bridge.cfg.uses_rms_norm == bridge.cfg.final_rms == has_rms
-        positions = bridge.cfg.positional_embedding_type
-        assert (positions == "rotary") == hasattr(bridge, "rotary_emb")
-        assert (positions == "standard") == hasattr(bridge, "pos_embed")
-        assert bridge.W_gate is not None
-
-
-@pytest.mark.parametrize("branch", ["default"], indirect=True)
-class TestWeights:
-    def test_processed_weights_predict_the_same(self, hf, tokens):
-        model = copy.deepcopy(hf)
-        for weight in model.parameters():
-            if weight.dim() == 1:  # such as those of norms and biases, all ones or zeros at first
-                weight.add_(torch.linspace(-0.5, 0.5, len(weight)))
-        expected = model(tokens).logits.log_softmax(-1)
-        bridge = wrap(model)
-        bridge.enable_compatibility_mode()
-        torch.testing.assert_close(bridge(tokens).log_softmax(-1), expected, atol=1e-5, rtol=0)
-
-    def test_offloaded_weights(self, hf, tokens):
-        offloaded = wrap(cpu_offload(copy.deepcopy(hf), execution_device="cpu"))
-        expected = hf(tokens).logits
-        assert_same(offloaded(tokens), expected)
-        logits, cache = offloaded.run_with_cache(tokens)
-        assert_same(logits, expected)
-
-    def test_weights_survive_a_round_trip(self, bridge):
-        before = {name: weight.clone() for name, weight in bridge.state_dict().items()}
-        weights = {name: weight + 0.01 for name, weight in before.items()}
-        bridge.load_state_dict(weights)
-        after = {name: weight.clone() for name, weight in bridge.state_dict().items()}
-        bridge.load_state_dict(before)
-        assert after.keys() == weights.keys()
-        assert all(torch.equal(after[name], weights[name]) for name in weights)
+class TestHeliumArchitectureAdapter(AdapterContract):
+    adapter_class, tables = HeliumArchitectureAdapter, TABLES

@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+import transformers
 
-from adaptergen.verify.subject import new_cache
-from adaptergen.verify.target import Target
+BATCH, POS, NEW_TOKENS = 2, 9, 16
+
+_CACHES = ("past_key_values", "cache_params", "state")
+
+
+def random_tokens(vocabulary: int, batch: int, pos: int, seed: int = 0) -> Any:
+    """Token ids, the same each time; the lowest are left to special tokens."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(3, vocabulary, (batch, pos), generator=generator)
+
+
+def cache_argument(model: Any) -> str:
+    """The argument by which HF's forward takes a cache."""
+    parameters = inspect.signature(type(model).forward).parameters
+    known = [name for name in _CACHES if name in parameters]
+    typed = [name for name, one in parameters.items() if "Cache" in str(one.annotation)]
+    return next(iter([*known, *typed]), _CACHES[0])
+
+
+def new_cache(config: Any) -> Any:
+    """An empty cache for a model with this config."""
+    return transformers.DynamicCache(config=config)
+
+
+def positions(model: Any, mask: torch.Tensor) -> dict[str, Any]:
+    """A mask and the positions that generation derives from it, as arguments of a forward."""
+    arguments: dict[str, Any] = {"attention_mask": mask}
+    if "position_ids" in inspect.signature(type(model).forward).parameters:
+        arguments["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
+    return arguments
 
 
 @dataclass(frozen=True)
@@ -30,16 +60,27 @@ class Work:
     uncached: bool = True
     padded: Sequence[int] = ()
 
+    @classmethod
+    def of_tiny(cls, vocabulary: int, first: bool) -> Work:
+        """For a tiny model: prompts of every length up to `POS`, fewer after the first model."""
+        return cls(
+            random_tokens(vocabulary, BATCH, POS),
+            lengths=(1, POS) if first else (POS,),
+            new_tokens=NEW_TOKENS if first else NEW_TOKENS // 2,
+            chained=True,
+            uncached=first,
+            padded=range(1, POS + 1) if first else (),
+        )
+
 
 @dataclass(frozen=True)
 class Reference:
-    """HF's answers: `[batch, pos, vocabulary]` logits, residuals after layers, tokens, states.
+    """HF's answers: `[batch, pos, vocabulary]` logits, residuals after layers, and tokens.
 
     `uncached_logits` are of a run without a cache: keys and values that a cache has copied lie
     otherwise in memory, and HF's own sums may round otherwise. `greedy` maps the length of a prompt
     to prompt and continuation; `uncached` continues the shortest prompt without a cache, `padded`
-    is tokens, mask and continuation. `states` holds the recurrent states of each layer after a
-    prompt of each length.
+    is tokens, mask and continuation.
     """
 
     work: Work
@@ -50,51 +91,56 @@ class Reference:
     greedy: dict[int, Any]
     uncached: Any
     padded: tuple[Any, Any, Any] | None
-    states: dict[int, list[Any]] = field(default_factory=dict)
 
 
-def random_tokens(vocabulary: int, batch: int, pos: int, seed: int = 0) -> Any:
-    """Token ids, the same each time; the lowest are left to special tokens."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(3, vocabulary, (batch, pos), generator=generator)
-
-
-def take_reference(
-    target: Target, model: Any, work: Work, state_lengths: Sequence[int] = ()
-) -> Reference:
+def take_reference(model: Any, blocks: str, work: Work) -> Reference:
     """Run HF's model, which is not wrapped yet."""
     residuals: list[Any] = []
-    with _outputs(model.get_submodule(target.plan.block.path), residuals):
+    with _outputs(model.get_submodule(blocks), residuals):
         logits = model(work.tokens).logits
     greedy, uncached = _greedy(model, work)
+    argument, state = cache_argument(model), new_cache(model.config)
+    model(work.tokens[:, :-1], use_cache=True, **{argument: state})
+    step = model(work.tokens[:, -1:], use_cache=True, **{argument: state}).logits
     return Reference(
         work=work,
         logits=logits,
         uncached_logits=model(work.tokens, use_cache=False).logits,
-        step_logits=_step(model, work.tokens),
+        step_logits=step,
         residuals=residuals,
         greedy=greedy,
         uncached=uncached,
         padded=_padded(model, work) if work.padded else None,
-        states={length: _states(model, work.tokens[:, :length]) for length in state_lengths},
     )
 
 
-def continue_without_cache(run: Any, prompt: Any, new_tokens: int) -> Any:
+def continue_without_cache(run: Callable[[Any], Any], prompt: Any, new_tokens: int) -> Any:
     """Prompt and greedy continuation; `run` gives the logits of tokens."""
     for _ in range(new_tokens):
         prompt = torch.cat([prompt, run(prompt)[:, -1:].argmax(-1)], dim=1)
     return prompt
 
 
+def generate(model: Any, prompt: Any, new_tokens: int, mask: Any = None, **options: Any) -> Any:
+    """Prompt and greedy continuation by HF's own generation."""
+    return model.generate(
+        prompt,
+        attention_mask=torch.ones_like(prompt) if mask is None else mask,
+        max_new_tokens=new_tokens,
+        do_sample=False,
+        eos_token_id=None,
+        **options,
+    )
+
+
 def _greedy(model: Any, work: Work) -> tuple[dict[int, Any], Any]:
     first, last = min(work.lengths), max(work.lengths)
     if work.chained:
         # Of its start each prompt is one, so without a cache one continuation is all of them.
-        whole = _generate(model, work.tokens[:, :first], work.new_tokens + last - first)
+        whole = generate(model, work.tokens[:, :first], work.new_tokens + last - first)
         greedy = {length: whole[:, : length + work.new_tokens] for length in work.lengths}
         return greedy, whole if work.uncached else None
-    greedy = {n: _generate(model, work.tokens[:, :n], work.new_tokens) for n in work.lengths}
+    greedy = {n: generate(model, work.tokens[:, :n], work.new_tokens) for n in work.lengths}
     if not work.uncached:
         return greedy, None
 
@@ -104,16 +150,6 @@ def _greedy(model: Any, work: Work) -> tuple[dict[int, Any], Any]:
     return greedy, continue_without_cache(run, work.tokens[:, :first], work.new_tokens)
 
 
-def _generate(model: Any, prompt: Any, new_tokens: int, mask: Any = None) -> Any:
-    return model.generate(
-        prompt,
-        attention_mask=torch.ones_like(prompt) if mask is None else mask,
-        max_new_tokens=new_tokens,
-        do_sample=False,
-        eos_token_id=None,
-    )
-
-
 def _padded(model: Any, work: Work) -> tuple[Any, Any, Any]:
     longest = max(work.padded)
     tokens = work.tokens[:1, :longest].repeat(len(work.padded), 1)
@@ -121,28 +157,15 @@ def _padded(model: Any, work: Work) -> tuple[Any, Any, Any]:
     tokens = torch.stack([row.roll(shift) for shift, row in enumerate(tokens)])
     mask = torch.stack([(torch.arange(longest) >= longest - n).long() for n in work.padded])
     mask = mask.to(tokens.device)
-    return tokens, mask, _generate(model, tokens, work.new_tokens, mask)
-
-
-def _step(model: Any, tokens: Any) -> Any:
-    """Logits of the last token, after a cache was filled with those before it."""
-    state = new_cache(model.config)
-    model(tokens[:, :-1], past_key_values=state, use_cache=True)
-    return model(tokens[:, -1:], past_key_values=state, use_cache=True).logits
-
-
-def _states(model: Any, prompt: Any) -> list[Any]:
-    state = new_cache(model.config)
-    model(prompt, past_key_values=state, use_cache=True)
-    found = [getattr(layer, "recurrent_states", None) for layer in state.layers]
-    # Releases differ in whether a layer has one state or a list of them.
-    return [s if s is None or isinstance(s, torch.Tensor) else s[0] for s in found]
+    return tokens, mask, generate(model, tokens, work.new_tokens, mask)
 
 
 @contextmanager
-def _outputs(blocks: Any, found: list[Any]) -> Iterator[None]:
+def _outputs(blocks: Any, outputs: list[Any]) -> Iterator[None]:
+    """Keep what each block returns, without gradients."""
+
     def keep(_module: Any, _args: Any, output: Any) -> None:
-        found.append((output[0] if isinstance(output, tuple) else output).detach())
+        outputs.append(output[0] if isinstance(output, tuple) else output)
 
     handles = [block.register_forward_hook(keep) for block in blocks]
     try:

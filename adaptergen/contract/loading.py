@@ -1,7 +1,6 @@
-"""Whether a checkpoint's weights are those of its model. Verification and emitted tests load so.
+"""Whether a checkpoint's weights are those of its model."""
 
-The function stands in emitted tests as it stands here: it needs nothing of adaptergen.
-"""
+from __future__ import annotations
 
 import traceback
 from typing import Any

@@ -1,0 +1,104 @@
+"""TransformerLens' analyses of state-space layers, held against HF's states and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import transformers
+from accelerate import cpu_offload
+from transformer_lens.model_bridge.generalized_components import SSM2MixerBridge
+
+from .findings import Finding, Spot
+from .models import ModelUnderTest, difference, relative
+from .reference import cache_argument, new_cache
+from .tables import holds
+
+#: Before, HF clamps dt at time_step_min, which TransformerLens does not know.
+CLAMPS = "<5.17"
+#: Sums in another order, by the largest value: what float32 rounds.
+CLOSE = 1e-5
+#: Shorter than the window of a causal convolution, as long, and longer.
+LENGTHS = (1, 2, 3, 4, 9)
+#: Hooks that the analyses read, and the one that tells what HF made of them.
+USED = ("in_proj.hook_out", "conv1d.hook_out", "inner_norm.hook_in")
+
+
+def check_state_space(run: ModelUnderTest) -> Iterator[Finding]:
+    """The recurrent state after prompts of each length, and the scan as a matrix."""
+    layers = _layers(run)
+    if not layers:
+        return
+    allowed = 1e-3 if holds(CLAMPS, transformers.__version__) else CLOSE
+    for length in LENGTHS:
+        prompt = run.tokens[:, :length]
+        state = new_cache(run.spare.config)
+        run.spare(prompt, use_cache=True, **{cache_argument(run.spare): state})
+        cache = _recorded(run.bridge, prompt)
+        if cache.ssm_layers() != layers:
+            what, found = "state-space layers", str(cache.ssm_layers())
+            mend = "mend the shapes of these kinds"
+            yield Finding("state space", what, str(layers), found, mend)
+            return
+        for layer in layers:
+            states = state.layers[layer].recurrent_states
+            expected = states if isinstance(states, torch.Tensor) else states[0]
+            run.report.count("state-space analyses", 2)
+            for name, compute in (("states", _state_apart), ("effective attention", _scan_apart)):
+                try:
+                    apart = compute(run, cache, layer, expected)
+                except (RuntimeError, KeyError) as error:
+                    yield _note(run, layer, f"{name}, {length} tokens", allowed, str(error))
+                    continue
+                if not apart <= allowed:
+                    yield _note(run, layer, f"{name}, {length} tokens", allowed, f"{apart:g}")
+
+
+def check_offloaded_state_space(run: ModelUnderTest) -> Iterator[Finding]:
+    """The analyses of a run with offloaded weights are those of a run with the others."""
+    if not _layers(run) or "offload" in run.tables.lacks:
+        return
+    bridge = run.wrapped_copy(lambda model: cpu_offload(model, execution_device="cpu"))
+    offloaded, cache = _recorded(bridge, run.tokens), _recorded(run.bridge, run.tokens)
+    for layer in _layers(run):
+        for name in ("compute_ssm_state", "compute_ssm_effective_attention"):
+            run.report.count("state-space analyses")
+            try:
+                apart = difference(getattr(offloaded, name)(layer), getattr(cache, name)(layer))
+            except (RuntimeError, KeyError) as error:
+                yield _note(run, layer, f"{name} with offloaded weights", CLOSE, str(error))
+                continue
+            if not apart <= CLOSE:
+                yield _note(run, layer, f"{name} with offloaded weights", CLOSE, f"{apart:g}")
+
+
+def _layers(run: ModelUnderTest) -> list[int]:
+    """Layers with a mixer whose states TransformerLens can analyse."""
+    mixers = [getattr(block, "mixer", None) for block in run.bridge.blocks]
+    return [layer for layer, mixer in enumerate(mixers) if isinstance(mixer, SSM2MixerBridge)]
+
+
+def _recorded(bridge: Any, tokens: Any) -> Any:
+    return bridge.run_with_cache(tokens, names_filter=lambda name: name.endswith(USED))[1]
+
+
+def _state_apart(_run: ModelUnderTest, cache: Any, layer: int, expected: Any) -> float:
+    return relative(cache.compute_ssm_state(layer=layer, time_step=-1), expected)
+
+
+def _scan_apart(run: ModelUnderTest, cache: Any, layer: int, _state: Any) -> float:
+    """How far the matrix times its input is from what HF hands to the norm after the scan."""
+    cfg, mixer = run.bridge.cfg, run.bridge.blocks[layer].mixer
+    x = mixer.act(cache[f"blocks.{layer}.mixer.conv1d.hook_out"])
+    x = x[:, : cfg.mamba_intermediate_size].transpose(1, 2)
+    x = x.unflatten(-1, (cfg.mamba_num_heads, cfg.mamba_head_dim))
+    matrix = cache.compute_ssm_effective_attention(layer=layer, include_dt_scaling=True)
+    mixed = torch.einsum("bhij,bjhd->bihd", matrix, x) + mixer.D[:, None] * x
+    return relative(mixed.flatten(2), cache[f"blocks.{layer}.mixer.inner_norm.hook_in"])
+
+
+def _note(run: ModelUnderTest, layer: int, what: str, allowed: float, measured: str) -> Finding:
+    what, mend = f"analysis differs from HF: {what}", "mend what the hooks of the mixer hold"
+    spot = Spot(layer, run.kinds[layer])
+    return Finding("state space", what, f"<= {allowed:g}", measured, mend, spot, ("kind",))

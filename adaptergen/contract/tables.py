@@ -1,0 +1,240 @@
+"""The tables of one architecture: its components, its hooks and its tiny models, as data.
+
+Shapes are text, the outermost axis first: `batch pos d_model`. An axis is arithmetic without
+spaces over `batch`, `pos` and fields of TransformerLens' config; `hf.name` is a field of HF's. In
+`a|b` the first counts whose fields are all set. Needs neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal
+
+from packaging.specifiers import SpecifierSet
+
+State = Literal["live", "read_only", "on_request", "silent", "silent_in_decode"]
+
+_COMPUTE: dict[type[ast.operator], Callable[[int, int], int]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class HookContract:
+    """What one hook promises.
+
+    `state` is an exception that holds in these `releases` of transformers, or in all. `switch`
+    makes a hook on request fire: a setter of the bridge, or an attribute of the component. `when`
+    is a field of HF's config that has to be set, or `not` and one that must not be. `aliases` are
+    other names within the layer or model, with spaces between them.
+    """
+
+    shape: str
+    state: State = "live"
+    releases: str = ""
+    switch: str = ""
+    when: str = ""
+    aliases: str = ""
+    silent_when_processed: bool = False
+    """Whether compatibility mode silences it."""
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axes, outermost first."""
+        return tuple(self.shape.split())
+
+    @property
+    def pos_axis(self) -> int | None:
+        """The axis of positions, the first of several; None if it has none."""
+        return next((i for i, axis in enumerate(self.axes) if "pos" in names_of(axis)), None)
+
+    @property
+    def is_by_token(self) -> bool:
+        """Whether its positions are the tokens of the call, and no others."""
+        with_pos = [axis for axis in self.axes if "pos" in names_of(axis)]
+        return with_pos in (["pos"], ["batch*pos"])
+
+
+@dataclass(frozen=True)
+class LayerTable:
+    """What layers of one kind bind and offer, or what all layers do.
+
+    `components` maps dotted names to `BridgeClass hf.path`, with ` if field` or ` if not field` of
+    HF's config where it depends on one. `slot` is the name of the component that only this kind
+    has, `holds` the submodule by which HF's block is told from others, and `formerly` are older
+    names of the kind.
+    """
+
+    components: Mapping[str, str] = field(default_factory=dict)
+    hooks: Mapping[str, HookContract] = field(default_factory=dict)
+    slot: str = ""
+    holds: str = ""
+    formerly: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AdapterTables:
+    """Everything that is promised of one architecture.
+
+    `config` are the keywords of the tiny model's HF config, `layers` the kinds of its layers, and
+    `branches` further models by what they change, in the `branch_releases` of transformers in
+    which HF can run them. `carried` are fields of HF's config that TransformerLens' has too,
+    `derived` is arithmetic over them, and `flags` are set as they stand. With kinds, `told_by` is
+    the attribute of HF's blocks that says the kind, if they say it, and `listed_in` the field of
+    the config that lists them.
+    """
+
+    architecture: str
+    blocks: str
+    config: Mapping[str, Any]
+    layers: tuple[str, ...]
+    model: LayerTable
+    shared: LayerTable
+    kinds: Mapping[str, LayerTable] = field(default_factory=dict)
+    block_class: str = "BlockBridge"
+    told_by: str = ""
+    listed_in: str = ""
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    carried: tuple[str, ...] = ()
+    derived: Mapping[str, str] = field(default_factory=dict)
+    cache: str = ""
+    branches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    branch_releases: Mapping[str, str] = field(default_factory=dict)
+    lacks: tuple[str, ...] = ()
+    """What this release of TransformerLens cannot do that others can."""
+
+    def hooks_of(self, kind: str) -> Mapping[str, HookContract]:
+        """The hooks of a layer of a kind; none if the tables do not know the kind."""
+        if self.kinds and kind not in self.kinds:
+            return {}
+        return {**self.shared.hooks, **(self.kinds[kind].hooks if self.kinds else {})}
+
+    def block_aliases(self, kind: str) -> dict[str, str]:
+        """Other names that the block itself has for hooks in it: those without a component."""
+        return {
+            alias: name
+            for name, hook in self.hooks_of(kind).items()
+            for alias in hook.aliases.split()
+            if "." not in alias
+        }
+
+    def components_of(self, kind: str) -> Mapping[str, str]:
+        """The components of a layer of a kind."""
+        own = self.kinds[kind].components if kind in self.kinds else {}
+        return {**self.shared.components, **own}
+
+    def configs(self, release: str) -> dict[str, dict[str, Any]]:
+        """The config of each tiny model that this release of transformers can run."""
+        changed: dict[str, Mapping[str, Any]] = {"default": {}, **self.branches}
+        return {
+            name: {**self.config, **changes}
+            for name, changes in changed.items()
+            if holds(self.branch_releases.get(name, ""), release)
+        }
+
+    def canonical(self, name: str) -> str:
+        """The kind that a name of today or of an older release stands for."""
+        former = {old: kind for kind, table in self.kinds.items() for old in table.formerly}
+        return former.get(name, name)
+
+
+@dataclass(frozen=True)
+class Hook:
+    """A hook of a model by its full name, and by its `short` one within the layer."""
+
+    name: str
+    layer: int | None
+    kind: str
+    short: str
+    contract: HookContract
+    state: State
+
+    @property
+    def fires(self) -> bool:
+        """Whether every plain run fires it."""
+        return self.state not in ("silent", "on_request")
+
+    @property
+    def fires_in_decode(self) -> bool:
+        """Whether a decode step fires it."""
+        return self.fires and self.state != "silent_in_decode"
+
+
+def hooks_of_model(
+    tables: AdapterTables, kinds: tuple[str, ...], hf_config: Any, release: str
+) -> tuple[Hook, ...]:
+    """Every hook that the tables promise on a model with layers of these kinds."""
+    found: list[tuple[str, int | None, str, str, HookContract]] = [
+        (name, None, "model", name, contract) for name, contract in tables.model.hooks.items()
+    ]
+    for layer, kind in enumerate(kinds):
+        for name, contract in tables.hooks_of(kind).items():
+            found.append((f"blocks.{layer}.{name}", layer, kind, name, contract))
+    return tuple(
+        Hook(*row, state=row[-1].state if holds(row[-1].releases, release) else "live")
+        for row in found
+        if is_met(row[-1].when, hf_config)
+    )
+
+
+def holds(releases: str, release: str) -> bool:
+    """Whether a release is in a range; an empty range is all of them.
+
+    A pre-release counts as what it comes before: `5.24.0.dev0` is newer than 5.23.
+    """
+    return not releases or SpecifierSet(releases).contains(release, prereleases=True)
+
+
+def is_met(condition: str, hf_config: Any) -> bool:
+    """Whether HF's config meets `field` or `not field`; an empty condition is met by all."""
+    if not condition:
+        return True
+    name = condition.removeprefix("not ")
+    return (getattr(hf_config, name, None) is not None) == (name == condition)
+
+
+def component(line: str) -> tuple[str, str, str]:
+    """Bridge class, path and condition of a line of `components`."""
+    head, _, condition = line.partition(" if ")
+    cls, _, path = head.partition(" ")
+    return cls, path, condition
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> tuple[ast.expr, ...]:
+    return tuple(ast.parse(part, mode="eval").body for part in text.split("|"))
+
+
+def names_of(axis: str) -> frozenset[str]:
+    """The names in an axis; those of HF's config with `hf.` before them."""
+    return frozenset(name for tree in _parsed(axis) for name in _names(tree))
+
+
+def value_of(axis: str, read: Callable[[str], Any]) -> int | None:
+    """An axis as a number; None if `read` knows no value for a name in each alternative."""
+    for tree in _parsed(axis):
+        values = {name: read(name) for name in _names(tree)}
+        if None not in values.values():
+            return _value(tree, values)
+    return None
+
+
+def _names(tree: ast.expr) -> Iterator[str]:
+    if isinstance(tree, ast.BinOp):
+        yield from _names(tree.left)
+        yield from _names(tree.right)
+    elif not isinstance(tree, ast.Constant):
+        yield ast.unparse(tree)
+
+
+def _value(tree: ast.expr, values: Mapping[str, Any]) -> int:
+    if isinstance(tree, ast.BinOp):
+        return _COMPUTE[type(tree.op)](_value(tree.left, values), _value(tree.right, values))
+    if isinstance(tree, ast.Constant):
+        return int(tree.value)  # type: ignore[arg-type]
+    return int(values[ast.unparse(tree)])

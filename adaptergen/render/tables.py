@@ -1,0 +1,159 @@
+"""The tables of one architecture: what a plan promises, as the contract holds it against models.
+
+The emitted tests show these objects, and verification hands the same ones to the same checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from adaptergen.contract.tables import AdapterTables, HookContract, LayerTable
+from adaptergen.plan.model import HookRow, Plan
+from adaptergen.plan.node import Condition, Node
+from adaptergen.plan.table import shared_hooks
+from adaptergen.spec.values import Dimension
+
+#: What some releases of TransformerLens can do and others cannot, as far as tests rest on it.
+_ABILITIES = ("left_padding", "load_state_dict", "offload", "pos_slice")
+
+
+def adapter_tables(plan: Plan) -> AdapterTables:
+    """Everything that a plan promises of an adapter."""
+    spec = plan.spec
+    told = spec.blocks.kind
+    shared = shared_hooks(plan) if plan.kinds else plan.layer_hooks
+    return AdapterTables(
+        architecture=spec.architecture,
+        blocks=plan.block.path,
+        config=dict(spec.tiny.config),
+        layers=spec.tiny.kinds or ("layer",) * _layers(plan),
+        model=LayerTable(
+            {node.key: _line(node) for node in plan.components}, _hooks(plan, plan.model_hooks)
+        ),
+        shared=LayerTable(
+            _components(plan.shared),
+            _hooks(plan, shared),
+        ),
+        kinds={
+            kind.name: LayerTable(
+                _components((kind.node,)),
+                _hooks(plan, [row for row in kind.hooks if row not in shared]),
+                slot=kind.slot,
+                holds=kind.holds or "",
+                formerly=kind.formerly,
+            )
+            for kind in plan.kinds
+        },
+        block_class=plan.block_class,
+        told_by=told.attribute if told else "",
+        listed_in=told.listed_in if told else "",
+        flags=dict(spec.config.flags),
+        carried=spec.config.from_hf,
+        derived={name: str(value) for name, value in spec.config.derived.items()},
+        cache=spec.cache or "",
+        branches={name: dict(changes) for name, changes in spec.tiny.branches.items()},
+        branch_releases=dict(spec.tiny.releases),
+        lacks=tuple(name for name in _ABILITIES if name not in plan.abilities),
+    )
+
+
+def _layers(plan: Plan) -> int:
+    number = plan.spec.tiny.config.get("num_hidden_layers")
+    return number if isinstance(number, int) else 2
+
+
+def _components(nodes: Iterable[Node]) -> dict[str, str]:
+    return {name: _line(node) for top in nodes for name, node in top.walk()}
+
+
+def _line(node: Node) -> str:
+    condition = f" if {_condition(node.condition)}" if node.condition else ""
+    return f"{_class(node)} {node.path}{condition}"
+
+
+def _class(node: Node) -> str:
+    return f"Tapped{node.bridge}" if node.taps or node.fused_in_training else node.bridge
+
+
+def _condition(condition: Condition) -> str:
+    return condition.field if condition.is_set else f"not {condition.field}"
+
+
+def _hooks(plan: Plan, rows: Iterable[HookRow]) -> dict[str, HookContract]:
+    return {row.name: _contract(plan, row) for row in sorted(rows, key=lambda row: row.name)}
+
+
+def _contract(plan: Plan, row: HookRow) -> HookContract:
+    contract = row.contract
+    return HookContract(
+        shape=" ".join(shape_axis(plan, axis) for axis in row.axes),
+        state=contract.state if contract else "live",  # type: ignore[arg-type]  # none is absent
+        releases=(contract.transformers or "") if contract else "",
+        switch=(contract.switch or "") if contract else "",
+        when=_condition(row.condition) if row.condition else "",
+        aliases=" ".join(row.aliases),
+        silent_when_processed=row.silent_when_processed is not None,
+    )
+
+
+def shape_axis(plan: Plan, axis: Dimension) -> str:
+    """An axis as tables have it."""
+
+    def name(text: str) -> str:
+        return text if text in plan.cfg_fields | {"batch", "pos"} else f"hf.{text}"
+
+    rendered = (expression.render(name).replace(" ", "") for expression in axis.alternatives)
+    return "|".join(rendered)
+
+
+def tables_code(tables: AdapterTables) -> str:
+    """The tables as Python, one component and one hook a line."""
+    return _code(tables)
+
+
+def used_classes(tables: AdapterTables) -> list[str]:
+    """The classes that the code of the tables names."""
+    found = {type(one).__name__ for one in _objects(tables)}
+    return sorted(found)
+
+
+def _objects(value: Any) -> Iterable[Any]:
+    if is_dataclass(value):
+        yield value
+        for one in _told(value).values():
+            yield from _objects(one)
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _objects(one)
+
+
+_PLAIN: dict[type, Any] = {
+    AdapterTables: AdapterTables("", "", {}, (), LayerTable(), LayerTable()),
+    HookContract: HookContract(""),
+    LayerTable: LayerTable(),
+}
+
+
+def _told(value: Any) -> dict[str, Any]:
+    """The fields of an object that are not at their defaults."""
+    plain = _PLAIN[type(value)]
+    named = {field.name: getattr(value, field.name) for field in fields(value)}
+    return {name: one for name, one in named.items() if one != getattr(plain, name)}
+
+
+def _code(value: Any) -> str:
+    if isinstance(value, HookContract):
+        told = {name: repr(one) for name, one in _told(value).items()}
+        first = told.pop("shape")
+        return f"HookContract({', '.join([first, *(f'{n}={one}' for n, one in told.items())])})"
+    if is_dataclass(value):
+        inside = (f"{name}={_code(one)}" for name, one in _told(value).items())
+        return f"{type(value).__name__}({', '.join(inside)})"
+    if isinstance(value, Mapping):
+        lines = ", ".join(f"{key!r}: {_code(one)}" for key, one in value.items())
+        # A trailing comma has black give each entry a line.
+        is_table = any(is_dataclass(one) or "Bridge" in str(one) for one in value.values())
+        return f"{{{lines}{',' if is_table else ''}}}"
+    return repr(value)
