@@ -198,7 +198,7 @@ def check_weight_shapes(run: ModelUnderTest) -> Iterator[Finding]:
         number = features_of(module).get(point)
         if number is None:
             continue
-        features = [a for a in hook.contract.axes if not {"batch", "pos"} & names_of(a)]
+        features = [a for a in hook.contract.axes if not {"batch", "pos", "kv_pos"} & names_of(a)]
         if _is_scale(module):
             # A norm of each head has the features of the last axis alone.
             features = features[-1:]

@@ -255,7 +255,7 @@ class ModelUnderTest:
 
     def axis(self, axis: str, batch: int, pos: int) -> int | None:
         """An axis as a number; None if a name in it is set nowhere."""
-        known = {"batch": batch, "pos": pos}
+        known = {"batch": batch, "pos": pos, "kv_pos": pos}
 
         def read(name: str) -> Any:
             if name in known:

@@ -1,8 +1,9 @@
 """The tables of one architecture: its components, its hooks and its tiny models, as data.
 
 Shapes are text, the outermost axis first: `batch pos d_model`. An axis is arithmetic without
-spaces over `batch`, `pos` and fields of TransformerLens' config; `hf.name` is a field of HF's. In
-`a|b` the first counts whose fields are all set. Needs neither torch nor transformers.
+spaces over `batch`, `pos`, `kv_pos` (the positions of the call, and those that a cache adds before
+them) and fields of TransformerLens' config; `hf.name` is a field of HF's. In `a|b` the first counts
+whose fields are all set. Needs neither torch nor transformers.
 """
 
 from __future__ import annotations
@@ -51,12 +52,13 @@ class HookContract:
     @property
     def pos_axis(self) -> int | None:
         """The axis of positions, the first of several; None if it has none."""
-        return next((i for i, axis in enumerate(self.axes) if "pos" in names_of(axis)), None)
+        positions = {"pos", "kv_pos"}
+        return next((i for i, axis in enumerate(self.axes) if positions & names_of(axis)), None)
 
     @property
     def is_by_token(self) -> bool:
         """Whether its positions are the tokens of the call, and no others."""
-        with_pos = [axis for axis in self.axes if "pos" in names_of(axis)]
+        with_pos = [axis for axis in self.axes if {"pos", "kv_pos"} & names_of(axis)]
         return with_pos in (["pos"], ["batch*pos"])
 
 

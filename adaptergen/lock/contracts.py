@@ -11,6 +11,7 @@ from adaptergen.lock.entry import Entry, Hook
 from adaptergen.lock.found import Found, Make
 from adaptergen.plan.model import HookRow
 from adaptergen.problems import Place, Problem, quote
+from adaptergen.spec.values import TOKEN_AXES
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
@@ -41,7 +42,9 @@ def hold_hooks(
             problem = _row(row, "lock-contract", message, hint)
             found.add(("hook", row.file, str(row.line), stated, seen), release, problem)
         axes = f"[{', '.join(map(str, row.axes))}]"
-        if hook.shape and _apart(sized(axes, sizes), sized(hook.shape, sizes)):
+        # A lock is of a plain run, in which a cache adds no positions.
+        stated_axes = sized(axes.replace("kv_pos", "pos"), sizes)
+        if hook.shape and _apart(stated_axes, sized(hook.shape, sizes)):
             message = (
                 f"{quote(name)} is declared {quote(axes)}, and {quote(hook.shape)} was observed"
             )
@@ -57,7 +60,7 @@ def _apart(stated: list[str], seen: list[str]) -> bool:
 
 
 def _is_known(axis: str) -> bool:
-    return set(_NAME.findall(axis)) <= {"batch", "pos"}
+    return set(_NAME.findall(axis)) <= TOKEN_AXES
 
 
 def _observed(entry: Entry, kind: str, name: str) -> Hook | None:

@@ -12,12 +12,12 @@ from adaptergen.plan.node import HookPoint, Node
 from adaptergen.plan.where import Where
 from adaptergen.problems import Loc, Place, Problem
 from adaptergen.source import Source
+from adaptergen.spec.values import TOKEN_AXES
 
 #: Makes a problem at a place out of a code, a message and a hint.
 Tell = Callable[[str, str, str], Problem]
 
 #: The axes that the input has, not the model.
-_TOKENS = frozenset({"batch", "pos"})
 #: Lines in which a hook is described, at most.
 _LINES = 8
 
@@ -75,8 +75,8 @@ def _of_node(node: Node, plan: Plan) -> Iterator[tuple[str, Tell, Others]]:
     for hook in node.hooks:
         names = [name for axis in hook.axes for name in axis.names]
         for name in dict.fromkeys([*names, *([hook.when] if hook.when else [])]):
-            if name not in plan.cfg_fields and name not in _TOKENS:
-                yield name, _of_hook(node, hook, name), plan.cfg_fields | _TOKENS
+            if name not in plan.cfg_fields and name not in TOKEN_AXES:
+                yield name, _of_hook(node, hook, name), plan.cfg_fields | TOKEN_AXES
 
 
 def _in_spec(source: Callable[[], Source], loc: tuple[str | int, ...], key: bool) -> Tell:

@@ -40,13 +40,15 @@ class HookRow:
     @property
     def pos_axis(self) -> int | None:
         """The axis of positions, the first of several; None if it has none."""
-        return next((at for at, axis in enumerate(self.axes) if "pos" in axis.names), None)
+        positions = {"pos", "kv_pos"}
+        return next((i for i, axis in enumerate(self.axes) if positions & set(axis.names)), None)
 
     @property
     def is_by_token(self) -> bool:
         """Whether its positions are the tokens of the call, and no others."""
         at = self.pos_axis
-        return at is not None and str(self.axes[at]) in ("pos", "batch * pos")
+        cached = any("kv_pos" in axis.names for axis in self.axes)
+        return at is not None and str(self.axes[at]) in ("pos", "batch * pos") and not cached
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from adaptergen.plan.model import HookRow, Plan
 from adaptergen.plan.table import layer_tables, shared_hooks
 from adaptergen.prose import markdown
 from adaptergen.render.environment import fill
+from adaptergen.spec.values import TOKEN_AXES
 
 _HEAD = "| Hook | Shape | Tensor | Contract | Other names |\n| --- | --- | --- | --- | --- |"
 _STATES = {
@@ -113,7 +114,7 @@ def _hf_names(plan: Plan) -> list[str]:
     """Names in shapes that are fields of the HF config, not of cfg."""
     rows: Iterable[HookRow] = (row for _, table in layer_tables(plan) for row in table)
     names = {name for row in rows for axis in row.axes for name in axis.names}
-    return sorted(names - plan.cfg_fields - {"batch", "pos"})
+    return sorted(names - plan.cfg_fields - TOKEN_AXES)
 
 
 def _gone(plan: Plan) -> list[tuple[str, str, str]]:

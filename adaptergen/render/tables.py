@@ -13,7 +13,7 @@ from adaptergen.contract.tables import AdapterTables, HookContract, LayerTable
 from adaptergen.plan.model import HookRow, Plan
 from adaptergen.plan.node import Condition, Node
 from adaptergen.plan.table import shared_hooks
-from adaptergen.spec.values import Dimension
+from adaptergen.spec.values import TOKEN_AXES, Dimension
 
 #: What some releases of TransformerLens can do and others cannot, as far as tests rest on it.
 _ABILITIES = ("left_padding", "load_state_dict", "offload", "pos_slice")
@@ -102,7 +102,7 @@ def shape_axis(plan: Plan, axis: Dimension) -> str:
     """An axis as tables have it."""
 
     def name(text: str) -> str:
-        return text if text in plan.cfg_fields | {"batch", "pos"} else f"hf.{text}"
+        return text if text in plan.cfg_fields | TOKEN_AXES else f"hf.{text}"
 
     rendered = (expression.render(name).replace(" ", "") for expression in axis.alternatives)
     return "|".join(rendered)

@@ -32,6 +32,10 @@ _RELEASES = re.compile(r"[<>=0-9., ]{1,80}")
 _BOUNDS = ("<", "<=", ">", ">=")
 
 
+#: Names in axes that no config has: sequences, positions of the call, and those with cached ones.
+TOKEN_AXES = frozenset({"batch", "pos", "kv_pos"})
+
+
 @dataclass(frozen=True)
 class Dimension:
     """One axis of a tensor: the first of its alternatives in which no name is None."""

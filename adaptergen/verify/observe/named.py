@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adaptergen.plan.table import layer_tables
+from adaptergen.spec.values import TOKEN_AXES
 from adaptergen.verify.target import Target
 
 
@@ -37,4 +38,4 @@ def _kinds_field(target: Target) -> set[str]:
 def _axis_names(target: Target) -> set[str]:
     plan = target.plan
     rows = [*plan.model_hooks, *(row for _, table in layer_tables(plan) for row in table)]
-    return {n for row in rows for axis in row.axes for n in axis.names} - {"batch", "pos"}
+    return {n for row in rows for axis in row.axes for n in axis.names} - TOKEN_AXES

@@ -76,13 +76,13 @@ TABLES = AdapterTables(
             "ln2": "RMSNormalizationBridge post_attention_layernorm",
         },
         hooks={
-            "attn.hook_attn_scores": HookContract("batch n_heads pos pos"),
+            "attn.hook_attn_scores": HookContract("batch n_heads pos kv_pos"),
             "attn.hook_cos": HookContract("1 pos qk_rope_head_dim"),
             "attn.hook_in": HookContract("batch pos d_model"),
-            "attn.hook_k": HookContract("batch n_heads pos qk_nope_head_dim+qk_rope_head_dim"),
+            "attn.hook_k": HookContract("batch n_heads kv_pos qk_nope_head_dim+qk_rope_head_dim"),
             "attn.hook_kv_latent": HookContract("batch pos kv_lora_rank"),
             "attn.hook_out": HookContract("batch pos d_model", aliases="hook_attn_out"),
-            "attn.hook_pattern": HookContract("batch n_heads pos pos"),
+            "attn.hook_pattern": HookContract("batch n_heads pos kv_pos"),
             "attn.hook_q": HookContract("batch n_heads pos qk_nope_head_dim+qk_rope_head_dim"),
             "attn.hook_q_latent": HookContract("batch pos q_lora_rank", when="q_lora_rank"),
             "attn.hook_result": HookContract(
@@ -91,7 +91,7 @@ TABLES = AdapterTables(
             "attn.hook_rot_k": HookContract("batch pos 1 qk_rope_head_dim"),
             "attn.hook_rot_q": HookContract("batch pos n_heads qk_rope_head_dim"),
             "attn.hook_sin": HookContract("1 pos qk_rope_head_dim"),
-            "attn.hook_v": HookContract("batch n_heads pos v_head_dim"),
+            "attn.hook_v": HookContract("batch n_heads kv_pos v_head_dim"),
             "attn.kv_a_layernorm.hook_in": HookContract("batch pos kv_lora_rank"),
             "attn.kv_a_layernorm.hook_normalized": HookContract("batch pos kv_lora_rank"),
             "attn.kv_a_layernorm.hook_out": HookContract("batch pos kv_lora_rank"),
@@ -100,9 +100,9 @@ TABLES = AdapterTables(
             "attn.kv_a_proj_with_mqa.hook_out": HookContract(
                 "batch pos kv_lora_rank+qk_rope_head_dim"
             ),
-            "attn.kv_b_proj.hook_in": HookContract("batch pos kv_lora_rank"),
+            "attn.kv_b_proj.hook_in": HookContract("batch kv_pos kv_lora_rank"),
             "attn.kv_b_proj.hook_out": HookContract(
-                "batch pos n_heads*(qk_nope_head_dim+v_head_dim)"
+                "batch kv_pos n_heads*(qk_nope_head_dim+v_head_dim)"
             ),
             "attn.o.hook_in": HookContract("batch pos n_heads v_head_dim", aliases="attn.hook_z"),
             "attn.o.hook_out": HookContract("batch pos d_model"),

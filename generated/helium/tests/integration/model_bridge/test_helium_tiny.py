@@ -73,7 +73,7 @@ TABLES = AdapterTables(
                 switch="set_use_attn_in",
                 aliases="hook_attn_in",
             ),
-            "attn.hook_attn_scores": HookContract("batch n_heads pos pos"),
+            "attn.hook_attn_scores": HookContract("batch n_heads pos kv_pos"),
             "attn.hook_cos": HookContract("1 pos d_head"),
             "attn.hook_in": HookContract("batch pos d_model"),
             "attn.hook_k_input": HookContract(
@@ -83,7 +83,7 @@ TABLES = AdapterTables(
                 aliases="hook_k_input",
             ),
             "attn.hook_out": HookContract("batch pos d_model", aliases="hook_attn_out"),
-            "attn.hook_pattern": HookContract("batch n_heads pos pos"),
+            "attn.hook_pattern": HookContract("batch n_heads pos kv_pos"),
             "attn.hook_q_input": HookContract(
                 "batch pos n_heads d_model",
                 state="on_request",

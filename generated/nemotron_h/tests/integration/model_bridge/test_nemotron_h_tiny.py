@@ -125,10 +125,10 @@ TABLES = AdapterTables(
                 "attn.o": "LinearBridge o_proj",
             },
             hooks={
-                "attn.hook_attn_scores": HookContract("batch n_heads pos pos"),
+                "attn.hook_attn_scores": HookContract("batch n_heads pos kv_pos"),
                 "attn.hook_in": HookContract("batch pos d_model", aliases="hook_mixer_in"),
                 "attn.hook_out": HookContract("batch pos d_model", aliases="hook_mixer_out"),
-                "attn.hook_pattern": HookContract("batch n_heads pos pos"),
+                "attn.hook_pattern": HookContract("batch n_heads pos kv_pos"),
                 "attn.hook_result": HookContract(
                     "batch pos n_heads d_model", state="on_request", switch="set_use_attn_result"
                 ),
