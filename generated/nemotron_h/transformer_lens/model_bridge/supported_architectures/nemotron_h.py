@@ -191,14 +191,29 @@ class _FunctionalConvMixerBridge(SSM2MixerBridge):
     ) -> torch.Tensor:
         """Materialize effective attention, with weights that no module call loads."""
         with align_module_device(self.original_component):
-            return super().compute_effective_attention(cache, layer_idx, include_dt_scaling)
+            return super().compute_effective_attention(
+                self._without_padding(cache, layer_idx), layer_idx, include_dt_scaling
+            )
 
     def compute_ssm_state(
         self, cache: ActivationCache, layer_idx: int, time_step: int | None = None
     ) -> torch.Tensor:
         """Reconstruct the recurrent state, with weights that no module call loads."""
         with align_module_device(self.original_component):
-            return super().compute_ssm_state(cache, layer_idx, time_step)
+            return super().compute_ssm_state(
+                self._without_padding(cache, layer_idx), layer_idx, time_step
+            )
+
+    def _without_padding(self, cache: ActivationCache, layer_idx: int) -> ActivationCache:
+        """The cache with what the convolution makes of padding tokens zeroed, as HF does again."""
+        mixer = f"blocks.{layer_idx}.mixer"
+        before, after = f"{mixer}.in_proj.hook_in", f"{mixer}.conv1d.hook_out"
+        if before not in cache or after not in cache:
+            return cache
+        is_token = (cache[before] != 0).any(-1)  # HF has zeroed what goes in for the others.
+        masked = copy.copy(cache)
+        masked.cache_dict = {**cache.cache_dict, after: cache[after] * is_token[:, None]}
+        return masked
 
     @torch.compiler.disable
     def _forward_with_conv_hooks(self, *args: Any, **kwargs: Any) -> Any:
