@@ -52,6 +52,7 @@ FIRST: dict[str, Check] = {
     "training": checks_hooks.check_training,
     "isolation": checks_hooks.check_isolation,
     "state space": state_space.check_state_space,
+    "padded state space": state_space.check_padded_state_space,
     "round trip": checks_model.check_round_trip,
     "components alone": checks_logits.check_components,
     "processed weights": checks_logits.check_processing,

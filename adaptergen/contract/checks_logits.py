@@ -33,13 +33,12 @@ def check_hf_itself(run: ModelUnderTest) -> Iterator[Finding]:
         if not apart <= ROUNDED:
             told = f"HF's own logits of {what} are not those of its plain run"
             yield _of_hf(told, f"<= {ROUNDED:g}", f"{apart:g}")
-    if answers.uncached is not None:
-        first = min(answers.work.lengths)
-        prompt = answers.uncached[:, :first]
-        new = answers.uncached.shape[1] - first
-        uncached = generate(model, prompt, new, use_cache=False)
+    if answers.work.uncached:
+        first, last = min(answers.work.lengths), max(answers.work.lengths)
+        cached = answers.greedy[last]
+        uncached = generate(model, cached[:, :first], cached.shape[1] - first, use_cache=False)
         run.report.count("runs of HF alone")
-        if not torch.equal(uncached, answers.uncached):
+        if not torch.equal(uncached, cached):
             told = "HF's own generation gives other tokens without a cache than with one"
             yield _of_hf(told, "the same tokens", "others")
 
@@ -227,7 +226,9 @@ def check_processing(run: ModelUnderTest) -> Iterator[Finding]:
             what = (
                 f"the hook {hook.short} is {'silent' if silent else 'live'} in compatibility mode"
             )
-            mend = "say whether compatibility mode silences it: `silent_when_processed`"
+            mend = "give the reason as `silent_in_compatibility_mode`"
+            if not silent:
+                mend = "delete `silent_in_compatibility_mode`"
             values = ("live", "silent") if silent else ("silent", "live")
             spot = Spot(hook.layer, hook.kind, hook.short)
             yield Finding("compatibility", what, *values, mend, spot)

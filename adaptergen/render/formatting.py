@@ -30,4 +30,4 @@ def _isort() -> Any:
     import isort
 
     # Which package is its own would otherwise depend on the working directory.
-    return isort.Config(profile="black", known_first_party=("transformer_lens",))
+    return isort.Config(profile="black", known_first_party=("tests", "transformer_lens"))

@@ -13,7 +13,7 @@ from mutation_run import ADAPTER, GENERATED
 from mutation_survivors import listed
 
 SAMPLE = 16
-MODULES = sorted(folder.name for folder in GENERATED.iterdir() if folder.is_dir())
+MODULES = sorted(path.parent.name for path in GENERATED.glob("*/register.py"))
 
 SMALL = '''\
 """About it."""

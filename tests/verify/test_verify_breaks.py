@@ -207,9 +207,22 @@ ADAPTERS = {
         ("parity", None, None, None), "",
     ),
     "offloaded weights that no analysis loads": (
-        "return super().compute_ssm_state(cache, layer_idx, time_step)",
-        "pass\n        return super().compute_ssm_state(cache, layer_idx, time_step)",
+        "            return super().compute_ssm_state(",
+        "            pass\n        return super().compute_ssm_state(",
         ("state space", 0, "linear_attention", None), "linear_attention:",
+    ),
+    "a tensor without gradients": (
+        "self.conv1d.hook_out, run(out), end)", "self.conv1d.hook_out, run(out).detach(), end)",
+        ("training", 0, "linear_attention", "mixer.conv1d.hook_in"), "hook_in:",
+    ),
+    "a module that a run changes": (
+        "return super().forward(*args, **kwargs)",
+        "self.original_component.seen = args\n            return super().forward(*args, **kwargs)",
+        ("isolation", None, None, None), "",
+    ),
+    "padding that an analysis sees": (
+        "is_token[:, None]", "1", ("state space", 0, "linear_attention", None),
+        "linear_attention:",
     ),
     "copies of cfg that are not kept up": (
         'self.cfg, *(getattr(part, "config", None) for part in parts)', "self.cfg",

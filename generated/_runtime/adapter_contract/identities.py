@@ -82,10 +82,14 @@ def check_attention(run: ModelUnderTest) -> Iterator[Finding]:
             what, mend = "attention weights do not sum to one", "look at which tensor it holds"
             yield _note("analyses", hook, what, ROUNDED, total, mend)
         yield from attention.check_values(pattern)
+        yield from attention.check_roles()
         scores = run.hook.get(f"{attention.path}.hook_attn_scores")
         # Where an edit of the scores reaches nothing, they may be another tensor.
-        if scores is not None and scores.state == "live" and scores.name in run.activations:
-            yield from attention.check_scores(run.activations[scores.name], pattern)
+        if scores is None or scores.state != "live" or scores.name not in run.activations:
+            yield from attention.check_products(pattern.log(), "the logarithm of hook_pattern")
+            continue
+        yield from attention.check_softmax(run.activations[scores.name], pattern)
+        yield from attention.check_products(run.activations[scores.name], "hook_attn_scores")
 
 
 class _Attention:
@@ -121,17 +125,19 @@ class _Attention:
         self.run.report.count("products")
         if not apart <= SUMMED:
             what = "the pattern by hook_v is not what the output projection takes (hook_z)"
-            mend = "look at the paths of queries, keys and values: two may be swapped"
-            yield _note("identities", self.pattern, what, SUMMED, apart, mend)
+            yield _note("identities", self.pattern, what, SUMMED, apart, _SWAPPED)
 
-    def check_scores(self, scores: Any, pattern: Any) -> Iterator[Finding]:
-        """The scores are queries by keys, scaled and masked, and the pattern is their softmax."""
+    def check_softmax(self, scores: Any, pattern: Any) -> Iterator[Finding]:
+        """The pattern is the softmax of the scores; sinks take a share of it."""
         self.run.report.count("products")
         share = pattern / pattern.sum(-1, keepdim=True)
         apart = difference(scores.float().softmax(-1), share.float())
         if not apart <= ROUNDED:
             what, mend = "hook_pattern is not the softmax of hook_attn_scores", "look at both"
             yield _note("identities", self.pattern, what, ROUNDED, apart, mend)
+
+    def check_products(self, scores: Any, name: str) -> Iterator[Finding]:
+        """The scores are queries by keys, scaled and masked."""
         pairs = [(self.tensor(f"hook_{q}"), self.tensor(f"hook_{k}")) for q, k in _PAIRS]
         products = [
             q @ self.for_heads(k, q.shape[1]).transpose(-1, -2)
@@ -139,25 +145,45 @@ class _Attention:
             if q is not None and k is not None and q.shape[1] % k.shape[1] == 0
             if q.shape[-1] == k.shape[-1] and q.shape[1] == scores.shape[1]
         ]
-        if products:
-            apart = min(self._unexplained(scores, product) for product in products)
-            if not apart <= SUMMED:
-                what = "hook_attn_scores are not queries by keys, scaled"
-                mend = "look at the paths of queries, keys and values: two may be swapped"
-                yield _note("identities", self.pattern, what, SUMMED, apart, mend)
+        # Before a rotation, and without a part of the features, they are the product of others.
+        rotates = hasattr(self.run.bridge, "rotary_emb")
+        if len(products) < 1 + rotates:
+            return
+        self.run.report.count("products")
+        apart = min(self._unexplained(scores, product) for product in products)
+        if not apart <= SUMMED:
+            what = f"{name} is not queries by keys, scaled"
+            yield _note("identities", self.pattern, what, SUMMED, apart, _SWAPPED)
+
+    def check_roles(self) -> Iterator[Finding]:
+        """A rotation keeps lengths: those of hook_q are not those of the rotated keys."""
+        q, k = self.tensor("hook_q"), self.tensor("hook_k")
+        turned, other = self.tensor("hook_rot_q"), self.tensor("hook_rot_k")
+        tensors = [one for one in (q, k, turned, other) if one is not None]
+        if len(tensors) < 4 or len({one.shape for one in tensors}) > 1:
+            return
+        self.run.report.count("products")
+        if _lengths_apart(q, turned) > SUMMED >= _lengths_apart(q, other):
+            what = "hook_q holds what is rotated as keys"
+            apart = _lengths_apart(q, turned)
+            yield _note("identities", self.pattern, what, SUMMED, apart, _SWAPPED)
 
     def _unexplained(self, scores: Any, product: Any) -> float:
-        """What is left of the scores after a scale, and a slope by distance for each head."""
+        """What is left of the scores after a scale, and a slope by distance for each head.
+
+        Rows may be shifted: the softmax is the same.
+        """
         cap = getattr(self.run.hf_config, "attn_logit_softcapping", None)
         worst = 0.0
         for head in range(scores.shape[1]):
-            seen = scores[:, head] > -1e4
-            told = scores[:, head]
+            told = scores[:, head].double()
+            # What is masked, and what is so small that float32 has no digits of it.
+            seen = told > told.amax(-1, keepdim=True) - 9
             told = cap * torch.atanh(told / cap) if cap else told
             distance = torch.arange(told.shape[-1]) - torch.arange(told.shape[-2])[:, None]
-            known = [product[:, head], distance.expand_as(told).to(told.dtype)]
-            columns = torch.stack([column[seen] for column in known], dim=-1).double()
-            wanted = told[seen].double()[:, None]
+            known = [product[:, head].double(), distance.expand_as(told).double()]
+            columns = torch.stack([_centred(one, seen) for one in known], dim=-1)
+            wanted = _centred(told, seen)[:, None]
             left = wanted - columns @ torch.linalg.lstsq(columns, wanted).solution
             worst = max(worst, float(left.abs().max() / wanted.abs().max().clamp(min=1)))
         return worst
@@ -165,6 +191,19 @@ class _Attention:
 
 #: After a rotation, where there is one and its hooks hold all features; else before.
 _PAIRS = (("rot_q", "rot_k"), ("q", "k"))
+_SWAPPED = "look at the paths of queries, keys and values: two may be swapped"
+
+
+def _centred(tensor: Any, seen: Any) -> Any:
+    """What is seen, without the mean of its row."""
+    mean = (tensor.where(seen, 0)).sum(-1, keepdim=True) / seen.sum(-1, keepdim=True).clamp(min=1)
+    return (tensor - mean)[seen]
+
+
+def _lengths_apart(one: Any, other: Any) -> float:
+    """How far the lengths of vectors are from each other, up to one factor."""
+    ratio = one.norm(dim=-1) / other.norm(dim=-1)
+    return float((ratio / ratio.mean() - 1).abs().max())
 
 
 def check_heads(run: ModelUnderTest) -> Iterator[Finding]:

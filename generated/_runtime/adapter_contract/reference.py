@@ -98,7 +98,6 @@ def take_reference(model: Any, blocks: str, work: Work) -> Reference:
     residuals: list[Any] = []
     with _outputs(model.get_submodule(blocks), residuals):
         logits = model(work.tokens).logits
-    greedy, uncached = _greedy(model, work)
     argument, state = cache_argument(model), new_cache(model.config)
     model(work.tokens[:, :-1], use_cache=True, **{argument: state})
     step = model(work.tokens[:, -1:], use_cache=True, **{argument: state}).logits
@@ -108,8 +107,8 @@ def take_reference(model: Any, blocks: str, work: Work) -> Reference:
         uncached_logits=model(work.tokens, use_cache=False).logits,
         step_logits=step,
         residuals=residuals,
-        greedy=greedy,
-        uncached=uncached,
+        greedy=_greedy(model, work),
+        uncached=_uncached(model, work) if work.uncached else None,
         padded=_padded(model, work) if work.padded else None,
     )
 
@@ -133,21 +132,23 @@ def generate(model: Any, prompt: Any, new_tokens: int, mask: Any = None, **optio
     )
 
 
-def _greedy(model: Any, work: Work) -> tuple[dict[int, Any], Any]:
+def _greedy(model: Any, work: Work) -> dict[int, Any]:
     first, last = min(work.lengths), max(work.lengths)
-    if work.chained:
-        # Of its start each prompt is one, so without a cache one continuation is all of them.
-        whole = generate(model, work.tokens[:, :first], work.new_tokens + last - first)
-        greedy = {length: whole[:, : length + work.new_tokens] for length in work.lengths}
-        return greedy, whole if work.uncached else None
-    greedy = {n: generate(model, work.tokens[:, :n], work.new_tokens) for n in work.lengths}
-    if not work.uncached:
-        return greedy, None
+    if not work.chained:
+        return {n: generate(model, work.tokens[:, :n], work.new_tokens) for n in work.lengths}
+    # Of its start each prompt is one.
+    whole = generate(model, work.tokens[:, :first], work.new_tokens + last - first)
+    return {length: whole[:, : length + work.new_tokens] for length in work.lengths}
+
+
+def _uncached(model: Any, work: Work) -> Any:
+    first, last = min(work.lengths), max(work.lengths)
 
     def run(tokens: Any) -> Any:
         return model(tokens, use_cache=False).logits
 
-    return greedy, continue_without_cache(run, work.tokens[:, :first], work.new_tokens)
+    new = work.new_tokens + (last - first if work.chained else 0)
+    return continue_without_cache(run, work.tokens[:, :first], new)
 
 
 def _padded(model: Any, work: Work) -> tuple[Any, Any, Any]:

@@ -12,7 +12,7 @@ from transformer_lens.model_bridge.generalized_components import SSM2MixerBridge
 
 from .findings import Finding, Spot
 from .models import ModelUnderTest, difference, relative
-from .reference import cache_argument, new_cache
+from .reference import cache_argument, new_cache, positions
 from .tables import holds
 
 #: Before, HF clamps dt at time_step_min, which TransformerLens does not know.
@@ -22,7 +22,7 @@ CLOSE = 1e-5
 #: Shorter than the window of a causal convolution, as long, and longer.
 LENGTHS = (1, 2, 3, 4, 9)
 #: Hooks that the analyses read, and the one that tells what HF made of them.
-USED = ("in_proj.hook_out", "conv1d.hook_out", "inner_norm.hook_in")
+USED = ("in_proj.hook_in", "in_proj.hook_out", "conv1d.hook_out", "inner_norm.hook_in")
 
 
 def check_state_space(run: ModelUnderTest) -> Iterator[Finding]:
@@ -42,8 +42,7 @@ def check_state_space(run: ModelUnderTest) -> Iterator[Finding]:
             yield Finding("state space", what, str(layers), found, mend)
             return
         for layer in layers:
-            states = state.layers[layer].recurrent_states
-            expected = states if isinstance(states, torch.Tensor) else states[0]
+            expected = _states(state, layer)
             run.report.count("state-space analyses", 2)
             for name, compute in (("states", _state_apart), ("effective attention", _scan_apart)):
                 try:
@@ -53,6 +52,27 @@ def check_state_space(run: ModelUnderTest) -> Iterator[Finding]:
                     continue
                 if not apart <= allowed:
                     yield _note(run, layer, f"{name}, {length} tokens", allowed, f"{apart:g}")
+
+
+def check_padded_state_space(run: ModelUnderTest) -> Iterator[Finding]:
+    """On left-padded rows the states are HF's, and no token attends to padding."""
+    if not _layers(run) or run.answers.padded is None:
+        return
+    tokens, mask, _ = run.answers.padded
+    state = new_cache(run.spare.config)
+    arguments = positions(run.spare, mask)
+    run.spare(tokens, use_cache=True, **arguments, **{cache_argument(run.spare): state})
+    cache = _recorded(run.bridge, tokens, **arguments)
+    padding = (mask == 0)[:, None, None, :]
+    for layer in _layers(run):
+        run.report.count("state-space analyses", 2)
+        apart = _state_apart(run, cache, layer, _states(state, layer))
+        if not apart <= CLOSE:
+            yield _note(run, layer, "states of left-padded rows", CLOSE, f"{apart:g}")
+        matrix = cache.compute_ssm_effective_attention(layer=layer)
+        onto = float((matrix * padding).abs().max())
+        if onto:
+            yield _note(run, layer, "effective attention onto padding", 0.0, f"{onto:g}")
 
 
 def check_offloaded_state_space(run: ModelUnderTest) -> Iterator[Finding]:
@@ -79,8 +99,15 @@ def _layers(run: ModelUnderTest) -> list[int]:
     return [layer for layer, mixer in enumerate(mixers) if isinstance(mixer, SSM2MixerBridge)]
 
 
-def _recorded(bridge: Any, tokens: Any) -> Any:
-    return bridge.run_with_cache(tokens, names_filter=lambda name: name.endswith(USED))[1]
+def _states(cache: Any, layer: int) -> Any:
+    """HF's recurrent state of a layer; some releases keep a list of one."""
+    states = cache.layers[layer].recurrent_states
+    return states if isinstance(states, torch.Tensor) else states[0]
+
+
+def _recorded(bridge: Any, tokens: Any, **arguments: Any) -> Any:
+    used = {"names_filter": lambda name: name.endswith(USED), **arguments}
+    return bridge.run_with_cache(tokens, **used)[1]
 
 
 def _state_apart(_run: ModelUnderTest, cache: Any, layer: int, expected: Any) -> float:
