@@ -25,11 +25,8 @@ from transformer_lens.model_bridge.generalized_components.position_embeddings_at
 from transformer_lens.model_bridge.generalized_components.rotary_embedding import (
     RotaryEmbeddingBridge,
 )
-from transformer_lens.model_bridge.generalized_components.taps import (
-    Tap,
-    TappedCall,
-    TapsMixin,
-)
+from transformer_lens.model_bridge.generalized_components.tapped_call import TappedCall
+from transformer_lens.model_bridge.generalized_components.taps import Tap, TapsMixin
 
 #: The function of Hugging Face that computes attention step by step.
 EAGER = "eager_attention_forward"

@@ -1,0 +1,386 @@
+"""One call of a component with taps: copies of the bridge and of what it wraps, with hooks in it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import types
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+from transformers.activations import ACT2FN
+
+from transformer_lens.hook_points import HookPoint
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge.generalized_components.taps import Tap, TapsMixin
+
+#: Functions of torch that a tap can name.
+_TORCH_FUNCTIONS = {
+    "softmax": (torch.nn.functional.softmax, torch.softmax, torch.Tensor.softmax),
+}
+
+#: Functions of torch that return the same weight in another form.
+_VIEWS = frozenset(
+    [
+        "__get__",
+        "__getitem__",
+        "contiguous",
+        "detach",
+        "expand",
+        "flatten",
+        "float",
+        "half",
+        "bfloat16",
+        "permute",
+        "reshape",
+        "squeeze",
+        "t",
+        "to",
+        "transpose",
+        "type",
+        "type_as",
+        "unsqueeze",
+        "view",
+    ]
+)
+
+
+def is_hooked(module: torch.nn.Module) -> bool:
+    """Whether anything is attached, also by methods of torch, which HookPoint does not count."""
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )
+
+
+class TappedCall:
+    """One call of a component: copies of the bridge and of the wrapped module, with hooks in it.
+
+    Args:
+        component: The component that is called.
+        args: Its arguments; the first tensor is ``[batch, pos, ...]``.
+        kwargs: Its keyword arguments.
+    """
+
+    def __init__(
+        self, component: TapsMixin, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> None:
+        self.component = component
+        self.original: Any = component.original_component
+        self.module: Any = shallow_copy(self.original)
+        self.bridge = shallow_copy(component)
+        tensors = (x for x in (*args, *kwargs.values()) if isinstance(x, torch.Tensor))
+        self.seq_len = next(tensors).shape[1]
+        self.used = [entry for entry in component._tapped() if is_hooked(entry[2])]
+        self.counts: dict[str, int] = {}
+        self.cls = _class_of(self.original)
+        self.namespace: Mapping[str, Any] = _innermost(self.cls.forward).__globals__
+        self._mute()
+        self._bind()
+
+    def _mute(self) -> None:
+        """Let the taps alone fire their hooks, also those that the component would fire itself."""
+        bridge_modules: dict[str, Any] = {
+            **self.bridge._modules,
+            "_original_component": self.module,
+        }
+        children: dict[str, Any] = {}
+        for name, _, _ in self.used:
+            key, _, hook = name.rpartition(".")
+            if not key:
+                bridge_modules[hook] = torch.nn.Identity()
+                continue
+            if key not in children:
+                child = children[key] = shallow_copy(below(self.component, key))
+                child._modules = dict(child._modules)
+            children[key]._modules[hook] = torch.nn.Identity()
+        vars(self.bridge)["_modules"] = bridge_modules
+        replaced = {str(child.name): child for child in children.values()}
+        self.module._modules = {**self.module._modules, **replaced}
+
+    def _bind(self) -> None:
+        """Give the copy of the module what it is to find before what the original finds."""
+        own: dict[str, Any] = dict(self.component._replaced_submodules())
+        if self.component.fused_in_training:
+            own["training"] = False
+        names: dict[str, Any] = {}
+        methods: list[str] = []
+        for name in dict.fromkeys(n for _, tap, _ in self.used for n in tap.names):
+            if isinstance(self.module._modules.get(name), torch.nn.Module):
+                child = own[name] = shallow_copy(self.module._modules[name])
+                # Not by `setattr`, which a bridge passes on to what it wraps.
+                vars(child)["forward"] = functools.partial(self._call, name, child.forward)
+            elif name in _own_methods(self.cls):
+                methods.append(name)
+            elif self.namespace.get(name) is not None:
+                names[name] = functools.partial(self._call, name, None)
+        names |= self.component._further_functions(self, names)
+        own |= _rebound_methods(self.original, self.module, names)
+        for name in methods:
+            method = own.get(name) or types.MethodType(getattr(self.cls, name), self.module)
+            own[name] = functools.partial(self._call, name, method)
+        if "_old_forward" in vars(self.original):
+            # Accelerate keeps the forward that it wraps in an attribute.
+            own["_old_forward"] = own.get(
+                "forward", types.MethodType(self.cls.forward, self.module)
+            )
+            own["forward"] = functools.partial(self.original.forward.func, self.module)
+        vars(self.module).update(own)
+
+    def mode(self) -> Any:
+        """What sees functions of torch in this thread, if a tap needs it."""
+        functions = {
+            function: [entry for entry in self.used if entry[1].torch == name]
+            for name in dict.fromkeys(tap.torch for _, tap, _ in self.used if tap.torch)
+            for function in _TORCH_FUNCTIONS[name]
+        }
+        weights = [entry for entry in self.used if entry[1].weight]
+        return _Mode(self, functions, weights) if functions or weights else ExitStack()
+
+    def _call(self, name: str, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call a function by its name at Hugging Face, between the hooks on it."""
+        # Read anew: the function may be replaced at any time.
+        function = function or self.namespace[name]
+        entries = [entry for entry in self.used if name in entry[1].names]
+        return self.run(name, function, entries, list(args), kwargs)
+
+    def run(
+        self, name: str, function: Any, entries: list[Any], args: list[Any], kwargs: dict[str, Any]
+    ) -> Any:
+        """Call a function between hooks."""
+        count = self.counts[name] = self.counts.get(name, -1) + 1
+        entries = [entry for entry in entries if entry[1].call in (None, count)]
+        ends: dict[int, int] = {}
+        activate: Any = None
+        for _, tap, hook in entries:
+            if tap.tokens is not None:
+                first = next(x for x in (*args, *kwargs.values()) if isinstance(x, torch.Tensor))
+                ends[tap.tokens] = first.shape[tap.tokens] if first.ndim > tap.tokens else 1
+            if tap.argument is not None:
+                end = ends.get(tap.tokens) if tap.tokens is not None else None
+                if tap.argument < len(args):
+                    args[tap.argument] = self._fire(tap, hook, args[tap.argument], end)
+                else:
+                    key = list(inspect.signature(function).parameters)[tap.argument]
+                    kwargs[key] = self._fire(tap, hook, kwargs[key], end)
+            elif tap.activation:
+                activate = activate or self._take_activation(tap.activation, function, args, kwargs)
+        result = function(*args, **kwargs)
+        for _, tap, hook in entries:
+            if tap.argument is None:
+                end = ends.get(tap.tokens) if tap.tokens is not None else None
+                if tap.part is None:
+                    result = self._fire(tap, hook, result, end)
+                else:
+                    parts = list(result)
+                    parts[tap.part] = self._fire(tap, hook, parts[tap.part], end)
+                    result = tuple(parts)
+        return activate(result) if activate else result
+
+    def _take_activation(
+        self, attribute: str, function: Any, args: list[Any], kwargs: dict[str, Any]
+    ) -> Any:
+        """Ask a function for no activation; return the one that it was asked for, if any."""
+        if kwargs.get("activation") is not None:
+            kwargs["activation"] = None
+        else:
+            parameters = list(inspect.signature(function).parameters)
+            at = parameters.index("activation") if "activation" in parameters else len(args)
+            if at >= len(args) or args[at] is None:
+                return None
+            args[at] = None
+        activation = getattr(self.original, attribute)
+        return ACT2FN[activation] if isinstance(activation, str) else activation
+
+    def _fire(self, tap: Tap, hook: HookPoint, tensor: Any, end: int | None = None) -> Any:
+        """Hook a tensor as the tap says that its hook holds it."""
+        if tap.heads_first:
+            return hook(tensor.transpose(1, 2)).transpose(1, 2)
+        if tap.flatten is not None:
+            return hook(tensor.flatten(tap.flatten, -2)).reshape(tensor.shape)
+        axis = tap.tokens
+        if axis is None:
+            return hook(tensor)
+        if tensor.ndim == axis:  # a decode step without the axis of positions
+            return hook(tensor.unsqueeze(axis)).squeeze(axis)
+        length = tensor.shape[axis]
+        if length == self.seq_len or end is None:
+            return hook(tensor)
+        start = end - self.seq_len
+        tokens = tensor.narrow(axis, start, self.seq_len)
+        hooked = hook(tokens)
+        if hooked is tokens:
+            return tensor
+        before = tensor.narrow(axis, 0, start)
+        after = tensor.narrow(axis, end, length - end)
+        return torch.cat([before, hooked, after], dim=axis)
+
+
+class _Mode(TorchFunctionMode):
+    """Hooks functions of torch that the wrapped module calls, and operations with its weights."""
+
+    def __init__(
+        self, call: TappedCall, functions: Mapping[Any, list[Any]], weights: list[Any]
+    ) -> None:
+        super().__init__()
+        self.call, self.functions, self.weights = call, functions, weights
+        # An id is unique only while its tensor lives.
+        self.views: dict[int, tuple[str, torch.Tensor]] = {}
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Called by torch in place of each function."""
+        kwargs = kwargs or {}
+        entries = self.functions.get(func)
+        if entries and _running_module() is self.call.module:
+            name = entries[0][1].torch
+            return self.call.run(name, func, entries, list(args), kwargs)
+        if not self.weights:
+            return func(*args, **kwargs)
+        given: list[Any] = [*args, *kwargs.values()]
+        weight = next((path for path in map(self._weight_of, given) if path), None)
+        if weight is None:
+            return func(*args, **kwargs)
+        if getattr(func, "__name__", "") in _VIEWS:
+            result = func(*args, **kwargs)
+            if isinstance(result, torch.Tensor):
+                self.views[id(result)] = weight, result
+            return result
+        return self._with_weight(weight, func, list(args), kwargs)
+
+    def _with_weight(self, weight: str, func: Any, args: list[Any], kwargs: Any) -> Any:
+        count = self.call.counts[weight] = self.call.counts.get(weight, -1) + 1
+        entries = [e for e in self.weights if e[1].weight == weight and e[1].call in (None, count)]
+        for _, tap, hook in entries:
+            if tap.argument is not None:
+                at = next(
+                    i
+                    for i, x in enumerate(args)
+                    if isinstance(x, torch.Tensor) and not self._weight_of(x)
+                )
+                args[at] = self.call._fire(tap, hook, args[at])
+        result = func(*args, **kwargs)
+        for _, tap, hook in entries:
+            if tap.argument is None:
+                result = self.call._fire(tap, hook, result)
+        return result
+
+    def _weight_of(self, given: Any) -> str | None:
+        """The path of the weight that a tensor is, or is another form of."""
+        if not isinstance(given, torch.Tensor):
+            return None
+        if id(given) in self.views:
+            return self.views[id(given)][0]
+        for _, tap, _ in self.weights:
+            path, _, name = tap.weight.rpartition(".")
+            owner: Any = below(self.call.component, path)
+            # Offloaded weights are other tensors in each call.
+            if given is owner.original_component._parameters.get(name):
+                return tap.weight
+        return None
+
+
+def has_function(module: Any, name: str) -> bool:
+    """Whether a module of Hugging Face can call a function, method or submodule of a name."""
+    cls = _class_of(module)
+    if name in module._modules or name in _own_methods(cls):
+        return True
+    return _innermost(cls.forward).__globals__.get(name) is not None
+
+
+def shallow_copy(module: Any) -> Any:
+    """A copy of a module that shares parameters, buffers, submodules and hooks."""
+    cls = _class_of(module)
+    copied = cls.__new__(cls)
+    vars(copied).update(vars(module))
+    return copied
+
+
+def _class_of(module: Any) -> Any:
+    return type(module)
+
+
+def below(component: torch.nn.Module, path: str) -> Any:
+    """What a component has at a dotted path of keys; None if this layer has not."""
+    found: Any = component
+    for part in path.split(".") if path else ():
+        found = found._modules.get(part) if found is not None else None
+    return found
+
+
+def _running_module() -> Any:
+    """The module whose method, or function that takes it first, is the innermost that runs."""
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        code = frame.f_code
+        if code.co_argcount:
+            first = frame.f_locals.get(code.co_varnames[0])
+            if isinstance(first, torch.nn.Module):
+                return first
+        frame = frame.f_back
+    return None
+
+
+def _rebound_methods(original: Any, module: Any, names: Mapping[str, Any]) -> dict[str, Any]:
+    """Methods of the wrapped module that use some of these functions, bound to its copy."""
+    if not names:
+        return {}
+    bound: dict[str, Any] = {}
+    cls = _class_of(original)
+    for name in _own_methods(cls):
+        method = inspect.getattr_static(cls, name)
+        if not names.keys().isdisjoint(_innermost(method).__code__.co_names):
+            bound[name] = types.MethodType(_rebind(method, names), module)
+    return bound
+
+
+@functools.cache
+def _own_methods(cls: type) -> tuple[str, ...]:
+    """Names of the methods that a class of Hugging Face does not have from torch."""
+    bases = cls.__mro__[: cls.__mro__.index(torch.nn.Module)]
+    names = dict.fromkeys(name for base in bases for name in vars(base))
+    return tuple(n for n in names if inspect.isfunction(inspect.getattr_static(cls, n)))
+
+
+def _inner(function: Any) -> Any:
+    """The function that a decorator wraps; None if it is no decorator's."""
+    wrapped = getattr(function, "__wrapped__", None)
+    if wrapped is not None:
+        return wrapped
+    # Decorators without `functools.wraps`, which some releases have, keep it in their closure.
+    if function.__name__ == function.__qualname__.rpartition(".")[2] and "<locals>" not in (
+        function.__qualname__
+    ):
+        return None
+    cells = function.__closure__ or ()
+    held = (cell.cell_contents for cell in cells)
+    return next((each for each in held if inspect.isfunction(each)), None)
+
+
+def _innermost(function: Any) -> Any:
+    inner = _inner(function)
+    return function if inner is None else _innermost(inner)
+
+
+def _rebind(function: Any, names: Mapping[str, Any]) -> Any:
+    """Copy a function so that, under any decorators, it finds ``names`` before its globals."""
+    inner = _inner(function)
+    namespace, closure = function.__globals__, function.__closure__
+    if inner is None:
+        namespace = {**namespace, **names}
+    else:
+        cell = types.CellType(_rebind(inner, names))
+        closure = tuple(cell if old.cell_contents is inner else old for old in closure)
+    clone = types.FunctionType(
+        function.__code__, namespace, function.__name__, function.__defaults__, closure
+    )
+    clone.__kwdefaults__ = function.__kwdefaults__
+    return clone
