@@ -43,10 +43,11 @@ def parse(
         pass
     except MarkedYAMLError as error:
         _syntax(builder, error, last)
-    except (ArithmeticError, LookupError, ValueError, RecursionError) as error:
-        # The parser lets these out for some input, e.g. OverflowError for the escape "\UFFFFFFFF".
+    except (ArithmeticError, LookupError, ValueError, RecursionError):
+        # The parser lets these out for some input, for the escape "\UFFFFFFFF" another one in each
+        # Python.
         hint = "look for an escape that is no character"
-        builder.problem("yaml-syntax", f"not YAML: {type(error).__name__}", hint, last)
+        builder.problem("yaml-syntax", "not YAML: what follows cannot be read", hint, last)
     root = builder.root
     if not builder.problems and (root is None or (root.value is None and not root.span.length)):
         hint = f"start it with {quote(start)}"
