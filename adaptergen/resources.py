@@ -6,6 +6,7 @@ one) `templates/` and `specs/` lie at its root instead, where people edit them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +14,9 @@ DATA = Path(__file__).parent / "data"
 CATALOGUES = DATA / "catalogues"
 
 _ROOT = Path(__file__).parent.parent
+
+#: Where adapters find what all of them use, unless they are in a package of their own.
+RUNTIME = "transformer_lens.model_bridge.generalized_components"
 
 
 @lru_cache
@@ -30,6 +34,27 @@ def specs() -> Path:
 def shapes() -> Path:
     """The folder of the shapes that come with adaptergen."""
     return specs() / "shapes"
+
+
+@lru_cache
+def shipped() -> Mapping[str, Path]:
+    """The modules of the runtime, by the names that adapters import them by, and their files."""
+    package = importable() / "adaptergen"
+    own = [path for path in (package / "runtime").glob("*.py") if path.stem != "__init__"]
+    files = {path.stem: path for path in own}
+    files |= {path.parent.name: path for path in (package / "behaviours").glob("*/runtime.py")}
+    return dict(sorted(files.items()))
+
+
+def contract() -> list[Path]:
+    """The files of the package that tests of adapters rest on."""
+    return sorted((importable() / "adaptergen" / "contract").glob("*.py"))
+
+
+def behaviours() -> list[str]:
+    """The names of the behaviours, which are folders."""
+    found = (importable() / "adaptergen" / "behaviours").glob("*/language.py")
+    return sorted(path.parent.name for path in found)
 
 
 def schema(name: str) -> Path:

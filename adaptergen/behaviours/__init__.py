@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 
 from adaptergen.catalogue import Catalogue, Component, Hook
+from adaptergen.resources import behaviours
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,9 @@ class RuntimeComponent:
 
 
 @cache
-def folders() -> tuple[Path, ...]:
-    """The folders of all behaviours."""
-    here = Path(__file__).parent
-    return tuple(sorted(path for path in here.iterdir() if (path / "language.py").is_file()))
-
-
-@cache
 def languages() -> Mapping[str, ModuleType]:
     """The `language` of each behaviour, by its name."""
-    return {path.name: import_module(f"{__name__}.{path.name}.language") for path in folders()}
+    return {name: import_module(f"{__name__}.{name}.language") for name in behaviours()}
 
 
 def with_components(catalogue: Catalogue) -> Catalogue:

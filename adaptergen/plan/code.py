@@ -14,9 +14,6 @@ from adaptergen.spec.arithmetic import Expression
 from adaptergen.spec.shape import Tap
 from adaptergen.spec.values import Dimension
 
-#: Where adapters find what all of them use, unless they are in a package of their own.
-RUNTIME = "transformer_lens.model_bridge.generalized_components"
-
 
 @dataclass(frozen=True)
 class Code:

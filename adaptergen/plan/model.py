@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from adaptergen.plan.code import RUNTIME
 from adaptergen.plan.node import Condition, Node
+from adaptergen.resources import RUNTIME
 from adaptergen.spec.architecture import Spec
 from adaptergen.spec.shape import Contract
 from adaptergen.spec.values import Dimension

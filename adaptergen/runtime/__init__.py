@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
 from functools import cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -17,10 +16,9 @@ from importlib.util import spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-from adaptergen import __version__
-from adaptergen.behaviours import folders
+from adaptergen import __version__, resources
 from adaptergen.output import Wanted
-from adaptergen.plan.code import RUNTIME
+from adaptergen.resources import RUNTIME, shipped
 
 FOLDER = "_runtime"
 
@@ -33,26 +31,14 @@ _REGISTRATION = "registration"
 @cache
 def version() -> int:
     """The version of the runtime, which its own module states."""
-    found = re.search(r"^VERSION = (\d+)$", _text(_REGISTRATION), re.M)
+    found = re.search(r"^VERSION = (\d+)$", registration(), re.M)
     assert found is not None
     return int(found[1])
 
 
-def _text(name: str) -> str:
-    return (Path(__file__).parent / f"{name}.py").read_text("utf-8")
-
-
-@cache
-def modules() -> Mapping[str, Path]:
-    """The modules of the runtime that adapters import, by their names, and their files."""
-    here = Path(__file__).parent
-    own = {
-        path.stem: path
-        for path in sorted(here.glob("*.py"))
-        if path.stem not in ("__init__", _REGISTRATION)
-    }
-    of_behaviours = {path.name: path / "runtime.py" for path in folders()}
-    return own | {name: path for name, path in of_behaviours.items() if path.is_file()}
+def modules() -> dict[str, Path]:
+    """The modules that adapters import, by their names, and their files."""
+    return {name: path for name, path in shipped().items() if name != _REGISTRATION}
 
 
 def sources(package: str = RUNTIME) -> dict[str, str]:
@@ -63,13 +49,12 @@ def sources(package: str = RUNTIME) -> dict[str, str]:
 
 def contract(folder: str) -> dict[str, str]:
     """The package that tests of adapters rest on: path below the tests -> text."""
-    files = sorted((Path(__file__).parents[1] / "contract").glob("*.py"))
-    return {f"{folder}/{path.name}": path.read_text("utf-8") for path in files}
+    return {f"{folder}/{path.name}": path.read_text("utf-8") for path in resources.contract()}
 
 
 def registration() -> str:
     """The text of the module that enters adapters in TransformerLens."""
-    return _text(_REGISTRATION)
+    return shipped()[_REGISTRATION].read_text("utf-8")
 
 
 def wanted() -> Wanted:
