@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -68,11 +68,12 @@ class Tap:
     activation: str = ""
     flatten: int | None = None
     heads_first: bool = False
+    names: tuple[str, ...] = field(init=False, repr=False)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the function."""
-        return (self.function,) if isinstance(self.function, str) else self.function
+    def __post_init__(self) -> None:
+        # A dataclass that is frozen has no other way.
+        names = (self.function,) if isinstance(self.function, str) else self.function
+        object.__setattr__(self, "names", names)
 
 
 class TapsMixin(GeneralizedComponent):
@@ -106,7 +107,11 @@ class TapsMixin(GeneralizedComponent):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the wrapped module between its hooks, and with those of its taps if any is used."""
-        run = self._forward_with_taps if self._needs_taps() else self._plain_forward
+        run = self._plain_forward
+        if self._needs_taps():
+            # To stay out of a compiled graph costs, so only where there is one.
+            compiling = torch.compiler.is_compiling()
+            run = self._forward_untraced if compiling else self._forward_with_taps
         offloaded = [part for part in self._read_modules() if hasattr(part, "_hf_hook")]
         if not offloaded:
             return run(*args, **kwargs)
@@ -120,14 +125,18 @@ class TapsMixin(GeneralizedComponent):
         return super().forward(*args, **kwargs)
 
     def _needs_taps(self) -> bool:
-        if any(is_hooked(hook) for _, _, hook in self._tapped()):
-            return True
+        for _, _, hook in self._tapped():
+            if hook._forward_hooks or hook._backward_hooks or is_hooked(hook):
+                return True
         if not (self.fused_in_training and self.training):
             return False
         parts = (part for each in self.submodules.values() for part in each.modules())
         return any(map(is_hooked, parts))
 
     @torch.compiler.disable
+    def _forward_untraced(self, *args: Any, **kwargs: Any) -> Any:
+        return self._forward_with_taps(*args, **kwargs)
+
     def _forward_with_taps(self, *args: Any, **kwargs: Any) -> Any:
         call = TappedCall(self, args, kwargs)
         with call.mode():

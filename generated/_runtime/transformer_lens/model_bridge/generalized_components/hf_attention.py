@@ -136,12 +136,21 @@ class HFAttentionMixin(TapsMixin):
 
     def _further_functions(self, call: TappedCall, names: dict[str, Any]) -> dict[str, Any]:
         """Have attention computed step by step where a tap that is used needs the steps."""
-        needed = any(tap.torch or EAGER in tap.names for _, tap, _ in call.used)
+        steps = any(tap.torch for _, tap, _ in call.used)
+        if not steps and not any(EAGER in tap.names for _, tap, _ in call.used):
+            return {}
+        eager = call.namespace.get(EAGER)
+        if steps and eager is not None:
+            # No other function of this module calls the functions of torch that have taps.
+            call.has_steps = True
+            eager = functools.partial(call.steps, eager)
+        if EAGER in names:
+            eager = functools.partial(call.call, EAGER, eager)
         config: Any = getattr(call.module, "config", None)
         implementation = getattr(config, "_attn_implementation", None)
-        if not needed or implementation in (None, "eager"):
-            return {}
-        if implementation != "sdpa" or EAGER not in call.namespace:
+        if implementation in (None, "eager"):
+            return {EAGER: eager} if eager is not None else {}
+        if implementation != "sdpa" or eager is None:
             raise RuntimeError(
                 f"{self.name}: the hooks that are attached need attention that is computed step by "
                 f"step, and {implementation} has no steps: call "
@@ -150,7 +159,6 @@ class HFAttentionMixin(TapsMixin):
         config = copy.copy(config)
         config._attn_implementation = "eager"
         call.module.config = config
-        eager = names.get(EAGER) or call.namespace[EAGER]
         return {EAGER: functools.partial(_with_added_mask, eager)}
 
 

@@ -24,6 +24,9 @@ _TORCH_FUNCTIONS = {
     "softmax": (torch.nn.functional.softmax, torch.softmax, torch.Tensor.softmax),
 }
 
+#: Takes the place of a hook that a tap fires.
+_SILENT = torch.nn.Identity()
+
 #: Functions of torch that return the same weight in another form.
 _VIEWS = frozenset(
     [
@@ -53,7 +56,10 @@ _VIEWS = frozenset(
 def is_hooked(module: torch.nn.Module) -> bool:
     """Whether anything is attached, also by methods of torch, which HookPoint does not count."""
     return bool(
-        module._forward_hooks
+        # A compiled forward takes no notice of what comes later to torch's tables, but of lists.
+        getattr(module, "fwd_hooks", None)
+        or getattr(module, "bwd_hooks", None)
+        or module._forward_hooks
         or module._forward_pre_hooks
         or module._backward_hooks
         or module._backward_pre_hooks
@@ -79,7 +85,13 @@ class TappedCall:
         tensors = (x for x in (*args, *kwargs.values()) if isinstance(x, torch.Tensor))
         self.seq_len = next(tensors).shape[1]
         self.used = [entry for entry in component._tapped() if is_hooked(entry[2])]
+        self.by_name: dict[str, list[Any]] = {}
+        for entry in self.used:
+            for name in entry[1].names:
+                self.by_name.setdefault(name, []).append(entry)
         self.counts: dict[str, int] = {}
+        #: Whether `steps` is called where functions of torch with taps are.
+        self.has_steps = False
         self.cls = _class_of(self.original)
         self.namespace: Mapping[str, Any] = _innermost(self.cls.forward).__globals__
         self._mute()
@@ -95,12 +107,12 @@ class TappedCall:
         for name, _, _ in self.used:
             key, _, hook = name.rpartition(".")
             if not key:
-                bridge_modules[hook] = torch.nn.Identity()
+                bridge_modules[hook] = _SILENT
                 continue
             if key not in children:
                 child = children[key] = shallow_copy(below(self.component, key))
                 child._modules = dict(child._modules)
-            children[key]._modules[hook] = torch.nn.Identity()
+            children[key]._modules[hook] = _SILENT
         vars(self.bridge)["_modules"] = bridge_modules
         replaced = {str(child.name): child for child in children.values()}
         self.module._modules = {**self.module._modules, **replaced}
@@ -112,20 +124,24 @@ class TappedCall:
             own["training"] = False
         names: dict[str, Any] = {}
         methods: list[str] = []
-        for name in dict.fromkeys(n for _, tap, _ in self.used for n in tap.names):
+        for name in self.by_name:
             if isinstance(self.module._modules.get(name), torch.nn.Module):
                 child = own[name] = shallow_copy(self.module._modules[name])
                 # Not by `setattr`, which a bridge passes on to what it wraps.
-                vars(child)["forward"] = functools.partial(self._call, name, child.forward)
+                vars(child)["forward"] = functools.partial(self.call, name, child.forward)
             elif name in _own_methods(self.cls):
                 methods.append(name)
             elif self.namespace.get(name) is not None:
-                names[name] = functools.partial(self._call, name, None)
+                names[name] = functools.partial(self.call, name, None)
         names |= self.component._further_functions(self, names)
+        for key, entries in self._weights_of_submodules().items():
+            child = own[key] = shallow_copy(self.module._modules[key])
+            # Not by `setattr`, which a bridge passes on to what it wraps.
+            vars(child)["forward"] = functools.partial(self._watched, entries, child.forward)
         own |= _rebound_methods(self.original, self.module, names)
         for name in methods:
             method = own.get(name) or types.MethodType(getattr(self.cls, name), self.module)
-            own[name] = functools.partial(self._call, name, method)
+            own[name] = functools.partial(self.call, name, method)
         if "_old_forward" in vars(self.original):
             # Accelerate keeps the forward that it wraps in an attribute.
             own["_old_forward"] = own.get(
@@ -135,21 +151,47 @@ class TappedCall:
         vars(self.module).update(own)
 
     def mode(self) -> Any:
-        """What sees functions of torch in this thread, if a tap needs it."""
+        """What sees functions of torch in this thread, while this call needs it."""
+        torch_taps = [] if self.has_steps else [e for e in self.used if e[1].torch]
+        weights = [e for e in self.used if e[1].weight and self._reads(e[1])]
+        return self._watch(torch_taps, weights)
+
+    def steps(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call the one function of Hugging Face that calls all functions of torch with taps."""
+        with self._watch([entry for entry in self.used if entry[1].torch], []):
+            return function(*args, **kwargs)
+
+    def _watch(self, torch_taps: list[Any], weights: list[Any]) -> Any:
         functions = {
-            function: [entry for entry in self.used if entry[1].torch == name]
-            for name in dict.fromkeys(tap.torch for _, tap, _ in self.used if tap.torch)
+            function: [entry for entry in torch_taps if entry[1].torch == name]
+            for name in dict.fromkeys(tap.torch for _, tap, _ in torch_taps)
             for function in _TORCH_FUNCTIONS[name]
         }
-        weights = [entry for entry in self.used if entry[1].weight]
         return _Mode(self, functions, weights) if functions or weights else ExitStack()
 
-    def _call(self, name: str, function: Any, *args: Any, **kwargs: Any) -> Any:
+    def _reads(self, tap: Tap) -> bool:
+        """Whether the module itself reads the weight of a tap, and not the submodule that has it."""
+        owner, _, name = tap.weight.rpartition(".")
+        return not owner or name in _names_read(self.cls)
+
+    def _weights_of_submodules(self) -> dict[str, list[Any]]:
+        """Submodules that use weights with taps in their own forward, by their names."""
+        found: dict[str, list[Any]] = {}
+        for entry in self.used:
+            if entry[1].weight and not self._reads(entry[1]):
+                key = str(below(self.component, entry[1].weight.rpartition(".")[0]).name)
+                found.setdefault(key, []).append(entry)
+        return found
+
+    def _watched(self, entries: list[Any], function: Any, *args: Any, **kwargs: Any) -> Any:
+        with self._watch([], entries):
+            return function(*args, **kwargs)
+
+    def call(self, name: str, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Call a function by its name at Hugging Face, between the hooks on it."""
         # Read anew: the function may be replaced at any time.
         function = function or self.namespace[name]
-        entries = [entry for entry in self.used if name in entry[1].names]
-        return self.run(name, function, entries, list(args), kwargs)
+        return self.run(name, function, self.by_name[name], list(args), kwargs)
 
     def run(
         self, name: str, function: Any, entries: list[Any], args: list[Any], kwargs: dict[str, Any]
@@ -169,7 +211,8 @@ class TappedCall:
                     args[tap.argument] = self._fire(tap, hook, args[tap.argument], end)
                 else:
                     key = list(inspect.signature(function).parameters)[tap.argument]
-                    kwargs[key] = self._fire(tap, hook, kwargs[key], end)
+                    if key in kwargs:
+                        kwargs[key] = self._fire(tap, hook, kwargs[key], end)
             elif tap.activation:
                 activate = activate or self._take_activation(tap.activation, function, args, kwargs)
         result = function(*args, **kwargs)
@@ -231,8 +274,15 @@ class _Mode(TorchFunctionMode):
     ) -> None:
         super().__init__()
         self.call, self.functions, self.weights = call, functions, weights
+        self.owners = [(tap.weight, *self._parameters(tap.weight)) for _, tap, _ in weights]
         # An id is unique only while its tensor lives.
         self.views: dict[int, tuple[str, torch.Tensor]] = {}
+
+    def _parameters(self, path: str) -> tuple[Mapping[str, Any], str]:
+        """The parameters that have the one at a path, and its name."""
+        around, _, name = path.rpartition(".")
+        owner: Any = below(self.call.component, around)
+        return owner.original_component._parameters, name
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -261,12 +311,14 @@ class _Mode(TorchFunctionMode):
         entries = [e for e in self.weights if e[1].weight == weight and e[1].call in (None, count)]
         for _, tap, hook in entries:
             if tap.argument is not None:
-                at = next(
-                    i
-                    for i, x in enumerate(args)
+                given: Any = {**dict(enumerate(args)), **kwargs}
+                key, operand = next(
+                    (key, x)
+                    for key, x in given.items()
                     if isinstance(x, torch.Tensor) and not self._weight_of(x)
                 )
-                args[at] = self.call._fire(tap, hook, args[at])
+                held: Any = kwargs if key in kwargs else args
+                held[key] = self.call._fire(tap, hook, operand)
         result = func(*args, **kwargs)
         for _, tap, hook in entries:
             if tap.argument is None:
@@ -275,17 +327,13 @@ class _Mode(TorchFunctionMode):
 
     def _weight_of(self, given: Any) -> str | None:
         """The path of the weight that a tensor is, or is another form of."""
-        if not isinstance(given, torch.Tensor):
-            return None
-        if id(given) in self.views:
-            return self.views[id(given)][0]
-        for _, tap, _ in self.weights:
-            path, _, name = tap.weight.rpartition(".")
-            owner: Any = below(self.call.component, path)
+        if given.__class__ is torch.nn.Parameter:
             # Offloaded weights are other tensors in each call.
-            if given is owner.original_component._parameters.get(name):
-                return tap.weight
-        return None
+            for path, parameters, name in self.owners:
+                if parameters.get(name) is given:
+                    return path
+        found = self.views.get(id(given))
+        return found[0] if found else None
 
 
 def has_function(module: Any, name: str) -> bool:
@@ -340,6 +388,14 @@ def _rebound_methods(original: Any, module: Any, names: Mapping[str, Any]) -> di
         if not names.keys().isdisjoint(_innermost(method).__code__.co_names):
             bound[name] = types.MethodType(_rebind(method, names), module)
     return bound
+
+
+@functools.cache
+def _names_read(cls: type) -> frozenset[str]:
+    """Names of attributes and functions in the methods of a class of Hugging Face."""
+    methods = (inspect.getattr_static(cls, name) for name in _own_methods(cls))
+    codes = (_innermost(method).__code__ for method in methods if inspect.isfunction(method))
+    return frozenset(name for code in codes for name in code.co_names)
 
 
 @functools.cache
