@@ -1,0 +1,185 @@
+"""Attention that HF computes: steps are hooks that can be edited, whatever implementation runs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runtime_support import edit, hook_of, record, torch
+
+ROOT = Path(__file__).parents[2]
+ATTENTION = ("hook_attn_scores", "hook_pattern", "hook_rot_q", "hook_rot_k")
+
+
+@pytest.fixture(autouse=True)
+def no_grad() -> Iterator[None]:
+    with torch.no_grad():
+        yield
+
+
+@pytest.fixture(scope="module")
+def target() -> Any:
+    from adaptergen.verify.target import load_target
+
+    return load_target(ROOT / "specs" / "helium.yaml")
+
+
+def tiny(target: Any, implementation: str, dtype: str = "float32") -> tuple[Any, Any]:
+    """HF's model, and a bridge around the same one."""
+    from adaptergen.verify.models import hf_config, random_model, wrap
+
+    made = random_model(target, hf_config(target, target.plan.spec.tiny.config), dtype)
+    made.set_attn_implementation(implementation)
+    return copy.deepcopy(made), wrap(target, made, "tiny")
+
+
+def tokens(length: int = 7) -> Any:
+    return torch.randint(3, 64, (2, length), generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("implementation", ["eager", "sdpa"])
+def test_logits_are_exact(target: Any, implementation: str, dtype: str) -> None:
+    hf, bridge = tiny(target, implementation, dtype)
+    assert torch.equal(bridge(tokens()), hf(tokens()).logits)
+    # With all hooks attached attention is computed step by step.
+    hf.set_attn_implementation("eager")
+    logits, cache = bridge.run_with_cache(tokens())
+    assert torch.equal(logits, hf(tokens()).logits)
+    assert {f"blocks.0.attn.{name}" for name in ATTENTION} <= set(cache.keys())
+
+
+def test_sdpa_is_put_back(target: Any) -> None:
+    hf, bridge = tiny(target, "sdpa")
+    seen = record(bridge.blocks[0].attn, "hook_pattern")
+    edit(bridge.blocks[0].attn, "hook_pattern", torch.zeros_like)
+    changed = bridge(tokens())
+    assert len(seen["hook_pattern"]) == 1
+    assert not torch.equal(changed, hf(tokens()).logits)
+    assert bridge.original_model.config._attn_implementation == "sdpa"
+    bridge.reset_hooks()
+    assert torch.equal(bridge(tokens()), hf(tokens()).logits)
+
+
+@pytest.mark.parametrize("implementation", ["eager", "sdpa"])
+def test_steps_hold_what_attention_is_made_of(target: Any, implementation: str) -> None:
+    _, bridge = tiny(target, implementation)
+    _, cache = bridge.run_with_cache(tokens())
+    attn = "blocks.0.attn."
+    scores, pattern = cache[attn + "hook_attn_scores"], cache[attn + "hook_pattern"]
+    q, k = cache[attn + "hook_rot_q"], cache[attn + "hook_rot_k"]
+    # Positions come before heads; one head of keys serves several of queries.
+    q, k = q.transpose(1, 2), k.transpose(1, 2)
+    k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)
+    expected = q @ k.transpose(-1, -2) * bridge.blocks[0].attn.original_component.scaling
+    visible = torch.ones(7, 7, dtype=torch.bool).tril()
+    torch.testing.assert_close(scores[..., visible], expected[..., visible])
+    assert (scores[..., ~visible] < -1e30).all()
+    torch.testing.assert_close(pattern, scores.softmax(-1))
+
+
+def test_padding_is_masked_with_sdpa_too(target: Any) -> None:
+    hf, bridge = tiny(target, "sdpa")
+    mask = torch.ones_like(tokens())
+    mask[0, :3] = 0
+    logits, cache = bridge.run_with_cache(tokens(), attention_mask=mask)
+    expected = hf(tokens(), attention_mask=mask).logits
+    torch.testing.assert_close(logits[0, 3:], expected[0, 3:])
+    torch.testing.assert_close(logits[1], expected[1])
+    assert not cache["blocks.0.attn.hook_pattern"][0, :, 3:, :3].any()
+
+
+def test_decode_step_sees_the_cached_keys(target: Any) -> None:
+    from transformers import DynamicCache
+
+    hf, bridge = tiny(target, "sdpa")
+    seen = record(bridge.blocks[0].attn, "hook_pattern")
+    state = DynamicCache(config=hf.config)
+    for part in tokens().split([4, 2, 1], dim=1):
+        logits = bridge(part, past_key_values=state, use_cache=True)
+    assert [tuple(held.shape[-2:]) for held in seen["hook_pattern"]] == [(4, 4), (2, 6), (1, 7)]
+    torch.testing.assert_close(logits[:, -1], hf(tokens()).logits[:, -1])
+
+
+@pytest.mark.parametrize("implementation", ["flex_attention", "flash_attention_2"])
+def test_what_has_no_steps_is_refused(target: Any, implementation: str) -> None:
+    _, bridge = tiny(target, "eager")
+    # Neither is there to be chosen on every machine, and the model makes no mask for them here.
+    attention = bridge.blocks[0].attn.original_component
+    attention.config = copy.copy(attention.config)
+    attention.config._attn_implementation = implementation
+    record(bridge.blocks[0].attn, "hook_pattern")
+    message = rf"self_attn: .* {implementation} has no steps: call model.set_attn_implementation"
+    with pytest.raises(RuntimeError, match=message):
+        bridge(tokens())
+
+
+def test_rotated_queries_need_no_steps(target: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers.models.helium import modeling_helium
+
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise AssertionError("attention was computed step by step")
+
+    hf, bridge = tiny(target, "sdpa")
+    monkeypatch.setattr(modeling_helium, "eager_attention_forward", refuse)
+    seen = record(bridge.blocks[0].attn, "hook_rot_q")
+    assert torch.equal(bridge(tokens()), hf(tokens()).logits)
+    assert len(seen["hook_rot_q"]) == 1
+    record(bridge.blocks[0].attn, "hook_pattern")
+    with pytest.raises(AssertionError, match="step by step"):
+        bridge(tokens())
+
+
+@pytest.mark.parametrize("switch", ["use_attn_result", "use_attn_in", "use_split_qkv_input"])
+def test_further_hooks_on_request(target: Any, switch: str) -> None:
+    hooks = {
+        "use_attn_result": "hook_result",
+        "use_attn_in": "hook_attn_in",
+        "use_split_qkv_input": "hook_q_input",
+    }
+    hf, bridge = tiny(target, "eager")
+    expected = hf(tokens()).logits
+    seen = record(bridge.blocks[0].attn, hooks[switch])
+    bridge(tokens())
+    assert not seen[hooks[switch]]
+    getattr(bridge, f"set_{switch}")(True)
+    torch.testing.assert_close(bridge(tokens()), expected)
+    (held,) = seen[hooks[switch]]
+    assert held.shape == (2, 7, bridge.cfg.n_heads, bridge.cfg.d_model)
+    if switch == "use_attn_result":
+        out = record(bridge.blocks[0].attn, "o.hook_out")
+        bridge(tokens())
+        torch.testing.assert_close(held.sum(2), out["o.hook_out"][0])
+    edit(bridge.blocks[0].attn, hooks[switch], torch.zeros_like)
+    assert not torch.allclose(bridge(tokens()), expected)
+
+
+def test_dropout_under_one_seed(target: Any) -> None:
+    """A hook that only looks changes no random number."""
+    _, bridge = tiny(target, "eager")
+    for block in bridge.blocks:
+        block.attn.original_component.attention_dropout = 0.5
+    bridge.train()
+    made = []
+    for hooked in (False, True):
+        if hooked:
+            seen = record(bridge.blocks[0].attn, "hook_pattern", "hook_rot_q")
+        torch.manual_seed(3)
+        made.append(bridge(tokens()))
+    assert torch.equal(*made)
+    assert [len(held) for held in seen.values()] == [1, 1]
+    bridge.eval()
+    assert not torch.equal(bridge(tokens()), made[0])
+
+
+def test_hooks_of_others_cost_no_steps(target: Any) -> None:
+    hf, bridge = tiny(target, "sdpa")
+    attn = bridge.blocks[0].attn
+    record(attn, "hook_in", "q.hook_out", "o.hook_in", "hook_out")
+    assert not attn._needs_taps()
+    assert torch.equal(bridge(tokens()), hf(tokens()).logits)
+    hook_of(attn, "hook_pattern").add_hook(lambda states, hook: None)
+    assert attn._needs_taps()

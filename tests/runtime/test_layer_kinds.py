@@ -1,0 +1,205 @@
+"""Blocks whose layers differ bind what their layer has, and nothing else."""
+
+from __future__ import annotations
+
+import copy
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+from runtime_support import GeneralizedComponent, bind, torch
+from torch import nn
+from transformer_lens.model_bridge.generalized_components.layer_kinds import (
+    LayerKind,
+    blocks_with_kinds,
+    configs_of,
+    leave_out,
+    over_tokens,
+    split_heads,
+    without_hooks,
+)
+
+
+class Mixer(nn.Module):
+    def __init__(self, config: Any = None) -> None:
+        super().__init__()
+        self.inner = nn.Linear(4, 4)
+        self.config = config
+
+    def forward(self, hidden_states: Any) -> Any:
+        return self.inner(hidden_states)
+
+
+class Layer(nn.Module):
+    """One block of Hugging Face, whose kind an attribute tells and a submodule shows."""
+
+    def __init__(self, kind: str, name: str = "mixer", config: Any = None) -> None:
+        super().__init__()
+        self.kind = kind
+        self.norm = nn.LayerNorm(4)
+        setattr(self, name, Mixer(config))
+        self.name = name
+
+    def forward(self, hidden_states: Any) -> Any:
+        return getattr(self, self.name)(self.norm(hidden_states))
+
+
+class Block(GeneralizedComponent):
+    hook_aliases: ClassVar[dict[str, Any]] = {
+        "hook_resid_pre": "hook_in",
+        "hook_mixer_in": "hook_in",
+    }
+
+
+def component(name: str, **hooks: Any) -> GeneralizedComponent:
+    return GeneralizedComponent(name, submodules={"inner": GeneralizedComponent("inner")}, **hooks)
+
+
+def blocks(**arguments: Any) -> Any:
+    defaults = {
+        "kinds": {
+            "scan": LayerKind("mixer", component("mixer"), has_submodule="scan"),
+            "attend": LayerKind("attn", component("mixer"), has_submodule="attend"),
+        },
+        "attribute": "kind",
+        "former": {"old_attend": "attend"},
+        "submodules": {"norm": GeneralizedComponent("norm")},
+        "slot_aliases": {"hook_mixer_in": "hook_in", "hook_mixer_out": "hook_out"},
+    }
+    return blocks_with_kinds(Block, name="layers", **{**defaults, **arguments})
+
+
+class TestKinds:
+    @pytest.mark.parametrize(
+        ("kind", "slot"), [("scan", "mixer"), ("attend", "attn"), ("old_attend", "attn")]
+    )
+    def test_told_by_an_attribute(self, kind: str, slot: str) -> None:
+        block = bind(copy.deepcopy(blocks()), Layer(kind))
+        assert set(block.submodules) == {"norm", slot}
+        assert set(block.submodules[slot].submodules) == {"inner"}
+
+    def test_unknown(self) -> None:
+        with pytest.raises(ValueError, match=r"layers: layer kind 'other' is none of \['attend'"):
+            bind(blocks(), Layer("other"))
+
+    @pytest.mark.parametrize("name", ["scan", "attend"])
+    def test_told_by_a_submodule(self, name: str) -> None:
+        kinds = {
+            each: LayerKind(slot, component(each), has_submodule=f"{each}.inner")
+            for each, slot in (("scan", "mixer"), ("attend", "attn"))
+        }
+        block = bind(blocks(kinds=kinds, attribute=""), Layer("", name))
+        assert set(block.submodules) == {"norm", {"scan": "mixer", "attend": "attn"}[name]}
+
+    @pytest.mark.parametrize("paths", [("mixer", "mixer.inner"), ("one", "other")])
+    def test_none_or_several_match(self, paths: tuple[str, str]) -> None:
+        kinds = {path: LayerKind("mixer", component("mixer"), has_submodule=path) for path in paths}
+        with pytest.raises(ValueError, match="layers: expected a layer with exactly one of"):
+            bind(blocks(kinds=kinds, attribute=""), Layer(""))
+
+    def test_layers_share_nothing(self) -> None:
+        """TransformerLens copies one block for all layers."""
+        template = blocks()
+        made = [bind(copy.deepcopy(template), Layer(kind)) for kind in ("scan", "scan", "attend")]
+        assert made[0].mixer is not made[1].mixer
+        assert [set(block.submodules) for block in made] == [
+            {"norm", "mixer"},
+            {"norm", "mixer"},
+            {"norm", "attn"},
+        ]
+        # The template has the slots of all kinds, by which names of weights are translated.
+        assert set(template.submodules) == {"norm", "mixer", "attn"}
+
+    def test_kinds_of_one_slot_are_one_in_the_template(self) -> None:
+        other = GeneralizedComponent("mixer", submodules={"gate": GeneralizedComponent("gate")})
+        kinds = {"scan": LayerKind("mlp", component("mixer")), "attend": LayerKind("mlp", other)}
+        assert set(blocks(kinds=kinds).submodules["mlp"].submodules) == {"inner", "gate"}
+
+    def test_deep_copy_of_a_bound_block_is_independent(self) -> None:
+        block = bind(blocks(), Layer("attend"))
+        made = copy.deepcopy(block)
+        assert type(made) is type(block)
+        states = torch.randn(2, 3, 4)
+        assert torch.equal(made(states), block(states))
+        with torch.no_grad():
+            made.attn.inner.original_component.weight.zero_()
+        assert not torch.equal(made(states), block(states))
+        assert made.kinds == block.kinds
+
+    def test_aliases_lead_to_the_slot_of_the_layer(self) -> None:
+        for kind, slot in (("scan", "mixer"), ("attend", "attn")):
+            block = bind(blocks(), Layer(kind))
+            assert block.hook_aliases == {
+                "hook_resid_pre": "hook_in",
+                "hook_mixer_in": f"{slot}.hook_in",
+                "hook_mixer_out": f"{slot}.hook_out",
+            }
+        assert Block.hook_aliases["hook_mixer_in"] == "hook_in"
+
+    def test_alias_of_a_hook_that_the_slot_lacks_goes(self) -> None:
+        kinds = {"scan": LayerKind("mixer", without_hooks(component("mixer"), "hook_out"))}
+        block = bind(blocks(kinds=kinds), Layer("scan"))
+        assert set(block.hook_aliases) == {"hook_resid_pre", "hook_mixer_in"}
+
+
+class TestConditions:
+    @pytest.mark.parametrize("width", [None, 4])
+    @pytest.mark.parametrize("is_set", [True, False])
+    def test_submodules_and_hooks_of_a_kind(self, width: int | None, is_set: bool) -> None:
+        conditional = {"inner": ("width", is_set), "hook_out": ("width", is_set)}
+        kinds = {"scan": LayerKind("mixer", component("mixer"), conditional=conditional)}
+        layer = Layer("scan", config=SimpleNamespace(width=width))
+        block = bind(blocks(kinds=kinds), layer)
+        stays = (width is not None) == is_set
+        assert ("inner" in block.mixer.submodules) is stays
+        assert ("hook_out" in block.mixer.get_hooks()) is stays
+        assert "hook_in" in block.mixer.get_hooks()
+
+    @pytest.mark.parametrize("width", [None, 4])
+    def test_of_every_layer(self, width: int | None) -> None:
+        parts = {"mixer": component("mixer")}
+        block = blocks_with_kinds(
+            Block,
+            name="layers",
+            submodules=parts,
+            conditional={"mixer.inner": ("width", True)},
+        )
+        bind(block, Layer("scan", config=SimpleNamespace(width=width)))
+        assert ("inner" in block.mixer.submodules) is (width is not None)
+
+    def test_without_conditions_no_config_is_asked_for(self) -> None:
+        leave_out(component("mixer"), {}, nn.Linear(4, 4))
+
+
+class TestHooks:
+    def test_removed_hooks_are_not_offered(self) -> None:
+        made = without_hooks(Block("layers"), "hook_in", "hook_resid_pre", "hook_of_nobody")
+        assert set(made.get_hooks()) == {"hook_out"}
+        assert set(made.hook_aliases) == {"hook_mixer_in"}
+        assert set(Block("layers").get_hooks()) == {"hook_in", "hook_out"}
+
+    def test_tokens_without_a_batch_axis(self) -> None:
+        made = over_tokens(component("mixer"))
+        assert (made.hook_in.pos_dim, made.hook_out.pos_dim) == (0, 0)
+        one = over_tokens(component("mixer"), "hook_in")
+        assert one.hook_in.pos_dim == 0
+        assert one.hook_out.pos_dim != 0
+
+    def test_last_axis_is_split_into_heads(self) -> None:
+        block = bind(blocks(), Layer("scan"))
+        split_heads(block, "mixer.inner.hook_out", 2)
+        seen: list[Any] = []
+        block.mixer.inner.hook_out.add_hook(lambda x, hook: seen.append(x))
+        states = torch.randn(2, 3, 4)
+        made = block(states)
+        assert seen[0].shape == (2, 3, 2, 2)
+        assert torch.equal(seen[0].flatten(2), made)
+
+    def test_configs_of_layers(self) -> None:
+        config = SimpleNamespace(width=1)
+        own = SimpleNamespace(width=2)
+        parts = {"mixer": GeneralizedComponent("mixer", config=own)}
+        block = bind(Block("layers", config=config, submodules=parts), Layer("scan"))
+        found = list(configs_of(config, SimpleNamespace(blocks=[block])))
+        assert [each is config for each in found] == [True, False]
+        assert found[1] is own
