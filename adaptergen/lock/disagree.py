@@ -190,7 +190,8 @@ def _modules(
         elif module and _is_dead(module, node, release, entry.hooks.get(kind, {})):
             users = listing(".".join(name.split(".")[-2:]) for name in module.used_by)
             message = f"HF never calls {quote(path)}, whose weight {users} uses: hooks are dead"
-            hint = "add `taps:` to the component around it, for its hooks"
+            taps = ", ".join(f"{node.key}.{hook.name}: ..." for hook in node.hooks)
+            hint = f"add `taps: {{{taps}}}` to the component around it"
             make = within(node.where, "lock-uncalled", message, hint, key=True)
             found.add(("use", *key), release, make)
 

@@ -189,11 +189,16 @@ def tap_problems(
         here = use if use.source.value((*use.loc, "taps", name)) is not None else shape
         place = here.at("taps", name)
         if name not in known and place.known():
-            message, hint = f"there is no hook {quote(name)} here", suggestion(name, known)
-            yield place.problem("unknown-hook", message, hint or "describe the hook", key=True)
+            message = f"the tap is on {quote(name)}, and there is no such hook here"
+            close = get_close_matches(name[:100], known, n=1)
+            meant = f"did you mean {quote(close[0])}? If not, " if close else ""
+            hint = f"{meant}describe the hook below `hooks`"
+            yield place.problem("unknown-hook", message, hint, key=True)
         owner = (tap.weight or "").rpartition(".")[0]
         if owner and owner not in keys and place.known("weight"):
-            message = f"there is no submodule {quote(owner)} here"
+            message = (
+                f"the tap is on a weight of {quote(owner)}, and there is no such submodule here"
+            )
             hint = suggestion(owner, keys) or "add the submodule that has the weight"
             yield place.at("weight").problem("unknown-submodule", message, hint)
 

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from adaptergen.problems import SpecValueError, quote
+from adaptergen.problems import SpecValueError, listing, quote
 from adaptergen.spec.names import (
     AttributePath,
     ClassName,
@@ -177,13 +177,23 @@ class Tap(Strict):
 
     @model_validator(mode="after")
     def _one_function(self) -> Tap:
-        named = [word for word in (self.function, self.torch, self.weight) if word]
-        if len(named) != 1:
-            message = "a tap is on one of function:, torch: and weight:"
-            raise SpecValueError("bad-tap", message, "write one of the three")
-        if self.argument is not None and (self.part is not None or self.activation):
-            message = "part: and activation: are about what a function returns"
-            raise SpecValueError("bad-tap", message, "delete argument:, or the two")
+        named = [word for word in ("function", "torch", "weight") if getattr(self, word)]
+        if not named:
+            message = "the tap does not say what it is on"
+            hint = f"add {listing(('function', 'torch', 'weight'), 'or')}"
+            raise SpecValueError("bad-tap", message, hint)
+        if len(named) > 1:
+            message = f"the tap is on {listing(named)}, and a tap is on one thing"
+            raise SpecValueError("bad-tap", message, f"keep {listing(named, 'or')}")
+        returned = [word for word in ("part", "activation") if getattr(self, word) is not None]
+        if self.argument is not None and returned:
+            verb = "are" if len(returned) > 1 else "is"
+            message = (
+                f"{listing(returned)} {verb} about what a function returns, and `argument` puts "
+                "the tap on what it takes"
+            )
+            hint = f"delete `argument`, or delete {listing(returned)}"
+            raise SpecValueError("bad-tap", message, hint)
         return self
 
 

@@ -61,12 +61,12 @@ FAULTS = [
         "deepseek_v2",
         ("supports_fold_ln", "support_fold_ln", "unknown-attribute", "support_fold_ln"),
         ("      holds: mlp.gate\n", "", "kinds-untold", "blocks:"),
-        ("within: 0.000001", "within: 1", "bad-value", "within: 1"),
+        ("kv_lora_rank: 16", "kv_lora_rank: 9007199254740993", "bad-value", "740993"),
         ("[deepseek-ai]", "[deepseek-ai, deepseek-ai]", "listed-twice", "deepseek-ai, deepseek"),
         ("topk_group: 1,", "topk_group: 1, topk_group: 2,", "duplicate-key", "topk_group: 2"),
-        ("qk_rope_head_dim // 2", "qk_rope_head_dim / 2", "arithmetic-operator", "dim / 2"),
+        ("rope_head_dim // 2],", "rope_head_dim / 2],", "arithmetic-operator", "dim / 2"),
         ("ln1: {shape: rms_norm, path", "ln1: {shape: rms_norm, pth", "unknown-key", "pth"),
-        ("gate, functional: {meth", "gate, functional: {mth", "unknown-key", "mthod"),
+        ("        hook_cos: {contract", "        hook_coss: {contract", "unknown-hook", "hook_coss"),
     ),
     *_of(
         "deepseek_v3",
@@ -83,9 +83,17 @@ FAULTS = [
     ),
     *_of(
         "shapes/mamba2_mixer",
-        ("sequence: causal_conv1d_fn", "sequence: mixer", "name-taken", "sequence: mixer"),
+        ("component: DepthwiseConv1DBridge", "component: DepthwiseConv2DBridge",
+         "unknown-component", "Conv2DBridge"),
         ("hook_gate: {shape: [batch, pos", "hook_gate: {shape: [batch, pos.",
          "arithmetic-operator", "pos."),
+        ("Bridge\nconfig: true\n", "Bridge\nconfig: true\ntaps: {conv1d.hook_in: {argument: 0}}\n",
+         "bad-tap", "taps:"),
+    ),
+    *_of(
+        "shapes/dense_mlp",
+        ("title: gated MLP", "taps: {dense_in.hook_in: {weight: gate.weight}}\ntitle: gated MLP",
+         "unknown-submodule", "taps:"),
     ),
     *_of(
         "shapes/ungated_mlp",
@@ -93,9 +101,8 @@ FAULTS = [
     ),
     *_of(
         "shapes/grouped_query_attention",
-        ("hook_q_input: {contract: {is: absent", "hook_q_input: {contract: {is: gone",
-         "unknown-choice", "gone"),
-        ("Bridge\nconfig: true\n", "Bridge\n", "missing-keyword", "component: AttentionBridge"),
+        ("contract: {is: on_request", "contract: {is: gone", "unknown-choice", "gone"),
+        ("Bridge\nconfig: true\n", "Bridge\n", "missing-keyword", "component: HFAttentionBridge"),
         ("path: k_proj", "path: k_proj\n    options: {bias: true}", "unknown-keyword", "bias"),
     ),
     *_of(
