@@ -74,35 +74,45 @@ def test_links_lead_somewhere():
         assert target.startswith("https://") or (ROOT / target).exists(), target
 
 
-@pytest.mark.heavy
-def test_a_model_is_read_with_an_unmodified_transformer_lens(tmp_path):
+def run_with_tiny_model(code, module, folder):
+    """Run code of the README on a tiny model that is saved with a tokenizer to a folder."""
     import torch
+    import transformers
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
-    from transformers import NemotronHForCausalLM, PreTrainedTokenizerFast
 
     from adaptergen.generate import plan
 
-    settings = plan(ROOT / "specs" / "nemotron_h.yaml").spec.tiny.config
+    spec = plan(ROOT / "specs" / f"{module}.yaml").spec
+    model_class = getattr(transformers, spec.architecture)
     torch.manual_seed(0)
-    NemotronHForCausalLM(NemotronHForCausalLM.config_class(**settings)).save_pretrained(tmp_path)
+    model_class(model_class.config_class(**spec.tiny.config)).save_pretrained(folder)
     words = {"<pad>": 0, "<s>": 1, "</s>": 2} | {f"w{i}": i for i in range(3, 64)}
-    PreTrainedTokenizerFast(
+    transformers.PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer(WordLevel(words, unk_token="<pad>")),
         pad_token="<pad>",
         bos_token="<s>",
         eos_token="</s>",
-    ).save_pretrained(tmp_path)
-    (code,) = blocks("python")
-    assert CHECKPOINT in code
-    result = subprocess.run(
-        [sys.executable, "-c", code.replace(CHECKPOINT, str(tmp_path))],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    ).save_pretrained(folder)
+    (checkpoint,) = [name for name in spec.checkpoints if name in code]
+    command = [sys.executable, "-c", code.replace(checkpoint, str(folder))]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
-    layers, convolution, state = result.stdout.splitlines()[-3:]
+    return result.stdout.splitlines()
+
+
+@pytest.mark.heavy
+def test_the_first_lines_boot_a_model(tmp_path):
+    first, _ = blocks("python")
+    assert run_with_tiny_model(f"{first}\nprint(type(bridge).__name__)", "helium", tmp_path)[
+        -1
+    ] == ("TransformerBridge")
+
+
+@pytest.mark.heavy
+def test_a_model_is_read_with_an_unmodified_transformer_lens(tmp_path):
+    _, code = blocks("python")
+    layers, convolution, state = run_with_tiny_model(code, "nemotron_h", tmp_path)[-3:]
     assert layers == "[0, 4]"
     assert re.fullmatch(r"torch\.Size\(\[1, 112, \d+\]\)", convolution)
     assert state == "torch.Size([1, 6, 8, 16])"

@@ -7,14 +7,15 @@ check. The last two ship with generated adapters and do not import adaptergen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ast
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from types import ModuleType
 
 from adaptergen.catalogue import Catalogue, Component, Hook
-from adaptergen.resources import behaviours
+from adaptergen.resources import behaviours, shipped
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,38 @@ def with_components(catalogue: Catalogue) -> Catalogue:
             if known:
                 added[component.name] = _extended(component, known, f".{name}")
     return replace(catalogue, components={**catalogue.components, **added})
+
+
+@cache
+def own_taps(component: str) -> frozenset[str]:
+    """The hooks on which a component of a behaviour has taps itself, as its class says."""
+    for name, language in languages().items():
+        if component in {each.name for each in getattr(language, "COMPONENTS", ())}:
+            tree = ast.parse(shipped()[name].read_text("utf-8"))
+            classes = (node for node in tree.body if isinstance(node, ast.ClassDef))
+            own = next(node.body for node in classes if node.name == component)
+            values = {
+                target.id: node.value
+                for node in (*tree.body, *own)
+                if isinstance(node, ast.Assign)
+                for target in node.targets
+                if isinstance(target, ast.Name)
+            }
+            return frozenset(_keys("taps", values))
+    return frozenset()
+
+
+def _keys(name: str, values: Mapping[str, ast.expr]) -> Iterator[str]:
+    """The keys of a dict that is written out, or put together of others by their names."""
+    value = values.get(name)
+    if isinstance(value, ast.Name):
+        yield from _keys(value.id, values)
+    if isinstance(value, ast.Dict):
+        for key, other in zip(value.keys, value.values, strict=True):
+            if isinstance(key, ast.Constant):
+                yield str(key.value)
+            elif isinstance(other, ast.Name):
+                yield from _keys(other.id, values)
 
 
 def _extended(component: RuntimeComponent, known: Component, module: str) -> Component:

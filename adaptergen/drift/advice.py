@@ -67,7 +67,7 @@ class Advice:
             return f"look up where {last(finding.hf)} is now, and mend `path:` here"
         if finding.code in ("functional", "called"):
             if node.is_tapped and self._fires(finding):
-                return f"{_NOTHING}the component around it has `taps:` for it, and hooks fire"
+                return f"{_NOTHING}taps of the component around this one fire the hooks"
             if finding.code == "functional":
                 verb = "change" if node.is_tapped else "add"
                 return f"{verb} `taps:` of the component around it, for its hooks"

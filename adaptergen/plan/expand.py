@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from adaptergen.behaviours import own_taps
 from adaptergen.catalogue import Catalogue
 from adaptergen.plan.components import (
     alias_problems,
@@ -124,7 +125,8 @@ class Expander:
     ) -> Node | None:
         submodules = self.submodules(wrapping.submodules, inside.at("submodules")) + added
         taps = {**wrapping.taps, **(use.taps if isinstance(use, ShapeUse) else {})}
-        around = {name.partition(".")[0] for name in taps if "." in name}
+        tapped = {*taps, *own_taps(wrapping.component)}
+        around = {name.partition(".")[0] for name in tapped if "." in name}
         submodules = tuple(replace(n, is_tapped=n.key in around) for n in submodules)
         try:
             path = where.at("path").path(use.path)
