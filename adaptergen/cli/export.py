@@ -147,6 +147,8 @@ def _check_target(file: Path) -> None:
 def _tell(done: Done, word: str) -> None:
     if done.recovered:
         say("an interrupted export was settled first")
+    for note in done.export.shared.notes:
+        say(f"note: {note}")
     for adapter in done.export.adapters:
         for line in adapter.replaced.lines if adapter.replaced else ():
             say(line)

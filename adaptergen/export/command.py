@@ -60,7 +60,8 @@ def run(into: Path, specs: Sequence[Path], replacing: bool, branch: str | None) 
     if not pending:
         return Done(export, entries, recovered, branch)
     try:
-        checkout.git.commit(pending, _message(export))
+        for message, paths in _commits(export, pending):
+            checkout.git.commit(paths, message)
     except Failed as failed:
         # The files lie there and are what was asked for, so they stay.
         told = "; ".join(problem.message for problem in failed.problems)
@@ -82,6 +83,18 @@ def _pending(export: Export) -> list[str]:
     """The files that a commit would hold."""
     draft = export.draft
     return sorted({*(entry.path for entry in draft.entries()), *draft.checkout.changed})
+
+
+def _commits(export: Export, pending: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """What adapters share part by part, and then the adapters: messages and files."""
+    left = list(pending)
+    for part in export.shared.parts:
+        paths = [path for path in left if path in part.files]
+        left = [path for path in left if path not in part.files]
+        if paths:
+            yield part.message, paths
+    if left:
+        yield _message(export), left
 
 
 def _write_on_branch(git: Git, branch: str, export: Export, entries: tuple[Entry, ...]) -> None:

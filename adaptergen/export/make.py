@@ -15,6 +15,7 @@ from adaptergen.export.checkout import Checkout
 from adaptergen.export.draft import Draft
 from adaptergen.export.registrations import quarantine, register
 from adaptergen.export.replaced import Replaced, replaced
+from adaptergen.export.shared import Shared, share
 from adaptergen.export.upstream import CONTRIBUTED, PASSTHROUGH, PASSTHROUGH_FILE
 from adaptergen.generate import plan, shown_as
 from adaptergen.plan import Plan
@@ -48,6 +49,7 @@ class Export:
 
     draft: Draft
     adapters: tuple[Adapter, ...]
+    shared: Shared
 
 
 def make_export(checkout: Checkout, specs: Sequence[Path], replacing: bool) -> Export:
@@ -55,8 +57,9 @@ def make_export(checkout: Checkout, specs: Sequence[Path], replacing: bool) -> E
     every(lambda path: edit.check(checkout.now(path) or b"", path), checkout.edited)
     catalogue = replace(of_checkout(checkout.root), sites=checkout.sites)
     draft = Draft(checkout)
+    shared = share(draft)
     adapters = every(lambda spec: _adapter(spec, draft, catalogue, replacing), specs)
-    return Export(draft, tuple(adapters))
+    return Export(draft, tuple(adapters), shared)
 
 
 def _adapter(spec: Path, draft: Draft, catalogue: Catalogue, replacing: bool) -> Adapter:

@@ -55,6 +55,7 @@ def _description(
 ) -> Iterator[str]:
     for adapter, record in zip(done.export.adapters, records, strict=True):
         yield from _adapter(adapter, record)
+    yield from _shared(done)
     yield "### Run on this branch"
     # What tools say is not written for a page.
     checks = [replace(check, told=markdown(check.told)) for check in checks]
@@ -69,6 +70,20 @@ def _description(
     ]
     yield "### Not run"
     yield "\n".join([*left, "- `verify_models`: needs the Hub"])
+
+
+def _shared(done: Done) -> Iterator[str]:
+    parts = [part for part in done.export.shared.parts if part.news]
+    if not parts:
+        return
+    yield "### What adapters share"
+    yield (
+        "The adapter is data; what reads the data, and what its tests check, comes once for all "
+        "such adapters, in commits of its own before the adapter's:"
+    )
+    for part in parts:
+        rows = (f"- {state}: `{path}`: {part.files[path]}" for path, state in part.news.items())
+        yield "\n".join([f"{part.title[0].upper()}{part.title[1:]}:", "", *rows])
 
 
 def _adapter(adapter: Adapter, record: Record | str) -> Iterator[str]:

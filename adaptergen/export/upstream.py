@@ -7,6 +7,10 @@ PASSTHROUGH = "_HF_PASSTHROUGH_ATTRS"
 MODELS_FILE = "transformer_lens/tools/model_registry/data/supported_models.json"
 QUARANTINES_FILE = "tests/QUARANTINES.md"
 QUARANTINES_HEADER = ("Path", "Model")
+#: Where components lie, those that adapters share among them.
+COMPONENTS = "transformer_lens/model_bridge/generalized_components"
+#: The package that the tests of adapters import.
+CONTRACT = "tests/integration/model_bridge/adapter_contract"
 TEMPLATE_FILE = ".github/PULL_REQUEST_TEMPLATE.md"
 REGISTRY_TEST = "tests/unit/tools/test_model_registry.py"
 REGISTRY_TEST_CLASS = "TestRegistrySyncedWithFactory"

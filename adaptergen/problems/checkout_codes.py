@@ -82,6 +82,12 @@ _CHECKOUT = {
         "Writing the files would replace it: its hooks, its aliases and its tests would go.",
         "`--replace`, and read the report of what goes.",
     ),
+    "shared-taken": Code(
+        "TransformerLens has a file of its own where adapters share one",
+        "Adapters import a few components, and their tests a package of checks, that an export "
+        "brings along. By that name lies another file, which is not overwritten.",
+        "Update adaptergen, or `adaptergen export SPEC --plugin DIR`.",
+    ),
     "adapter-in-use": Code(
         "Other code uses what goes with the old adapter",
         "A file that stays imports a class or a function that the new module does not have, so "
