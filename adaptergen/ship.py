@@ -18,7 +18,7 @@ def contract_files() -> dict[str, bytes]:
     return {f"{CONTRACT}/{path.name}": _HEAD + path.read_bytes() for path in sources}
 
 
-def shipped_contract() -> Wanted:
-    """The folder that a build writes beside those of adapters."""
+def shipped() -> list[Wanted]:
+    """The folders that a build writes beside those of adapters."""
     meta = {"adaptergen": __version__}
-    return Wanted("_runtime", "adaptergen/contract", contract_files(), meta)
+    return [Wanted("_runtime", "adaptergen/contract", contract_files(), meta)]

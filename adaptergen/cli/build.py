@@ -72,10 +72,10 @@ def run(args: argparse.Namespace) -> int:
     from adaptergen.lock.paths import unproved
     from adaptergen.output import build
     from adaptergen.problems import Failed
-    from adaptergen.ship import shipped_contract
+    from adaptergen.ship import shipped
 
     try:
-        wanted = [*gather(args.specs), shipped_contract()]
+        wanted = [*gather(args.specs), *shipped()]
     except Failed as failed:
         if args.json:
             _record(args.json, failed)

@@ -20,6 +20,7 @@ from adaptergen.generate import plan, shown_as
 from adaptergen.plan import Plan
 from adaptergen.problems import Failed, Place, Problem, every, quote
 from adaptergen.render import render_files
+from adaptergen.ship import contract_files
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ def make_export(checkout: Checkout, specs: Sequence[Path], replacing: bool) -> E
     every(lambda path: edit.check(checkout.now(path) or b"", path), checkout.edited)
     catalogue = replace(of_checkout(checkout.root), sites=checkout.sites)
     draft = Draft(checkout)
+    for name, data in contract_files().items():
+        draft.put(f"tests/integration/model_bridge/{name}", data)
     adapters = every(lambda spec: _adapter(spec, draft, catalogue, replacing), specs)
     return Export(draft, tuple(adapters))
 

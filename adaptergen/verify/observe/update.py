@@ -23,7 +23,7 @@ from adaptergen.lock.paths import lock_path
 from adaptergen.lock.store import Lock, lock_text
 from adaptergen.output import build
 from adaptergen.problems import Failed, Problem
-from adaptergen.ship import shipped_contract
+from adaptergen.ship import shipped
 from adaptergen.verify.environment import require
 from adaptergen.verify.observe.command import Known, observe, with_entry, with_lock
 from adaptergen.verify.report import Report
@@ -118,7 +118,7 @@ def _written(spec: Known, lock: Lock, texts: Mapping[Path, Rewritten], out: Path
     files = {path: text.after for path, text in texts.items()}
     files[lock_path(spec.path)] = lock_text(lock).encode()
     with _beside(files) as put:
-        wanted = [files_of(spec.path, spec.plan), shipped_contract()]
+        wanted = [files_of(spec.path, spec.plan), *shipped()]
         report = build(out, wanted, write=True, force=False)
         for line in (report.refusal, *report.lines, report.summary):
             print(line, end="\n" if line else "", file=sys.stderr)
