@@ -10,15 +10,15 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from transformer_lens.model_bridge.supported_architectures.nemotron_h import (
-    NemotronHArchitectureAdapter as ByHand,
-)
 
 from adaptergen.resources import DATA
 from adaptergen.verify.models import config_of_file, hf_config, random_model, wrap
 from adaptergen.verify.target import Target, load_target
 from adaptergen.verify.tiers.reduce import reduce_config
 from benchmarks.measure import ROOT, SPEC, Figure, in_turns, process, ratio, seconds
+from transformer_lens.model_bridge.supported_architectures.nemotron_h import (
+    NemotronHArchitectureAdapter as ByHand,
+)
 
 CHECKPOINT = DATA / "checkpoints" / "nvidia--NVIDIA-Nemotron-Nano-9B-v2.json"
 TOKENS = 64

@@ -11,7 +11,8 @@ from math import prod
 from typing import Any
 
 import torch
-from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
+
+from transformer_lens.model_bridge.generalized_components import base
 
 from .findings import Finding, Spot
 from .models import ModelUnderTest, at, attributes, difference, edited, quiet, relative
@@ -418,7 +419,7 @@ def _state(bridge: Any) -> dict[str, dict[str, int]]:
     parts = {
         name: part
         for name, part in bridge.named_modules()
-        if isinstance(part, GeneralizedComponent)
+        if isinstance(part, base.GeneralizedComponent)
     }
     modules = {
         f"{name} {type(part.original_component).__name__}": part.original_component

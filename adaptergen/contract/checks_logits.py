@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from accelerate import cpu_offload
+
 from transformer_lens.benchmarks.component_outputs import ComponentBenchmarker
 
 from .findings import Finding, Spot

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 import transformers
+
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources import _bridge_builder
 

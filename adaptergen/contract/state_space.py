@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import transformers
 from accelerate import cpu_offload
+
 from transformer_lens.model_bridge.generalized_components import SSM2MixerBridge
 
 from .findings import Finding, Spot

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+
 from transformer_lens.config import TransformerBridgeConfig
 
 from .checks_model import derived_value

@@ -78,13 +78,20 @@ def instead(gone: Tested, others: Iterable[Tested]) -> str:
     return "; ".join(told)
 
 
-def _tests(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
+def _tests(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
     for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name.startswith("Test") and _is_data(node):
+            yield node.name, node
         inner = node.body if isinstance(node, ast.ClassDef) else [node]
         prefix = f"{node.name}::" if isinstance(node, ast.ClassDef) else ""
         for one in inner:
             if isinstance(one, ast.FunctionDef) and one.name.startswith("test"):
                 yield prefix + one.name, one
+
+
+def _is_data(node: ast.ClassDef) -> bool:
+    """Whether a class has tests of its base class, and data of its own."""
+    return bool(node.bases) and not any(isinstance(one, ast.FunctionDef) for one in node.body)
 
 
 def _bound(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:

@@ -19,12 +19,12 @@ from typing import Any
 
 import torch
 import transformers
-from transformer_lens.config import TransformerBridgeConfig
-from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
-from transformer_lens.model_bridge.sources import _bridge_builder
 
 from adaptergen.audit import Finding, audit
 from adaptergen.catalogue import find_installed, installed_version
+from transformer_lens.config import TransformerBridgeConfig
+from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
+from transformer_lens.model_bridge.sources import _bridge_builder
 
 PAGE = Path(__file__).parents[2] / "docs" / "audit.md"
 PLAIN = {

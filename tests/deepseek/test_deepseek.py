@@ -38,6 +38,7 @@ class Case:
     def __init__(self, module: str, branch: str) -> None:
         import torch
         import transformers
+
         from transformer_lens.factories import architecture_adapter_factory as factory
 
         self.plan = plan(ROOT / "specs" / f"{module}.yaml")
@@ -57,6 +58,7 @@ class Case:
 
     def wrap(self, adapter):
         import torch
+
         from transformer_lens.model_bridge import TransformerBridge
         from transformer_lens.model_bridge.sources import _bridge_builder
 
@@ -162,6 +164,7 @@ def save(model, folder: Path) -> None:
 
 def test_booted_from_a_folder(case, tmp_path):
     import torch
+
     from transformer_lens.model_bridge import TransformerBridge
 
     save(case.hf, tmp_path)
@@ -257,10 +260,9 @@ def test_emitted_test_on_large_logits(large_logits, tmp_path):
 
 
 def test_verify_on_large_logits(large_logits, monkeypatch):
-    from transformer_lens.model_bridge.generalized_components import UnembeddingBridge
-
     from adaptergen.verify.target import load_target
     from adaptergen.verify.tiers.checkpoint import Placement, checkpoint
+    from transformer_lens.model_bridge.generalized_components import UnembeddingBridge
 
     # Puts back what ROUNDED replaces.
     monkeypatch.setattr(UnembeddingBridge, "forward", UnembeddingBridge.forward)

@@ -19,8 +19,9 @@ def test_attributes_of_components() -> None:
 
 @pytest.mark.heavy
 def test_methods_of_configs() -> None:
-    from transformer_lens.config import TransformerBridgeConfig
     from transformers import PreTrainedConfig
+
+    from transformer_lens.config import TransformerBridgeConfig
 
     for cls in (TransformerBridgeConfig, PreTrainedConfig):
         methods = {

@@ -50,10 +50,11 @@ def test_logits_are_as_near_as_the_spec_says(dtype):
 
 
 def test_coarser_types_differ_by_the_rotation_alone(monkeypatch):
+    from transformers.models.helium.modeling_helium import apply_rotary_pos_emb
+
     from transformer_lens.model_bridge.generalized_components import (
         position_embeddings_attention as attention,
     )
-    from transformers.models.helium.modeling_helium import apply_rotary_pos_emb
 
     assert difference("bfloat16") > 0
     monkeypatch.setattr(attention, "_apply_rotary_pos_emb_adjacent_pairs", apply_rotary_pos_emb)

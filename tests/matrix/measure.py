@@ -18,9 +18,10 @@ from typing import Any
 import torch
 import transformers
 from environments import ADAPTER, GENERATED
+from transformers import NemotronHForCausalLM
+
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources import _bridge_builder
-from transformers import NemotronHForCausalLM
 
 TINY_TEST = "tests/integration/model_bridge/test_nemotron_h_tiny.py"
 BRANCHES = ("default", "latent_experts")

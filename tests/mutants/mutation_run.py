@@ -97,6 +97,7 @@ def import_everything(modules: list[str]) -> None:
     import packaging.specifiers  # noqa: F401
     import pytest  # noqa: F401
     import torch
+
     from transformer_lens.model_bridge import TransformerBridge  # noqa: F401
 
     for module in modules:

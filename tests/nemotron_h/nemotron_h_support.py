@@ -22,13 +22,14 @@ torch = pytest.importorskip("torch", reason=f"needs torch: {WHY}")
 transformers = pytest.importorskip("transformers", reason=f"needs transformers: {WHY}")
 pytest.importorskip("transformer_lens", reason=f"needs transformer-lens: {WHY}")
 
+from transformers import DynamicCache, NemotronHForCausalLM  # noqa: E402
+from transformers.models.nemotron_h import modeling_nemotron_h as modeling  # noqa: E402
+
 from transformer_lens.model_bridge import TransformerBridge  # noqa: E402
 from transformer_lens.model_bridge.sources import _bridge_builder  # noqa: E402
 from transformer_lens.model_bridge.supported_architectures import (  # noqa: E402
     nemotron_h as installed,
 )
-from transformers import DynamicCache, NemotronHForCausalLM  # noqa: E402
-from transformers.models.nemotron_h import modeling_nemotron_h as modeling  # noqa: E402
 
 PROJECT = Path(__file__).parents[2]
 GENERATED = PROJECT / "generated" / "nemotron_h"

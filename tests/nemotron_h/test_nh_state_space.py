@@ -16,6 +16,7 @@ from nemotron_h_support import (
     prompt,
     torch,
 )
+
 from transformer_lens import ActivationCache
 
 LENGTHS = range(1, 10)

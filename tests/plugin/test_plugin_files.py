@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from adaptergen.cli import main
+from adaptergen.ship import contract_files
 
 ROOT = Path(__file__).parents[2]
 SPECS = ["specs/helium.yaml", "specs/nemotron_h.yaml", "specs/deepseek_v3.yaml"]
@@ -32,7 +33,8 @@ def test_files(package: Path) -> None:
     source = {f"src/tl_three/{name}.py" for name in (*modules, "__init__", "_activation")}
     single = {"README.md", "manifest.json", "pyproject.toml", "src/tl_three/py.typed"}
     found = {p.relative_to(package).as_posix() for p in package.rglob("*") if p.is_file()}
-    assert found == {*tests, *source, *single, "tests/test_plugin.py"}
+    contract = {f"tests/{path}" for path in contract_files()}
+    assert found == {*tests, *source, *single, *contract, "tests/test_plugin.py"}
 
 
 def test_nothing_imports_adaptergen_or_what_is_not_there(package: Path) -> None:
@@ -40,12 +42,15 @@ def test_nothing_imports_adaptergen_or_what_is_not_there(package: Path) -> None:
         *("accelerate", "packaging", "pytest", "tl_three", "tokenizers", "torch"),
         *("transformer_lens", "transformers"),
     }
+    # What the tests share, and the tables of each adapter.
+    allowed |= {path.stem for path in (package / "tests").iterdir()}
     for path in package.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
-                assert node.level == 0 and node.module
-                names = [node.module]
+                assert node.module or node.level
+                assert node.level == 0 or path.parent.name == "adapter_contract"
+                names = [node.module] if node.module and not node.level else []
             for name in names:
                 top = name.partition(".")[0]
                 assert top in allowed or top in sys.stdlib_module_names, (path, name)

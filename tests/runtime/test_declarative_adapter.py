@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 import pytest
 from runtime_support import GeneralizedComponent
+from transformers import DynamicCache, MambaConfig
+
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge.generalized_components.declarative_adapter import (
     DeclarativeAdapter,
@@ -15,7 +17,6 @@ from transformer_lens.model_bridge.generalized_components.layer_kinds import (
     LayerKind,
     blocks_with_kinds,
 )
-from transformers import DynamicCache, MambaConfig
 
 KINDS = ["scan", "attend", "scan"]
 

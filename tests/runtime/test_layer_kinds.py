@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 from runtime_support import GeneralizedComponent, bind, torch
 from torch import nn
+
 from transformer_lens.model_bridge.generalized_components.layer_kinds import (
     LayerKind,
     blocks_with_kinds,

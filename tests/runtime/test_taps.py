@@ -23,6 +23,7 @@ from runtime_support import (
     torch,
     wrap,
 )
+
 from transformer_lens.model_bridge.generalized_components import taps as module_of_taps
 
 

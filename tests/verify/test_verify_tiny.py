@@ -100,10 +100,10 @@ def test_it_is_quick_and_leaves_the_installed_adapter_alone() -> None:
     import time
 
     import torch
-    from transformer_lens.factories import architecture_adapter_factory as factory
 
     from adaptergen.verify.target import load_target
     from adaptergen.verify.tiers.tiny import tiny
+    from transformer_lens.factories import architecture_adapter_factory as factory
 
     registered = dict(factory.SUPPORTED_ARCHITECTURES)
     loaded = {name for name in sys.modules if "nemotron_h" in name and "transformer_lens" in name}

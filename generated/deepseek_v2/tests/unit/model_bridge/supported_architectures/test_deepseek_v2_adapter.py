@@ -8,5 +8,5 @@ from transformer_lens.model_bridge.supported_architectures.deepseek_v2 import (
 )
 
 
-class TestDeepSeekV2ArchitectureAdapter(StructureContract):
+class TestDeepSeekV2ArchitectureAdapterStructure(StructureContract):
     adapter_class, tables = DeepSeekV2ArchitectureAdapter, TABLES

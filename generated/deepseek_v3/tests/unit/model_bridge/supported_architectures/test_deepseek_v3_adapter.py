@@ -8,5 +8,5 @@ from transformer_lens.model_bridge.supported_architectures.deepseek_v3 import (
 )
 
 
-class TestDeepSeekV3ArchitectureAdapter(StructureContract):
+class TestDeepSeekV3ArchitectureAdapterStructure(StructureContract):
     adapter_class, tables = DeepSeekV3ArchitectureAdapter, TABLES

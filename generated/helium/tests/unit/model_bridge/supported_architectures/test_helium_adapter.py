@@ -8,5 +8,5 @@ from transformer_lens.model_bridge.supported_architectures.helium import (
 )
 
 
-class TestHeliumArchitectureAdapter(StructureContract):
+class TestHeliumArchitectureAdapterStructure(StructureContract):
     adapter_class, tables = HeliumArchitectureAdapter, TABLES

@@ -8,5 +8,5 @@ from transformer_lens.model_bridge.supported_architectures.nemotron_h import (
 )
 
 
-class TestNemotronHArchitectureAdapter(StructureContract):
+class TestNemotronHArchitectureAdapterStructure(StructureContract):
     adapter_class, tables = NemotronHArchitectureAdapter, TABLES
