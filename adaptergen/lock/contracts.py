@@ -43,8 +43,8 @@ def hold_hooks(
             found.add(("hook", row.file, str(row.line), stated, seen), release, problem)
         axes = f"[{', '.join(map(str, row.axes))}]"
         # A lock is of a plain run, in which a cache adds no positions.
-        stated_axes = sized(axes.replace("kv_pos", "pos"), sizes)
-        if hook.shape and _apart(stated_axes, sized(hook.shape, sizes)):
+        pair = [sized(text.replace("kv_pos", "pos"), sizes) for text in (axes, hook.shape)]
+        if hook.shape and _apart(*pair):
             message = (
                 f"{quote(name)} is declared {quote(axes)}, and {quote(hook.shape)} was observed"
             )
