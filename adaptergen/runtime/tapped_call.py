@@ -53,17 +53,19 @@ _VIEWS = frozenset(
 )
 
 
-def is_hooked(module: torch.nn.Module) -> bool:
-    """Whether anything is attached, also by methods of torch, which HookPoint does not count."""
-    return bool(
-        # A compiled forward takes no notice of what comes later to torch's tables, but of lists.
-        getattr(module, "fwd_hooks", None)
-        or getattr(module, "bwd_hooks", None)
-        or module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
+def hooks_of(module: torch.nn.Module) -> tuple[Any, ...]:
+    """What torch keeps of the hooks of a module, also of those that HookPoint does not count."""
+    return (
+        module._forward_hooks,
+        module._forward_pre_hooks,
+        module._backward_hooks,
+        module._backward_pre_hooks,
     )
+
+
+def is_hooked(module: torch.nn.Module) -> bool:
+    """Whether anything is attached to a module."""
+    return any(hooks_of(module))
 
 
 class TappedCall:

@@ -30,6 +30,7 @@ from transformer_lens.model_bridge.generalized_components.tapped_call import (
     TappedCall,
     below,
     has_function,
+    hooks_of,
     is_hooked,
 )
 
@@ -125,9 +126,8 @@ class TapsMixin(GeneralizedComponent):
         return super().forward(*args, **kwargs)
 
     def _needs_taps(self) -> bool:
-        for _, _, hook in self._tapped():
-            if hook._forward_hooks or hook._backward_hooks or is_hooked(hook):
-                return True
+        if any(self._attached_to_taps()):
+            return True
         if not (self.fused_in_training and self.training):
             return False
         parts = (part for each in self.submodules.values() for part in each.modules())
@@ -161,6 +161,15 @@ class TapsMixin(GeneralizedComponent):
                 if (hook := below(self, name)) is not None
             ]
             self._tapped_hooks = found
+        return found
+
+    def _attached_to_taps(self) -> list[Any]:
+        """What torch keeps of everything that is attached to hooks of taps: mostly empty dicts."""
+        found: list[Any] | None = vars(self).get("_attached")
+        if found is None:
+            # Asked in each call, so what to ask is looked up once.
+            found = [dicts for _, _, hook in self._tapped() for dicts in hooks_of(hook)]
+            self._attached = found
         return found
 
     def _read_modules(self) -> tuple[torch.nn.Module, ...]:
