@@ -162,7 +162,7 @@ def _flags(run: ModelUnderTest) -> Iterator[tuple[str, tuple[Any, ...], str]]:
     if "normalization_type" in flags:
         allowed = ("RMS", "RMSPre") if has_rms else ("LN", "LNPre")
         yield "normalization_type", allowed, f"its final norm is a {cls}"
-    if flags.get("gated_mlp"):
+    if flags.get("gated_mlp") and run.reference is not None:
         has_gate = _is_there(bridge, "W_gate")
         yield "gated_mlp", (True,) if has_gate else (False,), "it has no weights of a gate"
     # Without a flag too, where TransformerLens has a default that may not be so.
