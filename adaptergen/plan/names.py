@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from adaptergen.catalogue import Catalogue, ConfigField
-from adaptergen.plan.taken import CONFIG_METHODS, TEST_IMPORTS
+from adaptergen.plan.taken import CONFIG_METHODS
 from adaptergen.plan.where import Setting, Where
 from adaptergen.problems import Problem, quote, suggestion
 from adaptergen.source.words import describe, type_hint
@@ -33,7 +33,6 @@ def name_problems(loaded: LoadedSpec, catalogue: Catalogue) -> list[Problem]:
     return [
         *_flags(spec, top, catalogue),
         *_config_names(spec, top, catalogue),
-        *_classes(spec, top),
         *_kinds(spec, top),
         *_tiny(spec, top),
         *_doubles(top.at("config", "from_hf"), spec.config.from_hf),
@@ -117,12 +116,6 @@ def _config_names(spec: Spec, top: Where, catalogue: Catalogue) -> Iterator[Prob
 def _config_problem(place: Where, name: str, what: str, key: bool) -> Problem:
     hint = "delete one of the two" if "method" not in what and "field" not in what else _OTHER
     return place.problem("config-name", f"{quote(name)} is {what} already", hint, key=key)
-
-
-def _classes(spec: Spec, top: Where) -> Iterator[Problem]:
-    if spec.architecture in TEST_IMPORTS or spec.architecture == f"{spec.name}ArchitectureAdapter":
-        message = f"the tests have something else called {quote(spec.architecture)}"
-        yield top.at("architecture").problem("name-taken", message, "name the class of HF")
 
 
 def _kinds(spec: Spec, top: Where) -> Iterator[Problem]:

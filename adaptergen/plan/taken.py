@@ -133,6 +133,3 @@ COMPONENT_ATTRIBUTES = frozenset(
         "zero_grad",
     ]
 )
-
-#: What the tests import next to the class of the architecture.
-TEST_IMPORTS = frozenset({"DynamicCache", "SpecifierSet", "TransformerBridge"})

@@ -72,7 +72,8 @@ def _mapping(plan: Plan) -> Code:
     before, after = (components_code(nodes, "self.cfg", plan.runtime) for nodes in (first, last))
     blocks = _blocks(plan)
     # The trailing comma makes black give each component a line.
-    text = f"{before.text[:-1]}, 'blocks': {blocks.text}, {after.text[1:-1]}, }}"
+    parts = (before.text[1:-1], f"'blocks': {blocks.text}", after.text[1:-1])
+    text = f"{{{', '.join(filter(None, parts))}, }}"
     return Code(text, before.imports | blocks.imports | after.imports)
 
 

@@ -32,11 +32,17 @@ def load(path: Path, name: str):
     return module
 
 
+#: What each layer adds to the stream.
+PARTS = ("attn", "mlp")
+
+#: Hooks that TransformerLens has for neurons and that hold none in a mixture -> what they hold.
+NO_NEURONS = {"mlp.hook_pre": "mlp.hook_in", "mlp.hook_post": "mlp.hook_out"}
+
+
 class Case:
     """A tiny model of a branch: HF's, one in our bridge, one in that of TransformerLens."""
 
     def __init__(self, module: str, branch: str) -> None:
-        import torch
         import transformers
 
         from transformer_lens.factories import architecture_adapter_factory as factory
@@ -46,17 +52,25 @@ class Case:
         self.register = load(ROOT / "generated" / module / "register.py", f"register_{module}")
         hf_class = getattr(transformers, spec.architecture)
         settings = {**spec.tiny.config, **spec.tiny.branches.get(branch, {})}
-        torch.manual_seed(0)
-        config = hf_class.config_class(**settings, attn_implementation="eager")
-        config.architectures = [spec.architecture]
-        self.hf = hf_class(config).eval()
+        self.hf_class, self.settings = hf_class, settings
+        self.hf = self.make()
         adapters = factory.ArchitectureAdapterFactory._adapters
         self.theirs = self.wrap(adapters[spec.architecture])
         self.ours = self.wrap(self.register.register())
         self.register.unregister()
         assert adapters[spec.architecture] is type(self.theirs.adapter)
 
-    def wrap(self, adapter):
+    def make(self, **settings):
+        """HF's model, the same each time but for the settings."""
+        import torch
+
+        torch.manual_seed(0)
+        settings = {**self.settings, **settings}
+        config = self.hf_class.config_class(**settings, attn_implementation="eager")
+        config.architectures = [self.plan.spec.architecture]
+        return self.hf_class(config).eval()
+
+    def wrap(self, adapter, model=None):
         import torch
 
         from transformer_lens.model_bridge import TransformerBridge
@@ -65,7 +79,7 @@ class Case:
         cfg = _bridge_builder.build_bridge_config_from_hf(
             self.hf.config, self.plan.spec.architecture, "tiny", torch.float32
         )
-        return TransformerBridge(copy.deepcopy(self.hf), adapter(cfg), tokenizer=None)
+        return TransformerBridge(copy.deepcopy(model or self.hf), adapter(cfg), tokenizer=None)
 
     def prompt(self, length: int):
         import torch
@@ -91,23 +105,79 @@ def no_grad():
         yield
 
 
-def test_logits_are_at_least_as_near_to_hf_as_those_of_the_other_adapter(case):
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_logits_are_those_of_hf(case, dtype):
+    import torch
+
+    tokens, dtype = case.prompt(9), getattr(torch, dtype)
+    hf = copy.deepcopy(case.hf).to(dtype)
+    expected = hf(tokens).logits
+    bridge = case.wrap(type(case.ours.adapter), hf)
+    assert torch.equal(bridge(tokens), expected)
+    logits, cache = bridge.run_with_cache(tokens)
+    assert torch.equal(logits, expected)
+    assert len(cache) > 100
+
+
+def test_the_residual_stream_is_a_sum(case):
+    """What each component adds to the stream, and to the logit of a token."""
+    import torch
+
     tokens = case.prompt(9)
-    expected = case.hf(tokens).logits
-    ours, theirs = ((b(tokens) - expected).abs().max() for b in (case.ours, case.theirs))
-    assert ours <= theirs
-    assert ours <= case.plan.spec.parity.within
+    _, cache = case.ours.run_with_cache(tokens)
+    parts, labels = cache.decompose_resid(return_labels=True)
+    layers = case.ours.cfg.n_layers
+    assert labels == ["embed", *(f"{i}_{part}_out" for i in range(layers) for part in PARTS)]
+    stream = cache[f"blocks.{layers - 1}.hook_out"]
+    torch.testing.assert_close(parts.sum(0), stream, atol=1e-5, rtol=1e-4)
+
+    scaled = cache.apply_ln_to_stack(parts, layer=-1)
+    norm = case.ours.ln_final.original_component.weight
+    answers = torch.arange(2)
+    directions = case.ours.unembed.original_component.weight[answers] * norm
+    direct = torch.einsum("lbpd,bd->lbp", scaled, directions).sum(0)
+    logits = case.hf(tokens).logits[torch.arange(2), :, answers]
+    torch.testing.assert_close(direct, logits, atol=1e-4, rtol=1e-4)
+
+
+def yarn(case):
+    """HF's model with stretched positions, and scores that are scaled for that."""
+    rope = {"rope_type": "yarn", "factor": 4.0, "mscale": 0.7, "mscale_all_dim": 1.0}
+    rope |= {"original_max_position_embeddings": 32, "rope_theta": 10000.0}
+    return case.make(rope_parameters=rope)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_stretched_positions(case, dtype):
+    import torch
+
+    dtype, tokens = getattr(torch, dtype), case.prompt(9)
+    hf = yarn(case).to(dtype)
+    plain = case.make().to(dtype)
+    expected = hf(tokens).logits
+    # Otherwise equal logits would prove little.
+    assert not torch.equal(expected, plain(tokens).logits)
+    bridge = case.wrap(type(case.ours.adapter), hf)
+    assert torch.equal(bridge(tokens), expected)
+    assert torch.equal(bridge.run_with_cache(tokens)[0], expected)
 
 
 def test_nothing_the_other_adapter_offers_is_lost_unlisted(case):
+    import torch
+
     tokens = case.prompt(9)
     listed = {name for kind in case.plan.kinds for name, _ in (*kind.gone, *kind.absent)}
     listed |= {f"{node.key}.{name}" for node in case.plan.components for name, _ in node.absent}
     names = {name for bridge in (case.ours, case.theirs) for name in bridge.hook_dict}
     caches = [bridge.run_with_cache(tokens)[1] for bridge in (case.ours, case.theirs)]
     ours, theirs = ({name for name in names if name in cache} for cache in caches)
-    lost = {name.split(".", 2)[2] if name.startswith("blocks.") else name for name in theirs - ours}
-    assert lost <= listed
+    for name in theirs - ours:
+        short = name.split(".", 2)[2] if name.startswith("blocks.") else name
+        if name.startswith("blocks.0.") or short not in NO_NEURONS:
+            assert short in listed, name
+        else:  # of a mixture, under another name
+            served = name.replace(short, NO_NEURONS[short])
+            torch.testing.assert_close(caches[1][name], caches[0][served], atol=1e-6, rtol=0)
 
 
 def test_hooks_that_both_have_hold_the_same(case):
@@ -120,7 +190,8 @@ def test_hooks_that_both_have_hold_the_same(case):
     for name in both:
         one, other = (cache[name] for cache in caches)
         torch.testing.assert_close(one.flatten(), other.flatten(), atol=1e-6, rtol=0)
-        if not name.endswith((".o.hook_in", "hook_z")):  # theirs splits heads by d_head
+        # Theirs splits heads by d_head, and leaves tokens of a router in rows and columns.
+        if not name.endswith((".o.hook_in", "hook_z", "gate.hook_in", "gate.hook_out")):
             assert one.shape == other.shape, name
 
 
@@ -176,8 +247,7 @@ def test_booted_from_a_folder(case, tmp_path):
     tokens = case.prompt(9)
     assert type(bridge.adapter).__name__ == case.plan.adapter_class
     assert type(bridge.adapter) is not type(case.theirs.adapter)
-    difference = (bridge(tokens) - case.hf(tokens).logits).abs().max()
-    assert difference <= case.plan.spec.parity.within
+    assert torch.equal(bridge(tokens), case.hf(tokens).logits)
     assert bridge.cfg.kv_lora_rank == case.hf.config.kv_lora_rank
     mask = torch.ones_like(tokens)
     mask[0, :4] = 0
@@ -227,8 +297,7 @@ def large_logits(tmp_path_factory):
     return folder
 
 
-#: TransformerLens' logits then differ from HF's on every processor, by more than logits up to 1 may
-#: and by less than these may.
+#: Logits then differ from HF's in the last bit, which no promise allows.
 ROUNDED = """
 import functools
 from transformer_lens.model_bridge.generalized_components import UnembeddingBridge
@@ -240,8 +309,9 @@ UnembeddingBridge.forward = rounded
 """
 
 
-def test_emitted_test_on_large_logits(large_logits, tmp_path):
-    (tmp_path / "rounded.py").write_text(ROUNDED)
+@pytest.mark.parametrize("rounded", [False, True])
+def test_emitted_test_on_large_logits(large_logits, tmp_path, rounded):
+    (tmp_path / "rounded.py").write_text(ROUNDED if rounded else "")
     command = [sys.executable, "-m", "pytest", "-q", "--import-mode=importlib"]
     command += ["-p", "no:cacheprovider", "-p", "rounded", "-k", "test_logits"]
     command += ["tests/integration/model_bridge/test_deepseek_v2_adapter.py"]
@@ -256,20 +326,22 @@ def test_emitted_test_on_large_logits(large_logits, tmp_path):
         capture_output=True,
         text=True,
     )
-    assert result.returncode == 0, result.stdout[-3000:]
+    assert result.returncode == rounded, result.stdout[-3000:]
 
 
-def test_verify_on_large_logits(large_logits, monkeypatch):
+@pytest.mark.parametrize("rounded", [False, True])
+def test_verify_on_large_logits(large_logits, monkeypatch, rounded):
     from adaptergen.verify.target import load_target
     from adaptergen.verify.tiers.checkpoint import Placement, checkpoint
     from transformer_lens.model_bridge.generalized_components import UnembeddingBridge
 
     # Puts back what ROUNDED replaces.
     monkeypatch.setattr(UnembeddingBridge, "forward", UnembeddingBridge.forward)
-    exec(ROUNDED, {})
+    if rounded:
+        exec(ROUNDED, {})
     target = load_target(ROOT / "specs" / "deepseek_v2.yaml")
     (report,) = checkpoint(target, Placement(str(large_logits), device="cpu"))
-    assert [finding for finding in report.findings if finding.check == "parity"] == []
-    # More than is allowed of logits up to 1, or this would say nothing.
-    plain = report.parity["plain"]
-    assert plain > target.plan.spec.parity.within
+    found = [finding.what for finding in report.findings if finding.check == "parity"]
+    assert ("logits differ from HF's (plain)" in found) is rounded
+    assert bool(found) is rounded
+    assert (report.parity["plain"] > 0) is rounded

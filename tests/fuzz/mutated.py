@@ -39,8 +39,8 @@ PAYLOADS = (
 
 #: Names that are fine as such, and may meet others in the generated code or on its objects.
 NAMES = (
-    "rebind", "LayerKind", "without_hooks", "FORMER_KINDS", "HF_FIELDS", "has_submodule",
-    "leave_out", "NemotronHBlockBridge", "FunctionalConvMixerBridge", "copy", "types", "inspect",
+    "tapped", "LayerKind", "without_hooks", "over_tokens", "Tap", "DeclarativeAdapter", "taps",
+    "former_kinds", "hf_fields", "dimensions", "StateSpaceMixerBridge", "copy", "types", "inspect",
     "torch", "functools", "self", "cls", "cfg", "hf", "name", "names", "kind", "kinds", "config",
     "forward", "hook_in", "hook_out", "to_dict", "d_model", "n_heads", "batch", "pos", "default",
     "window", "in", "out", "is", "None", "True", "type", "_", "_x", "__x", "__class__", "x",
@@ -70,11 +70,23 @@ ODD = (
 
 KEYS = (
     "shape", "path", "component", "config", "hooks", "submodules", "add", "with", "when",
-    "unless", "slot", "formerly", "holds", "options", "aliases", "functional", "contract", "is",
+    "unless", "slot", "formerly", "holds", "options", "aliases", "taps", "contract", "is",
     "reason", "switch", "transformers", "tensor", "parameter", "parameters", "kind", "kinds",
     "attribute", "listed_in", "flags", "derived", "from_hf", "adapter", "tiny", "branches",
-    "heads", "title", "spec", "cache", "parity", "within", "replaces",
+    "heads", "title", "spec", "cache", "replaces", "function", "torch", "weight", "argument", "part",
+    "call", "tokens", "activation", "flatten", "heads_first", "fused_in_training",
+    "silent_in_compatibility_mode",
 )  # fmt: skip
+
+#: Taps by the shape that gets them.
+TAPS: dict[str, dict[str, dict[str, Any]]] = {
+    "mamba2_mixer": {
+        "conv1d.hook_in": {"function": ["causal_conv1d_fn", "conv1d"], "argument": 0, "tokens": 2},
+        "conv1d.hook_out": {"function": ["causal_conv1d_fn"], "part": 0, "activation": "act"},
+    },
+    "moe": {"gate.hook_out": {"weight": "gate.weight", "call": 0, "flatten": 0}},
+    "grouped_query_attention": {"hook_pattern": {"torch": "softmax", "heads_first": True}},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,11 @@ class Case:
 def originals() -> dict[str, Any]:
     """The data of the spec (called "") and of each shape it can use."""
     data = {"": read_source(SPECS / "nemotron_h.yaml", "spec").data}
-    return data | {p.stem: read_source(p, p.name).data for p in sorted(SHAPES.glob("*.yaml"))}
+    data |= {p.stem: read_source(p, p.name).data for p in sorted(SHAPES.glob("*.yaml"))}
+    # Behaviours have taps, so that few shapes need any; here each word of a tap is in one.
+    for name, taps in TAPS.items():
+        data[name] |= {"taps": copy.deepcopy(taps), "fused_in_training": True}
+    return data
 
 
 @cache

@@ -28,6 +28,7 @@ from mutated import (
 )
 
 from adaptergen import catalogue
+from adaptergen.behaviours import with_components
 from adaptergen.plan import make_plan
 from adaptergen.problems import CODES, Failed, render
 from adaptergen.problems.text import HIDDEN
@@ -76,7 +77,7 @@ def unformatted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @cache
 def known() -> catalogue.Catalogue:
-    return catalogue.load()[0]
+    return with_components(catalogue.load()[0])
 
 
 @cache

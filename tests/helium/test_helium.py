@@ -8,11 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from adaptergen.generate import plan
-
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "specs" / "helium.yaml"
-PARITY = plan(SPEC).spec.parity
 
 
 def bridge_and_logits(dtype: str):
@@ -27,15 +24,7 @@ def bridge_and_logits(dtype: str):
     tokens = torch.randint(3, 64, (2, 17), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = model(tokens).logits
-    return wrap(target, model, dtype), tokens, expected
-
-
-def difference(dtype: str) -> float:
-    import torch
-
-    bridge, tokens, expected = bridge_and_logits(dtype)
-    with torch.no_grad():
-        return (bridge(tokens) - expected).abs().max().item()
+    return wrap(target, model, "tiny"), tokens, expected
 
 
 def test_transformer_lens_has_no_adapter():
@@ -45,20 +34,16 @@ def test_transformer_lens_has_no_adapter():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
-def test_logits_are_as_near_as_the_spec_says(dtype):
-    assert difference(dtype) <= PARITY.allowed(dtype)
+def test_logits_are_those_of_hf(dtype):
+    """TransformerLens' own attention rotates otherwise, which coarser types show."""
+    import torch
 
-
-def test_coarser_types_differ_by_the_rotation_alone(monkeypatch):
-    from transformers.models.helium.modeling_helium import apply_rotary_pos_emb
-
-    from transformer_lens.model_bridge.generalized_components import (
-        position_embeddings_attention as attention,
-    )
-
-    assert difference("bfloat16") > 0
-    monkeypatch.setattr(attention, "_apply_rotary_pos_emb_adjacent_pairs", apply_rotary_pos_emb)
-    assert difference("bfloat16") == 0
+    bridge, tokens, expected = bridge_and_logits(dtype)
+    with torch.no_grad():
+        assert torch.equal(bridge(tokens), expected)
+        logits, cache = bridge.run_with_cache(tokens)
+    assert torch.equal(logits, expected)
+    assert "blocks.0.attn.hook_rot_q" in cache
 
 
 def test_emitted_tests_are_green():

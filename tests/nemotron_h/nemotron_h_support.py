@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,8 @@ from transformer_lens.model_bridge.supported_architectures import (  # noqa: E40
 PROJECT = Path(__file__).parents[2]
 GENERATED = PROJECT / "generated" / "nemotron_h"
 ADAPTER = "transformer_lens/model_bridge/supported_architectures/nemotron_h.py"
+#: The folder beside it with what adapters share.
+RUNTIME = "_runtime"
 ARCHITECTURE = "NemotronHForCausalLM"
 
 CONFIG: dict[str, Any] = {
@@ -71,8 +74,10 @@ def load(path: Path, name: str) -> ModuleType:
     return module
 
 
-ours = load(GENERATED / ADAPTER, "generated_nemotron_h")
 register = load(GENERATED / "register.py", "generated_nemotron_h_register")
+# What adapters share has to be importable before one is loaded.
+register.shared()
+ours = load(GENERATED / ADAPTER, "generated_nemotron_h")
 
 
 def make_hf(seed: int = 0, **config: Any) -> Any:
@@ -95,6 +100,14 @@ def wrap(model: Any, adapters: ModuleType = ours, tokenizer: Any = None) -> Any:
     )
     adapter = adapters.NemotronHArchitectureAdapter(cfg)
     return TransformerBridge(model, adapter, tokenizer=tokenizer)
+
+
+def copy_generated(folder: Path) -> Path:
+    """A copy of the adapter's folder and of what adapters share, to be changed."""
+    for name in (GENERATED.name, RUNTIME):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(GENERATED.parent / name, folder / name, ignore=ignored)
+    return folder / GENERATED.name
 
 
 def fresh(adapters: ModuleType = ours, **config: Any) -> Any:
@@ -183,11 +196,13 @@ __all__ = [
     "GENERATED",
     "MAMBA",
     "PROJECT",
+    "RUNTIME",
     "DynamicCache",
     "NemotronHForCausalLM",
     "TransformerBridge",
     "_bridge_builder",
     "copy",
+    "copy_generated",
     "fresh",
     "greedy",
     "hf_greedy",

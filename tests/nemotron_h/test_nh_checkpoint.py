@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from nemotron_h_support import ADAPTER, GENERATED, run_pytest, save_checkpoint
+from nemotron_h_support import GENERATED, RUNTIME, copy_generated, run_pytest, save_checkpoint
 from safetensors.torch import load_file, save_file
 
 CHECKPOINT_TEST = GENERATED / "tests/integration/model_bridge/test_nemotron_h_adapter.py"
@@ -59,13 +58,12 @@ def test_shards_dispatched_over_memory_and_disk(tmp_path: Path) -> None:
 
 def test_a_wrong_adapter_fails_it(tmp_path: Path) -> None:
     """Else the above would prove little: this one forgets an activation while hooks are there."""
-    folder = tmp_path / "generated"
-    shutil.copytree(GENERATED, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    adapter = folder / ADAPTER
-    text = adapter.read_text(encoding="utf-8")
-    right, wrong = "out if activation is None else mixer.act(out)", "out"
+    folder = copy_generated(tmp_path / "generated")
+    (taps,) = folder.parent.joinpath(RUNTIME).rglob("tapped_call.py")
+    text = taps.read_text(encoding="utf-8")
+    right, wrong = "activate(result) if activate else result", "result"
     assert text.count(right) == 1
-    adapter.write_text(text.replace(right, wrong), encoding="utf-8")
+    taps.write_text(text.replace(right, wrong), encoding="utf-8")
     checkpoint = tmp_path / "checkpoint"
     save_checkpoint(checkpoint)
     result = run_pytest(

@@ -1,4 +1,4 @@
-"""The convolution that HF computes in functions: its hooks are live, and cost nothing unused."""
+"""Taps on the real mixer: hooks on the convolution are live, and cost nothing unused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -32,8 +32,12 @@ from nemotron_h_support import (
     wrap,
 )
 
+from transformer_lens.model_bridge.generalized_components import taps
+
 STAND_IN = Path(__file__).parent / "stand_in"
 SEQ = 9
+#: Hooks beside those on the convolution, which no tap fires.
+OTHERS = ["hook_in", "hook_out", "mixer.hook_in", "mixer.in_proj.hook_out", "mixer.hook_out"]
 
 
 @pytest.fixture(scope="module")
@@ -326,30 +330,25 @@ class TestNothingStays:
     def test_without_hooks_a_check_is_all(
         self, bridge: Any, tokens: Any, expected: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        copied: list[str] = []
-        rebound: list[str] = []
+        prepared: list[str] = []
 
-        def noting_copy(thing: Any) -> Any:
-            copied.append(type(thing).__name__)
-            return copy.copy(thing)
+        class Noting(taps.TappedCall):
+            def __init__(self, component: Any, *args: Any) -> None:
+                prepared.append(type(component).__name__)
+                super().__init__(component, *args)
 
-        def noting_rebind(function: Any, names: Any) -> Any:
-            rebound.append(function.__name__)
-            return rebind(function, names)
-
-        rebind = ours._rebind
-        monkeypatch.setattr(ours, "copy", SimpleNamespace(copy=noting_copy))
-        monkeypatch.setattr(ours, "_rebind", noting_rebind)
-        others = [hook for hook in bridge.hook_dict if "conv1d" not in hook and "_conv" not in hook]
+        monkeypatch.setattr(taps, "TappedCall", Noting)
+        others = [f"blocks.{layer}.{hook}" for layer in MAMBA for hook in OTHERS]
         assert torch.equal(bridge(tokens), expected)
         bridge.run_with_hooks(tokens, fwd_hooks=[(hook, lambda x, hook: None) for hook in others])
-        assert not copied and not rebound
+        assert not prepared
         bridge.run_with_hooks(tokens, fwd_hooks=[(CONV[0], lambda x, hook: None)])
-        assert sorted(copied) == ["Conv1d", "NemotronHMamba2Mixer", "_FunctionalConvMixerBridge"]
-        assert set(rebound) == {"forward"}
+        # The other two layers of the kind are not hooked.
+        assert prepared == ["StateSpaceMixerBridge"]
 
     @pytest.mark.parametrize("fails", [False, True])
     def test_of_a_call(self, bridge: Any, tokens: Any, expected: Any, fails: bool) -> None:
+        bridge(tokens)
         before, functions = state_of(bridge), dict(vars(modeling))
 
         def fail(states: Any, hook: Any) -> None:
@@ -368,6 +367,7 @@ class TestNothingStays:
         """Four threads run two bridges, while the hooks of one come and go under them."""
         bridge, other = fresh(), fresh(seed=7)
         wanted = {id(bridge): make_hf()(tokens).logits, id(other): make_hf(seed=7)(tokens).logits}
+        bridge(tokens)
         before = state_of(bridge)
         wrong: list[str] = []
         fired: list[int] = []

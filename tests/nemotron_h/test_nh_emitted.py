@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from nemotron_h_support import ADAPTER, GENERATED, run_pytest, save_checkpoint
+from nemotron_h_support import ADAPTER, GENERATED, copy_generated, run_pytest, save_checkpoint
 
 UPSTREAM = "--jaxtyping-packages=transformer_lens,beartype.beartype"
 
@@ -43,10 +42,7 @@ def test_are_green_as_upstream_runs_them(tmp_path: Path) -> None:
 
 def test_use_the_adapter_beside_them_and_not_the_installed_one(tmp_path: Path) -> None:
     """One number of a copy is wrong: that copy's tests fail, and only where the number matters."""
-    folder = tmp_path / "nemotron_h"
-    for source in (GENERATED, GENERATED.parent / "_runtime"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(source, tmp_path / source.name, ignore=ignored)
+    folder = copy_generated(tmp_path)
     adapter = folder / ADAPTER
     right, wrong = "+ 2 * cfg.n_groups", "+ 3 * cfg.n_groups"
     text = adapter.read_text(encoding="utf-8")
@@ -56,5 +52,10 @@ def test_use_the_adapter_beside_them_and_not_the_installed_one(tmp_path: Path) -
     result = run_pytest(folder / "tests" / "unit", "-m", "not slow", cwd=tmp_path)
 
     assert result.returncode == 1, result.stdout
-    failed = set(re.findall(r"^FAILED .*::(\S+)", result.stdout, re.MULTILINE))
-    assert failed == {"test_structure[cfg]"}
+    failed = set(re.findall(r"^FAILED .*::(\w+)", result.stdout, re.MULTILINE))
+    assert failed == {"test_structure"}
+    told = re.findall(r"cfg of an adapter (.*): (\w+)$", result.stdout, re.MULTILINE)
+    assert sorted(set(told)) == [
+        ("that is bound to a model", "conv_dim"),
+        ("whose cfg has HF's fields", "conv_dim"),
+    ]

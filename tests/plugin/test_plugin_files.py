@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from adaptergen import runtime
 from adaptergen.cli import main
-from adaptergen.ship import contract_files
 
 ROOT = Path(__file__).parents[2]
 SPECS = ["specs/helium.yaml", "specs/nemotron_h.yaml", "specs/deepseek_v3.yaml"]
@@ -31,26 +31,33 @@ def test_files(package: Path) -> None:
         f"tests/test_{m}_{kind}.py" for m in modules for kind in ("adapter", "tiny", "checkpoint")
     }
     source = {f"src/tl_three/{name}.py" for name in (*modules, "__init__", "_activation")}
+    shared = {f"tests/{path}" for path in runtime.contract("adapter_contract")}
+    assert {"tests/adapter_contract/__init__.py", "tests/adapter_contract/tables.py"} <= shared
+    own = (*runtime.sources(), "registration", "__init__")
+    shared |= {f"src/tl_three/_runtime/{name}.py" for name in own}
     single = {"README.md", "manifest.json", "pyproject.toml", "src/tl_three/py.typed"}
     found = {p.relative_to(package).as_posix() for p in package.rglob("*") if p.is_file()}
-    contract = {f"tests/{path}" for path in contract_files()}
-    assert found == {*tests, *source, *single, *contract, "tests/test_plugin.py"}
+    assert found == {*tests, *source, *shared, *single, "tests/test_plugin.py"}
 
 
 def test_nothing_imports_adaptergen_or_what_is_not_there(package: Path) -> None:
     allowed = {
         *("accelerate", "packaging", "pytest", "tl_three", "tokenizers", "torch"),
         *("transformer_lens", "transformers"),
+        # Beside the tests, which find each other.
+        *("adapter_contract", *(path.stem for path in package.glob("tests/*.py"))),
     }
-    # What the tests share, and the tables of each adapter.
-    allowed |= {path.stem for path in (package / "tests").iterdir()}
     for path in package.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
-                assert node.module or node.level
-                assert node.level == 0 or path.parent.name == "adapter_contract"
-                names = [node.module] if node.module and not node.level else []
+                if node.level:
+                    # Of the contract, which stands among other modules wherever it is.
+                    assert node.level == 1 and path.parent.name == "adapter_contract"
+                    assert not node.module or path.with_name(f"{node.module}.py").is_file()
+                    continue
+                assert node.module
+                names = [node.module]
             for name in names:
                 top = name.partition(".")[0]
                 assert top in allowed or top in sys.stdlib_module_names, (path, name)

@@ -181,6 +181,8 @@ def _is_there(bridge: Any, name: str) -> bool:
     try:
         with quiet():
             return getattr(bridge, name) is not None
+    except NotImplementedError:
+        return True  # on meta or on disk, where nothing can be read
     except (AttributeError, KeyError, RuntimeError, ValueError):
         return False
 

@@ -174,6 +174,9 @@ class HFRotaryAttentionBridge(HFAttentionMixin, PositionEmbeddingsAttentionBridg
 
     taps = {**ROTATION, **STEPS}
 
+    def _mark_post_reshape_norm_hooks(self) -> None:
+        """Leave positions before heads on norms of heads, where most of Hugging Face has them."""
+
 
 class HFLatentAttentionBridge(HFAttentionMixin, MLAAttentionBridge):
     """Latent attention. Queries, keys and values are those after rotation and decompression.
