@@ -68,7 +68,8 @@ def test_one_header_line_names_the_spec_and_the_command(wanted):
             continue
         text = data.decode()
         assert f"`adaptergen build {wanted.spec}`" in text.splitlines()[0]
-        assert text.count("adaptergen") == 1, name
+        # `register.py` also names the command when what adapters share is missing or older.
+        assert name == "register.py" or text.count("adaptergen") == 1, name
         assert str(ROOT) not in text
 
 
