@@ -52,7 +52,7 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder where the first line of a spec is a module, or `bad`, and the rest its code."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("adaptergen.generate.generate", generate)
-    monkeypatch.setattr("adaptergen.ship.shipped", list)
+    monkeypatch.setattr("adaptergen.cli.wanted.runtime.wanted", lambda: Wanted("shared", "x", {}))
     for name in ("a", "b"):
         Path(f"{name}.yaml").write_text(f"{name}\ncode of {name}\n", encoding="utf-8")
     Path("bad.yaml").write_text("bad\n", encoding="utf-8")
