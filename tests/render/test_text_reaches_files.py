@@ -27,7 +27,7 @@ from adaptergen.spec.names import MAX_TEXT
 
 SPECS = Path(__file__).parents[2] / "specs"
 #: The keys of a spec and of a shape that hold free text; titles are names (see `Title`).
-FREE = {"description", "notes", "reason", "tensor"}
+FREE = {"description", "notes", "reason", "silent_in_compatibility_mode", "tensor"}
 #: So long that what follows starts a line of a docstring and of a comment.
 LONG = "w" * 97
 HOSTILE = [
@@ -71,14 +71,15 @@ def written(folder: Path, hostile: Sequence[str]) -> Path:
         if isinstance(value, list):
             return [changed(one, key) for one in value]
         # Hooks of one name have one contract.
-        free = {"description": texts[0], "tensor": next(cycle), "reason": texts[0]}
+        one = {"description", "reason", "silent_in_compatibility_mode"}
+        free = {"tensor": next(cycle), **dict.fromkeys(one, texts[0])}
         return free.get(key, value) if isinstance(value, str) else value
 
     yaml = YAML(typ="safe")
     for path in [SPECS / "nemotron_h.yaml", *(SPECS / "shapes").glob("*.yaml")]:
         data = changed(yaml.load(path))
         if path.parent == SPECS:
-            data |= {"notes": texts, "parity": {"within": 1e-5, "reason": texts[0]}}
+            data |= {"notes": texts}
         copy = folder / "specs" / path.relative_to(SPECS)
         copy.parent.mkdir(parents=True, exist_ok=True)
         # In its own order, which YAML that is written anew would not keep.
