@@ -304,6 +304,8 @@ class _Mode(TorchFunctionMode):
             if isinstance(result, torch.Tensor):
                 self.views[id(result)] = weight, result
             return result
+        if not any(isinstance(x, torch.Tensor) and not self._weight_of(x) for x in given):
+            return func(*args, **kwargs)  # looks at the weight, or moves it, as accelerate does
         return self._with_weight(weight, func, list(args), kwargs)
 
     def _with_weight(self, weight: str, func: Any, args: list[Any], kwargs: Any) -> Any:
