@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from adaptergen.output import Wanted
 from adaptergen.problems import Failed, Place, Problem
 
 ROOT = Path(__file__).parents[2]
+# Lets the modules in this folder import each other, however pytest was started.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @dataclass(frozen=True)

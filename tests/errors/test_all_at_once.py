@@ -66,7 +66,7 @@ FAULTS = [
         ("topk_group: 1,", "topk_group: 1, topk_group: 2,", "duplicate-key", "topk_group: 2"),
         ("rope_head_dim // 2],", "rope_head_dim / 2],", "arithmetic-operator", "dim / 2"),
         ("ln1: {shape: rms_norm, path", "ln1: {shape: rms_norm, pth", "unknown-key", "pth"),
-        ("        hook_cos: {contract", "        hook_coss: {contract", "unknown-hook", "hook_coss"),
+        ("  hook_cos: {contract", "  hook_coss: {contract", "unknown-hook", "hook_coss"),
     ),
     *_of(
         "deepseek_v3",

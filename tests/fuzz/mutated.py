@@ -73,8 +73,8 @@ KEYS = (
     "unless", "slot", "formerly", "holds", "options", "aliases", "taps", "contract", "is",
     "reason", "switch", "transformers", "tensor", "parameter", "parameters", "kind", "kinds",
     "attribute", "listed_in", "flags", "derived", "from_hf", "adapter", "tiny", "branches",
-    "heads", "title", "spec", "cache", "replaces", "function", "torch", "weight", "argument", "part",
-    "call", "tokens", "activation", "flatten", "heads_first", "fused_in_training",
+    "heads", "title", "spec", "cache", "replaces", "function", "torch", "weight", "argument",
+    "part", "call", "tokens", "activation", "flatten", "heads_first", "fused_in_training",
     "silent_in_compatibility_mode",
 )  # fmt: skip
 
