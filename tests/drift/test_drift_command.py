@@ -86,7 +86,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 BAD_LOCKS: dict[str, Callable[[str], str]] = {
-    "lock-edited": lambda text: text.replace("on_request", "live"),
+    "lock-edited": lambda text: text.replace('"state": "silent"', '"state": "read_only"'),
     "lock-syntax": lambda text: text[: len(text) // 2],
     "lock-newer": lambda text: text.replace("adaptergen/lock/1", "adaptergen/lock/2"),
     "lock-form": lambda text: text.replace("adaptergen/lock/1", "adaptergen/verify/1"),
