@@ -113,6 +113,6 @@ def _foreign(path: str) -> Problem:
     return Problem(
         "shared-taken",
         "TransformerLens has another file where adapters expect what they share",
-        "update adaptergen, or make a package of the adapter: `adaptergen export SPEC --plugin DIR`",
+        "update adaptergen, or make a package: `adaptergen export SPEC --plugin DIR`",
         Place(path),
     )
