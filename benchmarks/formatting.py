@@ -32,6 +32,7 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
     field_validator,
+    model_validator,
 )
 from pydantic.errors import PydanticUserError
 from ruamel.yaml import YAML, events

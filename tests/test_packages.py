@@ -147,12 +147,17 @@ def test_installed_elsewhere(commands: Path, tmp_path: Path) -> None:
     (tmp_path / SPEC.name).write_bytes(SPEC.read_bytes())
     built = use(commands, tmp_path, "build", SPEC.name)
     assert built.returncode == 0, built.stderr
-    ours, golden = tree(tmp_path / "generated"), tree(ROOT / "generated" / "nemotron_h")
-    assert {name.partition("/")[2] for name in ours} == set(golden)
+    ours, goldens = tree(tmp_path / "generated"), ROOT / "generated"
+    golden = {
+        f"{folder}/{name}": data
+        for folder in ("nemotron_h", "_runtime")
+        for name, data in tree(goldens / folder).items()
+    }
+    assert set(ours) == set(golden)
     for name, data in golden.items():
         # The headers name the spec by its path in the project, which here has no specs/.
         plain = data.replace(b"specs/nemotron_h.yaml", b"nemotron_h.yaml")
-        assert name == "manifest.json" or ours[f"nemotron_h/{name}"] == plain, name
+        assert name == "nemotron_h/manifest.json" or ours[name] == plain, name
     assert use(commands, tmp_path, "build", SPEC.name, "--check").returncode == 0
     verified = use(commands, tmp_path, "verify", SPEC.name)
     assert verified.returncode == 2 and "pip install 'adaptergen[verify]'" in verified.stderr

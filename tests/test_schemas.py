@@ -44,8 +44,8 @@ MISTAKES: dict[str, tuple[str, Path, str, str, Path_]] = {
         ("blocks", "kinds", "linear_attention"),
     ),
     "unknown key deep in a union": (
-        "unknown-key", SPEC, "gate: {shape: router,", "gate: {hook: 1, shape: router,",
-        ("blocks", "kinds", "moe", "add", "gate"),
+        "unknown-key", SPEC, "latent_in: {shape:", "latent_in: {hook: 1, shape:",
+        ("blocks", "kinds", "moe", "add", "latent_in"),
     ),
     "wrong type: a number for text": (
         "wrong-type", SPEC, "title: Nemotron-H", "title: 7", ("title",),
@@ -78,7 +78,15 @@ MISTAKES: dict[str, tuple[str, Path, str, str, Path_]] = {
         "missing-key", SPEC, "{shape: rms_norm, path: model.norm_f}", "{shape: rms_norm}",
         ("components", "ln_final"),
     ),
-    "missing key of a shape": ("missing-key", SHAPE, "component: SSM2MixerBridge\n", "", ()),
+    "unknown choice of a tap": (
+        "unknown-choice", SHAPE, "config: true\n",
+        "config: true\ntaps: {hook_in: {torch: log_softmax}}\n", ("taps", "hook_in", "torch"),
+    ),
+    "wrong type: text for the functions of a tap": (
+        "wrong-type", SHAPE, "config: true\n",
+        "config: true\ntaps: {hook_in: {function: scan}}\n", ("taps", "hook_in", "function"),
+    ),
+    "missing key of a shape": ("missing-key", SHAPE, "component: StateSpaceMixerBridge\n", "", ()),
 }  # fmt: skip
 
 

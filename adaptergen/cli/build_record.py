@@ -23,6 +23,7 @@ def build_record(report: Report) -> dict[str, object]:
         "specs": [
             {"module": one.name, "spec": one.spec, "meta": dict(one.meta)}
             for one in (comparison.wanted if comparison else ())
+            if not one.shared
         ],
         "counts": {_word(state): report.count(state) for state in State},
         "entries": [

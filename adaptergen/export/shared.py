@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from adaptergen import runtime
 from adaptergen.export.draft import Draft
@@ -48,12 +49,7 @@ def share(draft: Draft) -> Shared:
 
     Raises `Failed` if upstream has files of other content by these names.
     """
-    components = {f"{COMPONENTS}/{name}.py": text for name, text in runtime.sources().items()}
-    wanted = {
-        "the components that declared adapters share": components,
-        "the contract that the tests of declared adapters check": runtime.contract(CONTRACT),
-    }
-    made = {title: _made(files) for title, files in wanted.items()}
+    made = _made()
     found = {path: draft.read(path) for files in made.values() for path in files}
     there = {path: _version(data) for path, data in found.items() if data is not None}
     foreign = [path for path, version in there.items() if version is None]
@@ -71,8 +67,19 @@ def share(draft: Draft) -> Shared:
     return Shared(tuple(_part(draft, *one, found) for one in made.items()), tuple(notes))
 
 
-def _made(files: Mapping[str, str]) -> dict[str, bytes]:
+@cache
+def _made() -> Mapping[str, Mapping[str, bytes]]:
+    """The files of each part, by its title, as upstream's formatters leave them."""
     header = _HEADER.format(runtime.version())
+    components = {f"{COMPONENTS}/{name}.py": text for name, text in runtime.sources().items()}
+    parts = {
+        "the components that declared adapters share": components,
+        "the contract that the tests of declared adapters check": runtime.contract(CONTRACT),
+    }
+    return {title: _formatted(files, header) for title, files in parts.items()}
+
+
+def _formatted(files: Mapping[str, str], header: str) -> dict[str, bytes]:
     texts = format_files({path: f"{header}\n{text}" for path, text in files.items()})
     return {path: text.encode() for path, text in texts.items()}
 

@@ -93,5 +93,5 @@ class Report:
 
     def _command(self) -> str:
         assert self.comparison is not None
-        specs = [one.spec for one in self.comparison.wanted]
+        specs = [one.spec for one in self.comparison.wanted if not one.shared]
         return shlex.join(["adaptergen", "build", *specs, "--out", str(self.comparison.out)])

@@ -19,13 +19,15 @@ class Wanted:
     """All files of one spec: `files` maps POSIX paths, relative to `OUT/<name>/`, to bytes.
 
     `spec` is the spec's path in the project. `meta` is JSON that goes into the manifest as it is;
-    it must be the same on every machine (versions, never times or absolute paths).
+    it must be the same on every machine (versions, never times or absolute paths). What is `shared`
+    comes with every build and is of no spec: `spec` says what made it.
     """
 
     name: str
     spec: str
     files: Mapping[str, bytes]
     meta: Mapping[str, object] = field(default_factory=dict)
+    shared: bool = False
 
     def __post_init__(self) -> None:
         if "/" in self.name or self.name.startswith("."):

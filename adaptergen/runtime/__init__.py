@@ -64,7 +64,8 @@ def wanted() -> Wanted:
     files[f"{_REGISTRATION}.py"] = registration()
     files |= contract(CONTRACT)
     meta = {"adaptergen": __version__, "runtime": version()}
-    return Wanted(FOLDER, "adaptergen", {k: text.encode() for k, text in files.items()}, meta)
+    encoded = {path: text.encode() for path, text in files.items()}
+    return Wanted(FOLDER, "adaptergen", encoded, meta, shared=True)
 
 
 def install() -> None:

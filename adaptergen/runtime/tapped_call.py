@@ -65,7 +65,15 @@ def hooks_of(module: torch.nn.Module) -> tuple[Any, ...]:
 
 def is_hooked(module: torch.nn.Module) -> bool:
     """Whether anything is attached to a module."""
-    return any(hooks_of(module))
+    return bool(
+        # A compiled forward takes no notice of what comes later to torch's tables, but of lists.
+        getattr(module, "fwd_hooks", None)
+        or getattr(module, "bwd_hooks", None)
+        or module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )
 
 
 class TappedCall:
@@ -306,6 +314,8 @@ class _Mode(TorchFunctionMode):
             if isinstance(result, torch.Tensor):
                 self.views[id(result)] = weight, result
             return result
+        if not any(isinstance(x, torch.Tensor) and not self._weight_of(x) for x in given):
+            return func(*args, **kwargs)  # looks at the weight, or moves it, as accelerate does
         return self._with_weight(weight, func, list(args), kwargs)
 
     def _with_weight(self, weight: str, func: Any, args: list[Any], kwargs: Any) -> Any:

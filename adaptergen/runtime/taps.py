@@ -126,7 +126,10 @@ class TapsMixin(GeneralizedComponent):
         return super().forward(*args, **kwargs)
 
     def _needs_taps(self) -> bool:
-        if any(self._attached_to_taps()):
+        if torch.compiler.is_compiling():
+            if any(is_hooked(hook) for _, _, hook in self._tapped()):
+                return True
+        elif any(self._attached_to_taps()):
             return True
         if not (self.fused_in_training and self.training):
             return False

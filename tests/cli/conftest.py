@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from adaptergen.output import Wanted
 from adaptergen.problems import Failed, Place, Problem
 
 ROOT = Path(__file__).parents[2]
+# Lets the modules in this folder import each other, however pytest was started.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,6 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder where the first line of a spec is a module, or `bad`, and the rest its code."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("adaptergen.generate.generate", generate)
-    monkeypatch.setattr("adaptergen.cli.wanted.runtime.wanted", lambda: Wanted("shared", "x", {}))
     for name in ("a", "b"):
         Path(f"{name}.yaml").write_text(f"{name}\ncode of {name}\n", encoding="utf-8")
     Path("bad.yaml").write_text("bad\n", encoding="utf-8")

@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from cli_support import SHARED
 
 from adaptergen.output.lock import PRIMITIVE
 from adaptergen.resources import schema
@@ -36,26 +37,33 @@ def checked(text: str) -> Any:
 def test_build_check_diff(made_up: Path, run: Any) -> None:
     stale = run("build", "a.yaml", "b.yaml", "--check")
     assert stale.code == 1 and stale.out == ""
-    assert "new: a/code.py" in stale.err and "run `adaptergen build " in stale.err
+    assert (
+        "new: a/code.py" in stale.err
+        and "run `adaptergen build a.yaml b.yaml --out generated`" in stale.err
+    )
     diff = run("build", "a.yaml", "b.yaml", "--diff")
     assert diff.code == 1
     assert "+code of a\n" in diff.out and "+code of b\n" in diff.out and "Stale" in diff.err
     assert not Path("generated").exists()
     written = run("build", "a.yaml", "b.yaml")
-    assert (written.code, written.out) == (0, "") and "Wrote: 4 new." in written.err
+    assert (written.code, written.out) == (
+        0,
+        "",
+    ) and f"Wrote: {4 + len(SHARED)} new." in written.err
     assert Path("generated/b/code.py").read_bytes() == b"code of b\n"
     for option in ("--check", "--diff", "--force"):
         fine = run("build", "a.yaml", "b.yaml", option)
         assert (fine.code, fine.out) == (0, "")
         assert fine.err.splitlines() == [
             "unproved: a.yaml, b.yaml have no lock; `adaptergen lock` writes one",
-            "Fine: 4 unchanged.",
+            f"Fine: {4 + len(SHARED)} unchanged.",
         ]
 
 
 def test_out(made_up: Path, run: Any) -> None:
     assert run("build", "a.yaml", "--out", "deep/er").code == 0
-    assert set(files(made_up / "deep")) == {"er/a/code.py", "er/a/manifest.json"}
+    expected = {"a/code.py", "a/manifest.json"} | SHARED
+    assert set(files(made_up / "deep" / "er")) == expected
 
 
 def test_an_edit_is_refused_and_shown(made_up: Path, run: Any) -> None:
@@ -94,7 +102,8 @@ def test_two_specs_of_one_module(made_up: Path, run: Any) -> None:
 def test_a_spec_named_twice_counts_once(made_up: Path, run: Any) -> None:
     Path("link.yaml").symlink_to("a.yaml")
     result = run("build", "b.yaml", "a.yaml", "./a.yaml", made_up / "a.yaml", "link.yaml", "b.yaml")
-    assert (result.code, result.err.splitlines()[-1]) == (0, "Wrote: 4 new.")
+    assert result.code == 0
+    assert result.err.splitlines()[-1] == f"Wrote: {4 + len(SHARED)} new."
 
 
 def test_the_environment_stands_in_the_way(made_up: Path, run: Any) -> None:
@@ -108,11 +117,9 @@ def test_json(made_up: Path, run: Any) -> None:
     stale = run("build", "a.yaml", "--check", "--json", "-")
     content = checked(stale.out)
     assert (stale.code, content["exit_code"], content["outcome"]) == (1, 1, "stale")
-    assert content["entries"] == [
-        {"path": "a/code.py", "state": "new"},
-        {"path": "a/manifest.json", "state": "new"},
-    ]
-    assert content["counts"]["new"] == 2
+    entries = {entry["path"]: entry["state"] for entry in content["entries"]}
+    assert entries == dict.fromkeys({"a/code.py", "a/manifest.json"} | SHARED, "new")
+    assert content["counts"]["new"] == len(content["entries"]) == len(entries)
     assert content["specs"] == [{"module": "a", "spec": "a.yaml", "meta": {"adaptergen": "0"}}]
     assert {"adaptergen", "python", "black", "isort"} <= set(content["versions"])
     assert run("build", "a.yaml", "--json", "x.json").code == 0
@@ -194,7 +201,8 @@ def test_a_full_disk_for_json_and_what_is_written_is_told(made_up: Path, run: An
     result = run("build", "a.yaml", "--json", "/dev/full")
     assert result.code == 2
     *before, full, hint = result.err.splitlines()
-    assert before[-1] == "Wrote: 2 new." and full == "/dev/full: No space left on device"
+    assert before[-1] == f"Wrote: {2 + len(SHARED)} new."
+    assert full == "/dev/full: No space left on device"
     assert "hint: " in hint
 
 

@@ -24,6 +24,10 @@ def put(text: str, monkeypatch: Any, name: str = "drift_hybrid.modeling") -> Non
     """Let transformers have the class of this text."""
     import transformers
 
+    from adaptergen.contract import models
+
     monkeypatch.delitem(sys.modules, name, raising=False)
     module = import_text(text, name)
-    monkeypatch.setattr(transformers, CLASS, getattr(module, CLASS, None), raising=False)
+    # Transformers may have put another module in its own place since the first import.
+    for there in {transformers, models.transformers}:
+        monkeypatch.setattr(there, CLASS, getattr(module, CLASS, None), raising=False)

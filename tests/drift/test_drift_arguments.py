@@ -1,7 +1,6 @@
-"""A release that passes the cache by another name than the bridge of attention reads.
+"""A release that passes the cache by another name, as transformers 5.24 does.
 
-Transformers 5.24 is one: nothing raises, prompts are right, and each decode step is as if there
-was no cache.
+Attention is that of Hugging Face, so nothing depends on the name.
 """
 
 from __future__ import annotations
@@ -22,20 +21,15 @@ pytestmark = pytest.mark.heavy
 
 Run = Callable[..., tuple[int, str, str]]
 
-RENAMED = "renamed_arguments: {cache: past_key_values}\n"
 LOCK = Path("specs/helium.lock.json")
 
 
 @pytest.fixture
 def spec_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The spec of Helium in the working directory, as it was before there was such a release."""
+    """The spec of Helium in the working directory, without a lock."""
     shutil.copytree(resources.specs(), tmp_path / "specs")
     monkeypatch.chdir(tmp_path)
     load_shape.cache_clear()
-    shape = Path("specs/shapes/rotary_attention.yaml")
-    text = shape.read_text("utf-8")
-    assert RENAMED in text
-    shape.write_text(text.replace(RENAMED, ""), encoding="utf-8")
     # Newer releases that are locked may do so already.
     LOCK.unlink()
     return Path("specs/helium.yaml")
@@ -59,26 +53,23 @@ def rename(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(owner, "forward", names["forward"])
 
 
-def test_it_is_found_and_mended(spec_file: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_found_and_breaks_nothing(
+    spec_file: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import transformers
 
     assert run("lock", spec_file)[0] == 0
-    lock, spec = LOCK.read_bytes(), spec_file.read_bytes()
+    spec = spec_file.read_bytes()
     rename(monkeypatch)
     monkeypatch.setattr(transformers, "__version__", "5.99.0")
     code, out, err = run("drift", spec_file)
-    assert code == 1, err
-    assert "breaking: the adapter cannot be used: its logits are not HF's in a decode step" in out
-    assert "`self_attn`: an argument is called `cache` now, `past_key_values` before" in out
-    place = "specs/shapes/rotary_attention.yaml:5: if PositionEmbeddingsAttentionBridge reads"
-    assert f"{place} `past_key_values`, add `{RENAMED.strip()}` here" in out
-    code, _, err = run("lock", spec_file)
-    assert code == 2 and "error[hf-forward]" in err and "adaptergen verify" in err
-    assert LOCK.read_bytes() == lock
-    code, out, err = run("update", spec_file)
-    assert code == 1 and f"+{RENAMED}" in out and spec_file.read_bytes() == spec
+    assert code == 0, out + err
+    assert "benign: layer (layers 0, 1): `self_attn`: an argument is called `cache` now" in out
+    assert "5.99.0: 0 breaking, 0 silent, 1 benign" in out
+    # A decode step that did not find the cache would not be HF's.
     code, out, err = run("update", spec_file, "--write")
     assert code == 0 and "Fine: all as promised" in out, out + err
-    shape = Path("specs/shapes/rotary_attention.yaml").read_text("utf-8")
-    assert shape == (resources.shapes() / "rotary_attention.yaml").read_text("utf-8")
-    assert "5.99.0]" in spec_file.read_text("utf-8")
+    changed = spec_file.read_bytes()
+    assert changed != spec and b"5.99.0]" in changed
+    shape = Path("specs/shapes/rotary_attention.yaml")
+    assert shape.read_bytes() == (resources.shapes() / "rotary_attention.yaml").read_bytes()

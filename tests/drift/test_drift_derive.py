@@ -12,7 +12,6 @@ import pytest
 
 from adaptergen.drift.derive import derived_edits, proved_edit
 from adaptergen.drift.edits import Edit, diff, edited
-from adaptergen.drift.finding import Finding
 from adaptergen.generate import plan_and_source
 from adaptergen.problems import Failed
 
@@ -101,35 +100,6 @@ def test_only_the_newest_release_has_another_path(before: str, after: str, path:
     edit = proved_edit(source, plan, "5.24.0", [other])
     assert edit is not None
     assert edited([edit])[path].after.decode() == text.replace(before, after)
-
-
-@pytest.mark.parametrize(
-    ("where", "file", "after"),
-    [
-        ("mixer", "grouped_query_attention", "component: AttentionBridge\n"),
-        (
-            "mixer.q_proj",
-            "grouped_query_attention",
-            "    component: LinearBridge\n    path: q_proj\n",
-        ),
-    ],
-)
-def test_an_argument_has_another_name(where: str, file: str, after: str, path: Path) -> None:
-    plan, source = plan_and_source(path)
-    entry: Any = SimpleNamespace(kinds={})
-    paths = (where, "past_key_values", "cache")
-    finding = Finding("argument-renamed", "silent", "", ("full_attention",), paths=paths)
-    edits = derived_edits(plan, source, entry, entry, [finding])
-    shape = path.parent / "shapes" / f"{file}.yaml"
-    text = shape.read_text("utf-8")
-    line = (
-        after[: len(after) - len(after.lstrip())] + "renamed_arguments: {cache: past_key_values}\n"
-    )
-    first, rest = after.partition("\n")[::2]
-    wanted = text.replace(after, f"{first}\n{line}{rest}")
-    assert edited(edits)[shape].after.decode() == wanted != text
-    benign = Finding("argument-renamed", "benign", "", ("full_attention",), paths=paths)
-    assert derived_edits(plan, source, entry, entry, [benign]) == []
 
 
 @pytest.mark.parametrize("version", ["5.23.0", "5.24.0.dev0"])

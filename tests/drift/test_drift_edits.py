@@ -44,7 +44,7 @@ def test_what_reaches_the_logits(refuses: bool, runs: int) -> None:
     promised: list[Any] = [
         SimpleNamespace(
             name=name,
-            row=SimpleNamespace(axes=[SimpleNamespace(names=("batch",) if count == 2 else ())]),
+            contract=SimpleNamespace(axes=["batch" if count == 2 else "4"]),
         )
         for name, count in rows.items()
     ]

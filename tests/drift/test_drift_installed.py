@@ -58,7 +58,10 @@ def test_drift_names_the_line_in_the_spec_and_what_to_do(
     assert code == 1 and "silent: linear_attention (layers 0, 3): `mixer.conv1d`" in out
     shape = (locked.parent / "shapes" / "conv_mixer.yaml").read_text("utf-8").splitlines()
     line = next(number for number, text in enumerate(shape, 1) if text.strip() == "conv1d:")
-    assert f"shapes/conv_mixer.yaml:{line}: add `functional:` here" in out
+    assert (
+        f"shapes/conv_mixer.yaml:{line}: add `taps:` of the component around it, for its hooks"
+        in out
+    )
 
 
 def test_a_build_refuses_what_the_lock_does_not_show(
@@ -69,8 +72,8 @@ def test_a_build_refuses_what_the_lock_does_not_show(
     assert run("lock", locked)[0] == 0
     before = files(tmp_path / "out" / "x")
     code, _, err = run("build", locked, "--out", tmp_path / "out")
-    assert code == 2 and "shapes/conv_mixer.yaml:" in err and "error[lock-functional]" in err
-    assert "HybridConvMixer.forward" in err and "hint: add `functional:` here" in err
+    assert code == 2 and "shapes/conv_mixer.yaml:" in err and "error[lock-uncalled]" in err
+    assert "HybridConvMixer.forward" in err and "hint: add `taps: {conv1d.hook_in: " in err
     assert files(tmp_path / "out" / "x") == before
 
 

@@ -114,7 +114,8 @@ def test_convolution_of_nemotron_h() -> None:
     (conv,) = (f for f in found if f.code == "functional")
     assert conv.paths == ("mixer.conv1d",) and conv.layers == (0, 4)
     assert conv.hf.endswith("NemotronHMamba2Mixer.forward")
-    assert conv.file.endswith("specs/shapes/mamba2_mixer.yaml") and "functional" in conv.mend
+    assert conv.file.endswith("specs/shapes/mamba2_mixer.yaml")
+    assert conv.mend.startswith("nothing to do: taps of the component around this one")
 
 
 def test_locks_are_small_enough_to_read() -> None:

@@ -228,5 +228,5 @@ def test_what_does_not_follow_is_left_to_people(
         monkeypatch)  # fmt: skip
     before = files()
     code, out, err = run("update", spec_file, "--write")
-    assert code == 2 and "silent: linear_attention" in out and "error[lock-functional]" in err
+    assert code == 2 and "silent: linear_attention" in out and "error[lock-uncalled]" in err
     assert files() == before

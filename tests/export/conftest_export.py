@@ -13,7 +13,7 @@ import pytest
 from upstream_source import source
 
 from adaptergen.catalogue.library import Library
-from adaptergen.catalogue.tree import COMPONENTS
+from adaptergen.catalogue.tree import COMPONENTS as CATALOGUED
 from adaptergen.cli import main
 
 extract = import_module("adaptergen.catalogue.extract")
@@ -29,7 +29,8 @@ REPORT = "transformer_lens/tools/model_registry/generate_report.py"
 BUILDER = "transformer_lens/model_bridge/sources/_bridge_builder.py"
 #: What these tests need of the whole.
 KEPT = (
-    "transformer_lens", "tests/QUARANTINES.md", "tests/integration/model_bridge",
+    "transformer_lens", "tests/__init__.py", "tests/integration/__init__.py",
+    "tests/QUARANTINES.md", "tests/integration/model_bridge",
     "tests/unit/tools", "tests/unit/model_bridge/supported_architectures", ".github",
     "pyproject.toml", "PKG-INFO",
 )  # fmt: skip
@@ -137,7 +138,7 @@ def one_reading_of_the_components() -> Iterator[None]:
     read, kept = extract.find_components, {}
 
     def find(library: Library) -> object:
-        files = sorted((library.package / COMPONENTS).glob("*.py"))
+        files = sorted((library.package / CATALOGUED).glob("*.py"))
         key = tuple((file.name, file.stat().st_size) for file in files)
         if key not in kept:
             kept[key] = read(library)

@@ -29,6 +29,8 @@ from conftest_export import (
     git,
 )
 
+from adaptergen import runtime
+from adaptergen.export.upstream import COMPONENTS, CONTRACT
 from adaptergen.output import fs
 
 Run = Callable[..., Result]
@@ -41,7 +43,10 @@ def test_a_new_architecture_is_entered_everywhere(upstream: Path, new_spec: Path
     made = changed(upstream, before)
     own = {path for path in made if "heron" in path}
     assert len(own) == 4 and not own & set(before)
-    assert {path: new for path, (new, gone) in made.items() if path not in own and not gone} == {
+    shared = {path for path in made if path.startswith((COMPONENTS, CONTRACT))}
+    assert not shared & set(before)
+    left = {path: change for path, change in made.items() if path not in own | shared}
+    assert {path: new for path, (new, gone) in left.items() if not gone} == {
         f"{ADAPTERS}/__init__.py": [
             f"from {ADAPTERS.replace('/', '.')}.heron import HeronArchitectureAdapter",
             '    "HeronArchitectureAdapter",',
@@ -182,6 +187,11 @@ def test_a_folder_without_git_is_taken(upstream: Path, new_spec: Path, run: Run)
     assert content(upstream) == after
 
 
+#: The commits before the adapter's, the last one first.
+SHARED = [
+    "Add the contract that the tests of declared adapters check",
+    "Add the components that declared adapters share",
+]
 KILLED = """\
 import os, signal, sys
 from adaptergen.cli import main
@@ -224,8 +234,11 @@ def test_an_interrupted_export_is_finished_or_dropped(
     assert git(upstream, "status", "--porcelain") == ""
     after = content(upstream)
     assert not [path for path in after if ".adaptergen" in path]
-    assert len([path for path in after if after[path] != before.get(path)]) == 11
-    assert git(upstream, "log", "--format=%s", "dev..").splitlines() == ["Add the adapter of Heron"]
+    changed = [path for path in after if after[path] != before.get(path)]
+    assert len([path for path in changed if not path.startswith((COMPONENTS, CONTRACT))]) == 11
+    assert git(upstream, "log", "--format=%s", "dev..").splitlines() == [
+        "Add the adapter of Heron", *SHARED,
+    ]  # fmt: skip
 
 
 def test_a_write_that_fails_leaves_branch_and_files(
@@ -256,11 +269,11 @@ def test_a_commit_that_fails_leaves_what_was_written(
     hook.chmod(0o755)
     command = ["export", new_spec, "--into", upstream, "--no-check", "--branch", "add-heron"]
     done = run(*command)
-    assert done.code == 1 and "Changed 11 files." in done.err
+    count = len(git(upstream, "status", "--porcelain", "-uall").splitlines())
+    assert done.code == 1 and f"Changed {count} files." in done.err and count > 11
     assert "FAILED: the commit (`git commit` says: the hook says no)" in done.err
     assert "written, on the branch add-heron; only the commit is missing" in done.err
     assert git(upstream, "branch", "--show-current").strip() == "add-heron"
-    assert len(git(upstream, "status", "--porcelain", "-uall").splitlines()) == 11
     hook.unlink()
     done = run(*command)
     assert done.code == 0 and "Committed on the branch add-heron." in done.err
@@ -280,3 +293,73 @@ def test_without_an_identity_nothing_is_written(
         assert (done.code, done.out) == (2, "") and content(upstream) == before
         assert "error[git-failed]" in done.err
     assert git(upstream, "branch", "--show-current").strip() == "work"
+
+
+def test_what_adapters_share_is_committed_before_them_and_once(
+    upstream: Path, new_spec: Path, run: Run
+) -> None:
+    command = ["export", "--into", upstream, "--no-check", "--branch", "adapters"]
+    assert run(*command, HELIUM).code == 0
+    files = [
+        set(git(upstream, "show", "--format=", "--name-only", commit).split())
+        for commit in git(upstream, "log", "--format=%H", "dev..").split()
+    ]
+    contract, components = files[1:]
+    assert components == {f"{COMPONENTS}/{name}.py" for name in runtime.sources()}
+    assert contract == set(runtime.contract(CONTRACT))
+    assert f"{ADAPTERS}/helium.py" in files[0] and not files[0] & (contract | components)
+    # A second adapter finds them there.
+    done = run(*command, new_spec)
+    assert done.code == 0 and COMPONENTS not in done.err and CONTRACT not in done.err
+    assert git(upstream, "log", "--format=%s", "dev..").splitlines() == [
+        "Add the adapter of Heron", "Add the adapter of Helium", *SHARED,
+    ]  # fmt: skip
+
+
+def rewritten(upstream: Path, version: int) -> str:
+    """A shared file of this version with other content, committed; its path."""
+    path = f"{COMPONENTS}/taps.py"
+    text = (upstream / path).read_text(encoding="utf-8")
+    header = f"version {runtime.version()}."
+    assert text.partition("\n")[0].endswith(header)
+    changed = text.replace(header, f"version {version}.", 1) + "EDITED = True\n"
+    (upstream / path).write_text(changed, encoding="utf-8")
+    git(upstream, "commit", "--quiet", "--all", "--message=other")
+    return path
+
+
+@pytest.mark.parametrize("away", [-1, 0, 1], ids=["older", "edited", "newer"])
+def test_what_adapters_share_is_never_made_older(
+    away: int, upstream: Path, new_spec: Path, run: Run
+) -> None:
+    command = ["export", "--into", upstream, "--no-check", "--branch", "adapters"]
+    assert run(*command, HELIUM).code == 0
+    before = content(upstream)
+    path = rewritten(upstream, runtime.version() + away)
+    other = (upstream / path).read_bytes()
+    done = run(*command, new_spec)
+    assert done.code == 0, done.err
+    subjects = git(upstream, "log", "--format=%s", "-2").splitlines()
+    if away > 0:
+        assert (upstream / path).read_bytes() == other and subjects[1] == "other"
+        assert f"note: the checkout has version {runtime.version() + 1} of what" in done.err
+    else:
+        assert (upstream / path).read_bytes() == before[path]
+        assert subjects[1] == "Update the components that declared adapters share"
+        assert (f"note: {path} is not as adaptergen has it" in done.err) == (away == 0)
+
+
+@pytest.mark.parametrize("path", [f"{COMPONENTS}/taps.py", f"{CONTRACT}/__init__.py"])
+def test_a_file_of_upstream_by_that_name_is_not_overwritten(
+    path: str, upstream: Path, run: Run
+) -> None:
+    (upstream / path).parent.mkdir(exist_ok=True)
+    (upstream / path).write_text('"""Of TransformerLens."""\n', encoding="utf-8")
+    git(upstream, "add", "--all")
+    git(upstream, "commit", "--quiet", "--message=theirs")
+    before = content(upstream)
+    for dry in ([], ["--dry-run"]):
+        done = run("export", HELIUM, "--into", upstream, "--no-check", *dry)
+        assert (done.code, done.out) == (2, "") and content(upstream) == before
+        assert f"{path}:1:1: error[shared-taken]: TransformerLens has another file" in done.err
+        assert "hint: update adaptergen, or make a package" in done.err

@@ -51,6 +51,10 @@ def test_figures_come_with_versions_and_what_was_not_run(upstream: Path, new_spe
     left = text[text.index("### Not run") :]
     assert "- pycln: pycln not installed" in left and "test_heron_adapter.py: needs" in left
     assert "- [x] New feature" in text and "Bug fix" not in text
+    shared = text.partition("### What adapters share")[2].partition("\n### ")[0]
+    components = "transformer_lens/model_bridge/generalized_components"
+    assert f"- new: `{components}/taps.py`: Taps: hooks on what functions take" in shared
+    assert "adapter_contract/tables.py`: The tables of one architecture" in shared
 
 
 def test_the_checks_run_on_the_checkout(

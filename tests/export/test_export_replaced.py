@@ -48,7 +48,8 @@ def test_a_replacement_tells_all_that_goes(upstream: Path, run: Run) -> None:
     assert tests and all(any(f"::{name} " in line for line in told) for name in tests)
     instead = dict(line.partition("::")[2].split(" -> ") for line in told if "goes: test" in line)
     assert instead["TestNemotronHGuards::test_conv_dim_formula"] == (
-        "`TestNemotronHArchitectureAdapter` (read `conv_dim`)"
+        "`TestConfig::test_dimensions_from_cfg_that_carries_them`, "
+        "`TestConfig::test_dimensions_from_the_wrapped_model` (read `conv_dim`)"
     )
     assert instead["TestNemotronHAdapterConfig::test_gated_mlp_false"] == (
         "no test reads `gated_mlp`"

@@ -200,10 +200,11 @@ def test_emitted_tests_see_what_a_user_sees(
 ) -> None:
     """Where `register()` would forget a table, a test beside the emitted ones cannot boot."""
     folder = tmp_path / "helium"
-    shutil.copytree(ROOT / "generated" / "helium", folder)
+    for name in ("helium", "_runtime"):
+        shutil.copytree(ROOT / "generated" / name, tmp_path / name)
     (folder / "tests" / "test_boot.py").write_text(EMITTED, encoding="utf-8")
     if table:
-        path = folder / "register.py"
+        path = tmp_path / "_runtime" / "registration.py"
         text = path.read_text(encoding="utf-8")
         first, second = "SUPPORTED_ARCHITECTURES", "ArchitectureAdapterFactory._adapters"
         both, kept = f"return {first}, {second}", second if table == first else first

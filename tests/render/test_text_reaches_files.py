@@ -27,7 +27,7 @@ from adaptergen.spec.names import MAX_TEXT
 
 SPECS = Path(__file__).parents[2] / "specs"
 #: The keys of a spec and of a shape that hold free text; titles are names (see `Title`).
-FREE = {"description", "notes", "reason", "tensor"}
+FREE = {"description", "notes", "reason", "silent_in_compatibility_mode", "tensor"}
 #: So long that what follows starts a line of a docstring and of a comment.
 LONG = "w" * 97
 HOSTILE = [
@@ -71,14 +71,15 @@ def written(folder: Path, hostile: Sequence[str]) -> Path:
         if isinstance(value, list):
             return [changed(one, key) for one in value]
         # Hooks of one name have one contract.
-        free = {"description": texts[0], "tensor": next(cycle), "reason": texts[0]}
+        one = {"description", "reason", "silent_in_compatibility_mode"}
+        free = {"tensor": next(cycle), **dict.fromkeys(one, texts[0])}
         return free.get(key, value) if isinstance(value, str) else value
 
     yaml = YAML(typ="safe")
     for path in [SPECS / "nemotron_h.yaml", *(SPECS / "shapes").glob("*.yaml")]:
         data = changed(yaml.load(path))
         if path.parent == SPECS:
-            data |= {"notes": texts, "parity": {"within": 1e-5, "reason": texts[0]}}
+            data |= {"notes": texts}
         copy = folder / "specs" / path.relative_to(SPECS)
         copy.parent.mkdir(parents=True, exist_ok=True)
         # In its own order, which YAML that is written anew would not keep.
@@ -96,15 +97,25 @@ def emitted(folder: Path, hostile: Sequence[str]) -> dict[str, str]:
     files |= {f"plugin/{path}": data for path, data in package.files.items()}
     adapter = SimpleNamespace(plan=plan, replaced=None, tests=[])
     draft = SimpleNamespace(read=lambda path: None)
-    done: Any = SimpleNamespace(export=SimpleNamespace(draft=draft, adapters=[adapter]))
+    shared = SimpleNamespace(parts=[])
+    export = SimpleNamespace(draft=draft, adapters=[adapter], shared=shared)
+    done: Any = SimpleNamespace(export=export)
     texts = {path: data.decode() for path, data in files.items()}
     return texts | {"pull request.md": pull_request(done, [], ["left out"])}
 
 
 def structure(files: dict[str, str]) -> dict[str, Any]:
-    """What tools make of each file."""
+    """What tools make of each file; what adapters share has no text of a spec, and is as it is."""
+    folders = {"_runtime", "adapter_contract"}
+    shared = {path: text for path, text in files.items() if folders & {*path.split("/")}}
+    assert shared
+    files = {path: text for path, text in files.items() if path not in shared}
     pages = {path: of_markdown(text) for path, text in files.items() if path.endswith(".md")}
-    return pages | {path: of_python(text) for path, text in files.items() if path.endswith(".py")}
+    return (
+        shared
+        | pages
+        | {path: of_python(text) for path, text in files.items() if path.endswith(".py")}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -134,11 +145,11 @@ def test_text_means_nothing_to_a_tool(first: int, tmp_path: Path, plain: dict[st
         assert found[path] == one, path
     page = files["build/HOOKS.md"].replace("\\|", "|").replace("`", "")
     assert all(text in page for text in hostile)
-    # Those that have text in a docstring or a comment; the mistake at the end is found.
+    # What has text in a docstring is the adapter; the mistake at the end is found.
     sources = {
         f"of_{Path(path).stem}": f'{source}\n_mistake: int = "text"\n'
         for path, source in files.items()
         if path.startswith("build/") and path.endswith(".py") and LONG in source
     }
-    assert len(sources) == 3
+    assert set(sources) == {"of_nemotron_h"}
     types_checked(tmp_path / "checked", sources)

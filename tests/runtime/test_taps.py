@@ -8,6 +8,7 @@ import pickle
 import threading
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import hf_like
@@ -226,6 +227,20 @@ class TestWeights:
         assert torch.equal(product + module.gate.bias, expected)
         edit(component, "hook_x", torch.zeros_like)
         torch.testing.assert_close(component(states), module.gate.bias.expand(2, 5, 6))
+
+    def test_what_only_looks_at_the_weight_is_no_product(self, states: Any) -> None:
+        module = hf_like.Weighted("looking")
+        expected = module(states)
+        component = wrap(
+            module,
+            {"gate": "gate"},
+            hook_x=Tap(weight="gate.weight", argument=0),
+            hook_y=Tap(weight="gate.weight"),
+        )
+        seen = record(component, "hook_x", "hook_y")
+        assert torch.equal(component(states), expected)
+        assert [len(held) for held in seen.values()] == [1, 1]
+        assert torch.equal(seen["hook_x"][0], states)
 
     def test_rows_of_tokens(self, states: Any) -> None:
         module = hf_like.Weighted("matmul")
@@ -508,13 +523,19 @@ class TestPlaces:
         finally:
             torch._dynamo.reset()
 
+    @pytest.mark.parametrize("to_disk", [True, False])
     @pytest.mark.parametrize("hooked", [True, False])
-    def test_offloaded_weights(self, states: Any, hooked: bool) -> None:
-        from accelerate import cpu_offload
+    def test_offloaded_weights(
+        self, states: Any, hooked: bool, to_disk: bool, tmp_path: Path
+    ) -> None:
+        from accelerate import cpu_offload, disk_offload
 
         module = hf_like.Weighted("linear")
         expected = module(states)
-        cpu_offload(module, execution_device="cpu")
+        if to_disk:
+            disk_offload(module, str(tmp_path), execution_device="cpu")
+        else:
+            cpu_offload(module, execution_device="cpu")
         component = wrap(
             module,
             {"gate": "gate"},

@@ -17,6 +17,12 @@ pytestmark = pytest.mark.heavy
 
 Run = Callable[..., Result]
 OFFLOADED = ("--device-map", "auto", "--max-memory", "cpu=60KB")
+#: Doubles the output of every mixer of a kind.
+TWICE = """
+class TwiceStateSpaceMixerBridge(StateSpaceMixerBridge):
+    def forward(self, *args, **kwargs):
+        return 2 * super().forward(*args, **kwargs)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +81,11 @@ def test_a_mistake_shows_on_real_weights(folders: dict[str, Path]) -> None:
     from adaptergen.verify.tiers.checkpoint import Placement, checkpoint
 
     text = render_adapter(plan(SPEC))
-    old, new = (
-        "return super().forward(*args, **kwargs)",
-        "return 2 * super().forward(*args, **kwargs)",
-    )
-    assert text.count(old) == 1
+    old = "class NemotronHArchitectureAdapter("
+    new = f"{TWICE}\n\n{old}"
+    mixer = "StateSpaceMixerBridge("
+    assert text.count(old) == text.count(mixer) == 1
+    text = text.replace(mixer, f"Twice{mixer}")
     target = load_target(SPEC, text.replace(old, new))
     (report,) = checkpoint(target, Placement(str(folders["whole"])))
     assert {"parity", "generation"} <= {finding.check for finding in report.findings}

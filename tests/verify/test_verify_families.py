@@ -30,7 +30,9 @@ def test_all_is_as_promised(family: Project, run: Callable[..., Result], name: s
     """Mixtures of experts with a norm for each head; short convolutions beside attention."""
     result = run(family.folder / f"{name}.yaml")
     assert result.code == 0, result.out
-    assert "parity      0 from HF: plain, with_cache" in result.out
+    assert (
+        "parity      0 from HF: plain, with_cache, run_with_cache, run_with_cache_un" in result.out
+    )
 
 
 def test_emitted_tests_where_kinds_have_different_slots(

@@ -151,8 +151,9 @@ def _shape(run: ModelUnderTest, plan: Plan, hook: tables.Hook, tensor: Any) -> s
     sizes = run.shape(hook.contract, BATCH, POS)
     if len(sizes) != tensor.dim():
         return f"[{', '.join(map(str, tensor.shape))}]"
+    # In a plain run a cache adds no positions.
     named = [
-        str(axis) if size == measured else str(measured)
+        str(axis).replace("kv_pos", "pos") if size == measured else str(measured)
         for axis, size, measured in zip(axes, sizes, tensor.shape, strict=True)
     ]
     return f"[{', '.join(named)}]"
