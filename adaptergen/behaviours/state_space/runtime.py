@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 
@@ -36,7 +37,8 @@ class StateSpaceMixerBridge(TapsMixin, SSM2MixerBridge):
     ) -> torch.Tensor:
         """The scan as a matrix, ``[batch, heads, pos, pos]``; see ``SSM2MixerBridge``."""
         # No module call loads the weights that the analysis reads.
-        with align_offloaded_subtree(self.original_component):
+        original: Any = self.original_component
+        with align_offloaded_subtree(original):
             scanned = self._without_padding(cache, layer_idx)
             return super().compute_effective_attention(scanned, layer_idx, include_dt_scaling)
 
@@ -44,7 +46,8 @@ class StateSpaceMixerBridge(TapsMixin, SSM2MixerBridge):
         self, cache: ActivationCache, layer_idx: int, time_step: int | None = None
     ) -> torch.Tensor:
         """The recurrent state, ``[batch, heads, pos, d_head, d_state]``; see ``SSM2MixerBridge``."""
-        with align_offloaded_subtree(self.original_component):
+        original: Any = self.original_component
+        with align_offloaded_subtree(original):
             scanned = self._without_padding(cache, layer_idx)
             return super().compute_ssm_state(scanned, layer_idx, time_step)
 

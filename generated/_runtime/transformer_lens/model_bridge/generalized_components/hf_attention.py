@@ -68,6 +68,7 @@ class HFAttentionMixin(TapsMixin):
     """
 
     supports_attn_result = True
+    _captured_pre_ln_residual: torch.Tensor | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
