@@ -185,7 +185,7 @@ def test_a_journal_that_came_with_the_checkout_is_not_settled(
 def test_every_code_of_a_checkout_is_tried() -> None:
     assert set(CHECKOUT_CODES) == {
         *EDITED, *(code or name for name, code in REFUSED.items()), "adapter-exists",
-        "adapter-in-use",
+        "adapter-in-use", "shared-taken",
     }  # fmt: skip
 
 

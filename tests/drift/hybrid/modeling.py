@@ -261,7 +261,8 @@ class DriftHybridForCausalLM(HybridPreTrainedModel, GenerationMixin):
         self.post_init()
 
     def _prepare_cache_for_generation(self, generation_config, model_kwargs, *args, **kwargs):
-        model_kwargs["past_key_values"] = HybridCache(config=self.config)
+        if generation_config.use_cache:
+            model_kwargs["past_key_values"] = HybridCache(config=self.config)
 
     def forward(
         self, input_ids=None, attention_mask=None, past_key_values=None, use_cache=None, **kwargs

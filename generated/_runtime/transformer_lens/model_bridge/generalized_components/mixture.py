@@ -23,9 +23,7 @@ class MixtureBridge(TapsMixin, MoEBridge):
         "gate.hook_out": Tap(weight="gate.weight", flatten=0),
     }
 
-    def set_original_component(self, original_component: Any) -> None:
-        """Bind the Hugging Face module; binding offers anew what no mixture fires."""
-        super().set_original_component(original_component)
-        without_hooks(self, "hook_router_scores")
-        if not self.bound_dense:
-            without_hooks(self, "hook_pre", "hook_post")
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # They would be the mixture's input and output. A dense layer gets its own when it is bound.
+        without_hooks(self, "hook_pre", "hook_post", "hook_router_scores")
