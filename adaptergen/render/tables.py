@@ -146,7 +146,8 @@ def _told(value: Any) -> dict[str, Any]:
 def _code(value: Any) -> str:
     if isinstance(value, HookContract):
         told = {name: repr(one) for name, one in _told(value).items()}
-        first = told.pop("shape")
+        told.pop("shape", None)
+        first = repr(value.shape)
         return f"HookContract({', '.join([first, *(f'{n}={one}' for n, one in told.items())])})"
     if is_dataclass(value):
         inside = (f"{name}={_code(one)}" for name, one in _told(value).items())

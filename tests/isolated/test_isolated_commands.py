@@ -109,6 +109,6 @@ def test_formatters_take_the_files_of_a_checkout_and_not_its_modules(
 def test_types_are_checked_without_the_modules_of_a_checkout(tmp_path: Path) -> None:
     pytest.importorskip("mypy", reason="needs mypy: pip install 'adaptergen[dev]'")
     planted(tmp_path, *NAMES)
-    (tmp_path / "a.py").write_text("import json\nx: int = json\n", encoding="utf-8")
+    (tmp_path / "a.py").write_text('x: int = ""\nimport json\n', encoding="utf-8")
     check = checks._types(tmp_path, ["a.py"])
     assert check.passed is False and "Incompatible types" in check.told and ran(tmp_path) == []
