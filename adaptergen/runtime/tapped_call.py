@@ -36,6 +36,7 @@ _VIEWS = frozenset(
         "detach",
         "expand",
         "flatten",
+        "double",
         "float",
         "half",
         "bfloat16",
