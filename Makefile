@@ -30,10 +30,10 @@ demo: .venv/.verify ## Build the adapter of Nemotron-H and verify it on a tiny m
 
 test: .venv/.dev ## Run every test that needs neither a GPU nor the network, but the longest.
 	@echo "== Running the tests of adaptergen"
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile -m "not long"
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile -m "not long"
 
 long: .venv/.dev ## Run the longest tests.
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long
+	@$(BIN)/python -m pytest -m long
 
 light: ## Run the tests that need no torch on every supported Python, without torch.
 	@# Where pyenv keeps the interpreters, it runs one only if told which.

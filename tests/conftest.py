@@ -16,6 +16,10 @@ os.environ["ADAPTERGEN_CACHE"] = "off"
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="adaptergen-tests-")
 atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
+# Tests run side by side; threads of tiny tensors only wait, and sum in another order. Said before
+# torch is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 HEAVY = ("torch", "transformers", "transformer_lens")
 
 

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     targets = [target for target in dict.fromkeys(wanted) if target]
     try:
         report = _report(args)
-    except Exception as error:  # told where every command's are
+    except Exception as error:  # JSON tells it too; `entry` prints it
         _record_failure(targets, error)
         raise
     for target in targets:

@@ -51,10 +51,11 @@ def run(args: argparse.Namespace) -> int:
     from adaptergen.inspection.command import inspect
     from adaptergen.inspection.record import inspect_record
     from adaptergen.inspection.table import table
+    from adaptergen.problems import Failed
 
     try:
         facts = inspect(args.target, args.branches, args.trust_remote_code, args.time_limit)
-    except Exception as error:  # told where every command's are
+    except (Failed, ImportError) as error:  # JSON tells it too; `entry` prints it
         if args.json:
             _record_failure(args, error)
         raise

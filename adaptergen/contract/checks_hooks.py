@@ -16,6 +16,7 @@ from transformer_lens.model_bridge.generalized_components import base
 
 from .findings import Finding, Spot
 from .models import ModelUnderTest, at, attributes, difference, edited, quiet, relative
+from .reference import BATCH
 from .tables import Hook, names_of
 
 #: Sums in another order, by the largest value: what float32 rounds.
@@ -99,8 +100,6 @@ def _check_shape(
 
 def check_slices(run: ModelUnderTest) -> Iterator[Finding]:
     """With `pos_slice`, a cache holds of each hook what belongs to one position."""
-    if "pos_slice" in run.tables.lacks:
-        return
     batch, pos = run.tokens.shape
     # The first, which is there also where another axis is taken for that of positions.
     sliced = run.bridge.run_with_cache(run.tokens[:1], pos_slice=0)[1].cache_dict
@@ -207,8 +206,6 @@ def check_decode(run: ModelUnderTest) -> Iterator[Finding]:
 
 def check_call_tokens(run: ModelUnderTest) -> Iterator[Finding]:
     """In a prompt that is handed over in two calls, a hook holds the tokens of its own call."""
-    if run.spare is None:
-        return
     bridge, tokens = run.bridge, run.tokens
     _, whole = bridge.run_with_cache(tokens, use_cache=False)
     for split in (1, 2, 5):
@@ -247,8 +244,7 @@ def _joined(parts: Sequence[Any], axis: int, hook: Hook) -> Any:
             return torch.cat(list(parts), dim=axis)
         except RuntimeError:
             return torch.cat([part.flatten() for part in parts])
-    batch = 2
-    return torch.cat([part.unflatten(axis, (batch, -1)) for part in parts], dim=axis + 1)
+    return torch.cat([part.unflatten(axis, (BATCH, -1)) for part in parts], dim=axis + 1)
 
 
 def _continues(run: ModelUnderTest, parts: Sequence[Any]) -> bool:
@@ -393,7 +389,7 @@ def _check_threads(run: ModelUnderTest) -> Iterator[Finding]:
                     if apart:
                         failures.append(f"{apart:g} apart")
                         return
-        except Exception as error:  # whatever a hook of the other thread does to this one
+        except Exception as error:  # a thread would lose it; here it becomes a finding
             failures.append(f"{type(error).__name__}: {error}")
         finally:
             started.set()

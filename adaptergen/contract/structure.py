@@ -12,9 +12,8 @@ import torch
 
 from transformer_lens.config import TransformerBridgeConfig
 
-from .checks_model import derived_value
 from .findings import Finding
-from .tables import AdapterTables, component, is_met
+from .tables import AdapterTables, component, is_met, value_of
 
 #: A value for fields that something depends on.
 SET = 16
@@ -34,7 +33,7 @@ class Structure:
             d_model=32,
             d_head=8,
             n_heads=4,
-            n_layers=len(self.tables.layers),
+            n_layers=len(self.tables.layers) or 1,
             n_ctx=64,
             d_vocab=50,
             architecture=self.tables.architecture,
@@ -88,7 +87,7 @@ class Structure:
         """Those, and what is derived from them."""
         values = self.values()
         for name, expression in self.tables.derived.items():
-            values[name] = derived_value(expression, values)
+            values[name] = value_of(expression, values.get)
         return values
 
     def listed(self) -> dict[str, list[str]]:

@@ -83,20 +83,20 @@ class LayerTable:
 class AdapterTables:
     """Everything that is promised of one architecture.
 
-    `config` are the keywords of the tiny model's HF config, `layers` the kinds of its layers, and
-    `branches` further models by what they change, in the `branch_releases` of transformers in
-    which HF can run them. `carried` are fields of HF's config that TransformerLens' has too,
-    `derived` is arithmetic over them, and `flags` are set as they stand. With kinds, `told_by` is
-    the attribute of HF's blocks that says the kind, if they say it, and `listed_in` the field of
-    the config that lists them.
+    `config` are the keywords of the tiny model's HF config, `layers` the kinds of its layers if
+    there are kinds, and `branches` further models by what they change, in the `branch_releases` of
+    transformers in which HF can run them. `carried` are fields of HF's config that TransformerLens'
+    has too, `derived` is arithmetic over them, and `flags` are set as they stand. With kinds,
+    `told_by` is the attribute of HF's blocks that says the kind, if they say it, and `listed_in`
+    the field of the config that lists them.
     """
 
     architecture: str
     blocks: str
     config: Mapping[str, Any]
-    layers: tuple[str, ...]
     model: LayerTable
     shared: LayerTable
+    layers: tuple[str, ...] = ()
     kinds: Mapping[str, LayerTable] = field(default_factory=dict)
     block_class: str = "BlockBridge"
     told_by: str = ""
@@ -209,7 +209,7 @@ def component(line: str) -> tuple[str, str, str]:
 
 @lru_cache(maxsize=4096)
 def _parsed(text: str) -> tuple[ast.expr, ...]:
-    return tuple(ast.parse(part, mode="eval").body for part in text.split("|"))
+    return tuple(ast.parse(part.strip(), mode="eval").body for part in text.split("|"))
 
 
 def names_of(axis: str) -> frozenset[str]:
@@ -238,5 +238,5 @@ def _value(tree: ast.expr, values: Mapping[str, Any]) -> int:
     if isinstance(tree, ast.BinOp):
         return _COMPUTE[type(tree.op)](_value(tree.left, values), _value(tree.right, values))
     if isinstance(tree, ast.Constant):
-        return int(tree.value)  # type: ignore[arg-type]
+        return int(ast.literal_eval(tree))
     return int(values[ast.unparse(tree)])

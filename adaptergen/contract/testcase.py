@@ -52,7 +52,9 @@ class AdapterContract:
 
         if "check" in metafunc.fixturenames:
             branches = self.tables.configs(transformers.__version__)
-            pairs = [(branch, check) for branch in branches for check in of_branch(branch)]
+            pairs = [
+                (branch, check) for branch in branches for check in of_branch(self.tables, branch)
+            ]
             ids = [f"{branch}-{check.replace(' ', '_')}" for branch, check in pairs]
             metafunc.parametrize("branch, check", pairs, ids=ids)
 
@@ -68,7 +70,7 @@ class AdapterContract:
         from .models import undisturbed
 
         with undisturbed():
-            _assert_none(of_branch(branch)[check](self._model(branch)))
+            _assert_none(of_branch(self.tables, branch)[check](self._model(branch)))
 
     def _model(self, branch: str) -> ModelUnderTest:
         """The model of a branch, made once."""

@@ -158,9 +158,8 @@ def alias_problems(
 
     Unless `complete`, only what leads into a submodule that is complete can be known to do so.
     """
-    own = [hook.name for hook in hooks]
-    walked = [pair for top in submodules for pair in top.walk()]
-    below = [f"{name}.{hook.name}" for name, node in walked for hook in node.hooks]
+    hooks = list(hooks)
+    own, known = {hook.name for hook in hooks}, _hook_names(hooks, submodules)
     certain = {node.key for node in submodules if node.complete}
     for alias, target in aliases.items():
         here = where.at("aliases", alias)
@@ -168,9 +167,16 @@ def alias_problems(
             message = f"{quote(alias)} is a hook, so it cannot be an alias"
             yield here.problem("name-taken", message, "delete it", key=True)
         judged = here.known() and (complete or target.partition(".")[0] in certain)
-        if target not in own and target not in below and judged:
+        if target not in known and judged:
             message = f"there is no hook {quote(target)} here"
-            yield here.problem("unknown-hook", message, suggestion(target, [*own, *below]))
+            yield here.problem("unknown-hook", message, suggestion(target, known))
+
+
+def _hook_names(hooks: Iterable[HookPoint], submodules: Sequence[Node]) -> list[str]:
+    """The hooks of a component and of all that is in it, by their names from there."""
+    walked = (pair for top in submodules for pair in top.walk())
+    below = [f"{name}.{hook.name}" for name, node in walked for hook in node.hooks]
+    return [*(hook.name for hook in hooks), *below]
 
 
 def tap_problems(
@@ -181,10 +187,8 @@ def tap_problems(
     use: Where,
 ) -> Iterator[Problem]:
     """Taps on hooks that there are not, and on weights of submodules that there are not."""
-    walked = [pair for top in submodules for pair in top.walk()]
-    known = [hook.name for hook in hooks]
-    known += [f"{name}.{hook.name}" for name, node in walked for hook in node.hooks]
-    keys = {name for name, _ in walked}
+    known = _hook_names(hooks, submodules)
+    keys = {name for top in submodules for name, _ in top.walk()}
     for name, tap in taps.items():
         here = use if use.source.value((*use.loc, "taps", name)) is not None else shape
         place = here.at("taps", name)

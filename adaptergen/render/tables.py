@@ -28,7 +28,7 @@ def adapter_tables(plan: Plan) -> AdapterTables:
         architecture=spec.architecture,
         blocks=plan.block.path,
         config=dict(spec.tiny.config),
-        layers=spec.tiny.kinds or ("layer",) * _layers(plan),
+        layers=spec.tiny.kinds,
         model=LayerTable(
             {node.key: _line(node) for node in plan.components}, _hooks(plan, plan.model_hooks)
         ),
@@ -57,11 +57,6 @@ def adapter_tables(plan: Plan) -> AdapterTables:
         branch_releases=dict(spec.tiny.releases),
         lacks=tuple(name for name in _ABILITIES if name not in plan.abilities),
     )
-
-
-def _layers(plan: Plan) -> int:
-    number = plan.spec.tiny.config.get("num_hidden_layers")
-    return number if isinstance(number, int) else 2
 
 
 def _components(nodes: Iterable[Node]) -> dict[str, str]:
@@ -130,7 +125,7 @@ def _objects(value: Any) -> Iterable[Any]:
 
 
 _PLAIN: dict[type, Any] = {
-    AdapterTables: AdapterTables("", "", {}, (), LayerTable(), LayerTable()),
+    AdapterTables: AdapterTables("", "", {}, LayerTable(), LayerTable()),
     HookContract: HookContract(""),
     LayerTable: LayerTable(),
 }
@@ -150,11 +145,17 @@ def _code(value: Any) -> str:
         first = repr(value.shape)
         return f"HookContract({', '.join([first, *(f'{n}={one}' for n, one in told.items())])})"
     if is_dataclass(value):
-        inside = (f"{name}={_code(one)}" for name, one in _told(value).items())
+        inside = (
+            f"{name}={_mapping(one, True) if name == 'components' else _code(one)}"
+            for name, one in _told(value).items()
+        )
         return f"{type(value).__name__}({', '.join(inside)})"
     if isinstance(value, Mapping):
-        lines = ", ".join(f"{key!r}: {_code(one)}" for key, one in value.items())
-        # A trailing comma has black give each entry a line.
-        is_table = any(is_dataclass(one) or "Bridge" in str(one) for one in value.values())
-        return f"{{{lines}{',' if is_table else ''}}}"
+        return _mapping(value, any(map(is_dataclass, value.values())))
     return repr(value)
+
+
+def _mapping(value: Mapping[str, Any], one_a_line: bool) -> str:
+    lines = ", ".join(f"{key!r}: {_code(one)}" for key, one in value.items())
+    # A trailing comma has black give each entry a line.
+    return f"{{{lines}{',' if one_a_line and lines else ''}}}"

@@ -219,3 +219,40 @@ def test_tables_need_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_check_looks_at_something(module: str) -> None:
+    """One that looks at nothing is no check, and an emitted test of it could not fail."""
+    from adaptergen.contract.checks import of_branch
+    from adaptergen.contract.findings import ModelReport
+    from adaptergen.contract.models import ModelUnderTest, undisturbed
+    from adaptergen.verify.target import load_target
+
+    target = load_target(ROOT / "specs" / f"{module}.yaml")
+    report = ModelReport(DEFAULT)
+    with undisturbed():
+        run = ModelUnderTest.tiny(target.tables, target.adapter, DEFAULT, report)
+        for name, check in of_branch(target.tables, DEFAULT).items():
+            before = dict(report.measured), dict(report.parity)
+            assert list(check(run)) == []
+            assert (report.measured, report.parity) != before, name
+
+
+def test_no_check_of_what_no_layer_has() -> None:
+    from adaptergen.contract.checks import FIRST, of_branch
+    from adaptergen.verify.target import load_target
+
+    left_out = {
+        module: FIRST.keys()
+        - of_branch(load_target(ROOT / "specs" / f"{module}.yaml").tables, DEFAULT).keys()
+        for module in MODULES
+    }
+    state_space = {"state space", "padded state space", "offloaded state space"}
+    of_helium = {"kinds", "components alone", "dimensions", "copied dimensions", "experts"}
+    assert left_out == {
+        "deepseek_v2": state_space,
+        "deepseek_v3": state_space,
+        "helium": state_space | of_helium,
+        "nemotron_h": set(),
+    }

@@ -92,7 +92,6 @@ class Case:
 def case(request):
     import torch
 
-    torch.set_num_threads(1)
     with torch.no_grad():
         yield Case(*request.param)
 

@@ -50,6 +50,6 @@ def _measure(target: Target, report: ModelReport) -> None:
     run = look_and_wrap(target, model, report, work, keep_spare=True)
     if run is not None:
         run.changes = None if first else target.tables.branches[branch]
-        run_checks(target, report, of_branch(branch), run)
+        run_checks(target, report, of_branch(target.tables, branch), run)
     if first and run is not None:
         run_checks(target, report, CHECKS, Structure(target.tables, target.adapter))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from . import checks_hooks, checks_logits, checks_model, identities, state_space
 from .findings import Finding
 from .models import ModelUnderTest
+from .tables import AdapterTables, component
 
 Check = Callable[[ModelUnderTest], Iterator[Finding]]
 
@@ -61,6 +62,42 @@ FIRST: dict[str, Check] = {
 }
 
 
-def of_branch(branch: str) -> dict[str, Check]:
-    """The checks of a tiny model."""
-    return FIRST if branch == "default" else TINY
+def _has_fields(tables: AdapterTables) -> bool:
+    return bool(tables.carried or tables.derived or tables.listed_in)
+
+
+def _has_hook(tables: AdapterTables, end: str) -> bool:
+    layers = (tables.shared, *tables.kinds.values())
+    return any(name.endswith(end) for layer in layers for name in layer.hooks)
+
+
+def _has_state_space(tables: AdapterTables) -> bool:
+    layers = (tables.shared, *tables.kinds.values())
+    classes = (component(line)[0] for layer in layers for line in layer.components.values())
+    return any(cls.endswith(("StateSpaceMixerBridge", "SSM2MixerBridge")) for cls in classes)
+
+
+#: What tables have to promise: without, the check would look at nothing, and could not fail.
+NEEDS: dict[str, Callable[[AdapterTables], bool]] = {
+    "dimensions": _has_fields,
+    "copied dimensions": _has_fields,
+    "kinds": lambda tables: bool(tables.kinds),
+    "components alone": lambda tables: bool(tables.kinds),
+    "attention": lambda tables: _has_hook(tables, "hook_pattern"),
+    "heads": lambda tables: _has_hook(tables, "o.hook_in"),
+    "experts": lambda tables: _has_hook(tables, "gate.hook_expert_weights"),
+    "slices": lambda tables: "pos_slice" not in tables.lacks,
+    "round trip": lambda tables: "load_state_dict" not in tables.lacks,
+    "offloaded weights": lambda tables: "offload" not in tables.lacks,
+    "state space": _has_state_space,
+    "padded state space": _has_state_space,
+    "offloaded state space": lambda tables: (
+        "offload" not in tables.lacks and _has_state_space(tables)
+    ),
+}
+
+
+def of_branch(tables: AdapterTables, branch: str) -> dict[str, Check]:
+    """The checks of a tiny model that have something to look at."""
+    checks = FIRST if branch == "default" else TINY
+    return {name: one for name, one in checks.items() if name not in NEEDS or NEEDS[name](tables)}

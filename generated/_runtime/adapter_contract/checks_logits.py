@@ -24,8 +24,6 @@ FOLDED = 1e-5
 def check_hf_itself(run: ModelUnderTest) -> Iterator[Finding]:
     """HF's decode step against its full run, a padded batch against its rows, its generation."""
     model, answers = run.spare, run.answers
-    if model is None:
-        return
     for what, apart in (
         ("a decode step", relative(answers.step_logits[:, -1], answers.logits[:, -1])),
         ("a left-padded batch", _padded_apart(model, answers.padded) if answers.padded else 0.0),
@@ -172,8 +170,6 @@ def check_components(run: ModelUnderTest) -> Iterator[Finding]:
 
     TransformerLens leaves out components that need the angles of a rotation.
     """
-    if not run.tables.kinds:
-        return
     # It draws what it hands to components.
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(0)
@@ -237,8 +233,6 @@ def check_processing(run: ModelUnderTest) -> Iterator[Finding]:
 
 def check_offloaded(run: ModelUnderTest) -> Iterator[Finding]:
     """Weights that accelerate loads for each call of a module."""
-    if "offload" in run.tables.lacks:
-        return
     bridge = run.wrapped_copy(lambda model: cpu_offload(model, execution_device="cpu"))
     # Hooks that are attached may lead through other code.
     logits, _ = bridge.run_with_cache(run.tokens)

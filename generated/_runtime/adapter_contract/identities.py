@@ -56,7 +56,7 @@ def check_norms(run: ModelUnderTest) -> Iterator[Finding]:
         if name not in run.hook or not {before, name} <= run.activations.keys():
             continue  # A missing hook has its finding already.
         stack = run.activations[before][None]
-        normalized = run.recorded[1].apply_ln_to_stack(stack, layer=layer)[0]  # type: ignore[attr-defined]
+        normalized = run.recorded[1].apply_ln_to_stack(stack, layer=layer)[0]
         run.report.count("norms and patterns")
         apart = difference(normalized, run.activations[name])
         if not apart <= ROUNDED:

@@ -232,8 +232,8 @@ class ModelUnderTest:
         return tuple(first.values())
 
     @cached_property
-    def recorded(self) -> tuple[Any, Mapping[str, Any]]:
-        """Logits and activations of a plain run."""
+    def recorded(self) -> tuple[Any, Any]:
+        """Logits of a plain run, and TransformerLens' cache of its activations."""
         with quiet():
             logits, cache = self.bridge.run_with_cache(self.tokens)
         return logits, cache
@@ -241,7 +241,7 @@ class ModelUnderTest:
     @property
     def activations(self) -> dict[str, Any]:
         """What a plain run recorded, by full names."""
-        found: dict[str, Any] = self.recorded[1].cache_dict  # type: ignore[attr-defined]
+        found: dict[str, Any] = self.recorded[1].cache_dict
         return found
 
     def named(self, layer: int | None, short: str) -> str:

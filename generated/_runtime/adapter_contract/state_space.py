@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -29,8 +30,6 @@ USED = ("in_proj.hook_in", "in_proj.hook_out", "conv1d.hook_out", "inner_norm.ho
 def check_state_space(run: ModelUnderTest) -> Iterator[Finding]:
     """The recurrent state after prompts of each length, and the scan as a matrix."""
     layers = _layers(run)
-    if not layers:
-        return
     allowed = 1e-3 if holds(CLAMPS, transformers.__version__) else CLOSE
     for length in LENGTHS:
         prompt = run.tokens[:, :length]
@@ -46,19 +45,13 @@ def check_state_space(run: ModelUnderTest) -> Iterator[Finding]:
             expected = _states(state, layer)
             run.report.count("state-space analyses", 2)
             for name, compute in (("states", _state_apart), ("effective attention", _scan_apart)):
-                try:
-                    apart = compute(run, cache, layer, expected)
-                except (RuntimeError, KeyError) as error:
-                    yield _note(run, layer, f"{name}, {length} tokens", allowed, str(error))
-                    continue
-                if not apart <= allowed:
-                    yield _note(run, layer, f"{name}, {length} tokens", allowed, f"{apart:g}")
+                apart = partial(compute, run, cache, layer, expected)
+                yield from _check(run, layer, f"{name}, {length} tokens", allowed, apart)
 
 
 def check_padded_state_space(run: ModelUnderTest) -> Iterator[Finding]:
     """On left-padded rows the states are HF's, and no token attends to padding."""
-    if not _layers(run) or run.answers.padded is None:
-        return
+    assert run.answers.padded is not None, "the first model has a padded batch"
     tokens, mask, _ = run.answers.padded
     state = new_cache(run.spare.config)
     arguments = positions(run.spare, mask)
@@ -67,9 +60,8 @@ def check_padded_state_space(run: ModelUnderTest) -> Iterator[Finding]:
     padding = (mask == 0)[:, None, None, :]
     for layer in _layers(run):
         run.report.count("state-space analyses", 2)
-        apart = _state_apart(run, cache, layer, _states(state, layer))
-        if not apart <= CLOSE:
-            yield _note(run, layer, "states of left-padded rows", CLOSE, f"{apart:g}")
+        apart = partial(_state_apart, run, cache, layer, _states(state, layer))
+        yield from _check(run, layer, "states of left-padded rows", CLOSE, apart)
         matrix = cache.compute_ssm_effective_attention(layer=layer)
         onto = float((matrix * padding).abs().max())
         if onto:
@@ -78,20 +70,13 @@ def check_padded_state_space(run: ModelUnderTest) -> Iterator[Finding]:
 
 def check_offloaded_state_space(run: ModelUnderTest) -> Iterator[Finding]:
     """The analyses of a run with offloaded weights are those of a run with the others."""
-    if not _layers(run) or "offload" in run.tables.lacks:
-        return
     bridge = run.wrapped_copy(lambda model: cpu_offload(model, execution_device="cpu"))
     offloaded, cache = _recorded(bridge, run.tokens), _recorded(run.bridge, run.tokens)
     for layer in _layers(run):
         for name in ("compute_ssm_state", "compute_ssm_effective_attention"):
             run.report.count("state-space analyses")
-            try:
-                apart = difference(getattr(offloaded, name)(layer), getattr(cache, name)(layer))
-            except (RuntimeError, KeyError) as error:
-                yield _note(run, layer, f"{name} with offloaded weights", CLOSE, str(error))
-                continue
-            if not apart <= CLOSE:
-                yield _note(run, layer, f"{name} with offloaded weights", CLOSE, f"{apart:g}")
+            apart = partial(_analyses_apart, name, layer, offloaded, cache)
+            yield from _check(run, layer, f"{name} with offloaded weights", CLOSE, apart)
 
 
 def _layers(run: ModelUnderTest) -> list[int]:
@@ -124,6 +109,22 @@ def _scan_apart(run: ModelUnderTest, cache: Any, layer: int, _state: Any) -> flo
     matrix = cache.compute_ssm_effective_attention(layer=layer, include_dt_scaling=True)
     mixed = torch.einsum("bhij,bjhd->bihd", matrix, x) + mixer.D[:, None] * x
     return relative(mixed.flatten(2), cache[f"blocks.{layer}.mixer.inner_norm.hook_in"])
+
+
+def _analyses_apart(name: str, layer: int, one: Any, other: Any) -> float:
+    return difference(getattr(one, name)(layer), getattr(other, name)(layer))
+
+
+def _check(
+    run: ModelUnderTest, layer: int, what: str, allowed: float, apart: Callable[[], float]
+) -> Iterator[Finding]:
+    try:
+        measured = apart()
+    except (RuntimeError, KeyError) as error:
+        yield _note(run, layer, what, allowed, str(error))
+        return
+    if not measured <= allowed:
+        yield _note(run, layer, what, allowed, f"{measured:g}")
 
 
 def _note(run: ModelUnderTest, layer: int, what: str, allowed: float, measured: str) -> Finding:

@@ -40,7 +40,6 @@ TABLES = AdapterTables(
         "topk_method": "greedy",
         "max_position_embeddings": 128,
     },
-    layers=("dense", "moe", "moe"),
     model=LayerTable(
         components={
             "embed": "EmbeddingBridge model.embed_tokens",
@@ -138,6 +137,7 @@ TABLES = AdapterTables(
             "ln2.hook_scale": HookContract("batch pos 1"),
         },
     ),
+    layers=("dense", "moe", "moe"),
     kinds={
         "dense": LayerTable(
             components={

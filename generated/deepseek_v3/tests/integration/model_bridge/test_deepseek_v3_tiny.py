@@ -39,7 +39,6 @@ TABLES = AdapterTables(
         "max_position_embeddings": 128,
         "initializer_range": 0.2,
     },
-    layers=("dense", "moe", "moe"),
     model=LayerTable(
         components={
             "embed": "EmbeddingBridge model.embed_tokens",
@@ -139,6 +138,7 @@ TABLES = AdapterTables(
             "ln2.hook_scale": HookContract("batch pos 1"),
         },
     ),
+    layers=("dense", "moe", "moe"),
     kinds={
         "dense": LayerTable(
             components={

@@ -30,7 +30,6 @@ TABLES = AdapterTables(
         "mlp_bias": True,
         "initializer_range": 0.2,
     },
-    layers=("layer", "layer"),
     model=LayerTable(
         components={
             "embed": "EmbeddingBridge model.embed_tokens",

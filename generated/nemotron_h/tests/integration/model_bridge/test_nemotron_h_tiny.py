@@ -36,7 +36,6 @@ TABLES = AdapterTables(
         "moe_shared_expert_intermediate_size": 40,
         "initializer_range": 0.2,
     },
-    layers=("linear_attention", "full_attention", "moe", "mlp", "linear_attention"),
     model=LayerTable(
         components={
             "embed": "EmbeddingBridge model.embeddings",
@@ -67,6 +66,7 @@ TABLES = AdapterTables(
             "norm.hook_scale": HookContract("batch pos 1"),
         },
     ),
+    layers=("linear_attention", "full_attention", "moe", "mlp", "linear_attention"),
     kinds={
         "linear_attention": LayerTable(
             components={
