@@ -10,7 +10,7 @@ from adaptergen.behaviours import with_components
 from adaptergen.lock.disagree import disagreements
 from adaptergen.lock.paths import has_lock, lock_path
 from adaptergen.lock.store import read_lock
-from adaptergen.output import Wanted
+from adaptergen.output import OutputTree
 from adaptergen.plan import Plan, make_plan
 from adaptergen.problems import Failed
 from adaptergen.resources import shapes
@@ -38,20 +38,20 @@ def plan_and_source(
     return make_plan(loaded, with_components(of) if of else _catalogue(), header), loaded.source
 
 
-def generate(path: Path) -> Wanted:
+def generate(path: Path) -> OutputTree:
     """The files that the spec at `path` makes. Raises `Failed` with every problem found."""
     made = plan(path)
     _hold_against_lock(path, made)
     return files_of(path, made)
 
 
-def files_of(path: Path, made: Plan) -> Wanted:
+def files_of(path: Path, made: Plan) -> OutputTree:
     """The files that a plan of the spec at `path` makes, whatever the lock beside it says."""
     # Here, so that those who want a plan only do not import the formatters.
     from adaptergen.render import render_files
 
     files = render_files(made, _catalogue())
-    return Wanted(
+    return OutputTree(
         name=made.spec.module,
         spec=project_path(path),
         files={name: text.encode() for name, text in files.items()},

@@ -35,11 +35,11 @@ def opening(schema: str, packages: Iterable[str] = ()) -> dict[str, object]:
 
 def problem_entry(problem: Problem) -> dict[str, object]:
     """A problem of a spec, as an entry of a list."""
-    place = problem.place
+    place = problem.location
     return {
         "code": problem.code,
         "message": problem.message,
-        "hint": problem.mend,
+        "hint": problem.fix,
         "path": place.path if place else None,
         "line": place.line if place else None,
         "column": place.column if place else None,

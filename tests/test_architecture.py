@@ -14,7 +14,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: From the bottom to the top: a part imports from rows above its own in this list, and from itself.
 ROWS = (
-    {"contract", "github", "problems", "prose", "resources"},
+    {"contract", "error_codes", "prose", "resources"},
+    {"spec_error_codes"},
+    {"problems"},
     {"guard"},
     {"facts", "isolated", "record", "source", "catalogue", "output", "edit"},
     {"behaviours", "runtime", "spec"},

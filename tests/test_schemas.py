@@ -164,13 +164,13 @@ def test_an_editor_marks_what_a_build_names(
         (key,) = {str(key) for key in _below(data, at)} & set(
             re.findall(r"`(\w+)` is", problem.message)
         )
-        assert problem.place == source.place((*at, key), key=True)
+        assert problem.location == source.place((*at, key), key=True)
     elif code == "missing-key":
         assert ("required", at) in errors
-        assert problem.place == source.place(at, key=True)
+        assert problem.location == source.place(at, key=True)
     else:
         assert {"type", "const", "enum"} & {word for word, where in errors if where == at}
-        assert problem.place == source.place(at)
+        assert problem.location == source.place(at)
 
 
 def _below(data: Any, path: Path_) -> Any:

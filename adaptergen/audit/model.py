@@ -10,7 +10,7 @@ from pathlib import Path
 
 from adaptergen.catalogue import Catalogue
 from adaptergen.catalogue.library import Class, Library
-from adaptergen.problems import Place, Problem
+from adaptergen.problems import Problem, SourceLocation
 
 Mend = tuple[str, Callable[[bytes], bytes]]
 """A file, and what is done to its bytes."""
@@ -48,7 +48,7 @@ class Source:
         mend: Mend | None = None,
     ) -> Finding:  # fmt: skip
         """A finding at a line of a file."""
-        return Finding(Problem(code, message, hint, Place(path, line)), subject, mend)
+        return Finding(Problem(code, message, hint, SourceLocation(path, line)), subject, mend)
 
     @cached_property
     def adapters(self) -> tuple[tuple[str, Class], ...]:

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from adaptergen.audit.gather import Audit
-from adaptergen.github import annotation
-from adaptergen.problems import CODES
+from adaptergen.problems import CODES, annotation
 from adaptergen.record import opening, problem_entry
 
 SCHEMA = "adaptergen/audit/1"
@@ -16,7 +15,7 @@ SCHEMA = "adaptergen/audit/1"
 def as_text(found: Audit) -> Iterator[str]:
     """One line a finding, then how many there are of each code."""
     for finding in found.findings:
-        problem, place = finding.problem, finding.problem.place
+        problem, place = finding.problem, finding.problem.location
         where = f"{place.path}:{place.line}" if place else "?"
         mend = " [--fix]" if finding.mend else ""
         yield f"{where}: {problem.code}: {problem.message}{mend}"
@@ -31,9 +30,9 @@ def as_text(found: Audit) -> Iterator[str]:
 def as_github(found: Audit) -> Iterator[str]:
     """Annotations of a workflow run, one a finding."""
     for finding in found.findings:
-        problem, place = finding.problem, finding.problem.place
+        problem, place = finding.problem, finding.problem.location
         where = (place.path, place.line) if place else ()
-        yield annotation("error", f"{problem.message}; {problem.mend}", problem.code, *where)
+        yield annotation("error", f"{problem.message}; {problem.fix}", problem.code, *where)
 
 
 def record(found: Audit) -> dict[str, object]:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from adaptergen import guard, resources
 from adaptergen.lock.paths import has_lock, lock_path
-from adaptergen.output import Wanted
+from adaptergen.output import OutputTree
 from adaptergen.output.seal import genuine, own, seal, user_folder
 
 #: A folder for the entries, or `off`.
@@ -45,13 +45,13 @@ class Memory:
     """The memory of one call: what all specs share is read once."""
 
     folder: Path | None = field(default_factory=lambda: _folder())
-    _made: list[tuple[Path, str, Wanted]] = field(default_factory=list)
+    _made: list[tuple[Path, str, OutputTree]] = field(default_factory=list)
     _shapes_read: bool = False
     _shared: str = ""
     _shapes: dict[Path, str] = field(default_factory=dict)
     _stamps: dict[str | Path, tuple[int, ...]] = field(default_factory=dict)
 
-    def wanted(self, path: Path) -> Wanted:
+    def wanted(self, path: Path) -> OutputTree:
         """The files that the spec at `path` makes. Raises `Failed` with every problem found."""
         key = self._key(path)
         found = self._recall(path, key)
@@ -123,7 +123,7 @@ class Memory:
         self._stamps[path] = _stamp(path)
         return guard.read(path, within=guard.project_of(path))
 
-    def _recall(self, path: Path, key: str) -> Wanted | None:
+    def _recall(self, path: Path, key: str) -> OutputTree | None:
         if self.folder is None or not key:
             return None
         body = _opened(self._entry(path), key)
@@ -131,9 +131,9 @@ class Memory:
             return None
         content = json.loads(zlib.decompress(body))
         files = {name: text.encode() for name, text in content["files"].items()}
-        return Wanted(content["name"], content["spec"], files, content["meta"])
+        return OutputTree(content["name"], content["spec"], files, content["meta"])
 
-    def _write(self, path: Path, key: str, made: Wanted) -> None:
+    def _write(self, path: Path, key: str, made: OutputTree) -> None:
         files = {name: data.decode() for name, data in made.files.items()}
         content = {"name": made.name, "spec": made.spec, "files": files, "meta": dict(made.meta)}
         body = zlib.compress(json.dumps(content).encode(), 1)

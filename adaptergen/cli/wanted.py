@@ -8,14 +8,14 @@ from pathlib import Path
 
 from adaptergen import runtime
 from adaptergen.cli.memory import Memory
-from adaptergen.output import Wanted
-from adaptergen.problems import Failed, Place, Problem, quote
+from adaptergen.output import OutputTree
+from adaptergen.problems import Failed, Problem, SourceLocation, quote
 
 
-def gather(specs: Sequence[Path]) -> list[Wanted]:
+def gather(specs: Sequence[Path]) -> list[OutputTree]:
     """What each spec wants; a spec named twice counts once. `Failed` with the problems of all."""
     memory = Memory()
-    wanted: list[Wanted] = []
+    wanted: list[OutputTree] = []
     problems: list[Problem] = []
     first: dict[str, Path] = {}
     for path in without_doubles(specs):
@@ -57,5 +57,5 @@ def _module_twice(module: str, first: Path, second: Path) -> Problem:
         "module-twice",
         f"the module {quote(module)} is made of {quote(first.as_posix())} already",
         "rename one of the two, or build each into a folder of its own with --out",
-        Place(second.as_posix()),
+        SourceLocation(second.as_posix()),
     )

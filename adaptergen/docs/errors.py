@@ -7,9 +7,9 @@ from adaptergen.problems import CODES
 _INTRO = """\
 # Errors
 
-<!-- Made from adaptergen/problems by `make docs`: edit it there. -->
+<!-- Made from adaptergen/*error_codes.py by `make docs`: edit it there. -->
 
-Every problem has a place, a code, one sentence and a hint:
+Every problem has a location, a code, one sentence and a hint:
 
 ```text
 specs/nemotron_h.yaml:12:5: error[unknown-key]: `submodule` is not a key of `blocks`
@@ -30,7 +30,7 @@ name: it can be searched for.
 def errors_page() -> str:
     """The Markdown of `docs/errors.md`."""
     entries = [
-        f"## {code}\n\n**{entry.title}.** {entry.meaning}\n\n{_example(entry.mend)}\n"
+        f"## {code}\n\n**{entry.title}.** {entry.meaning}\n\n{_example(entry.fix)}\n"
         for code, entry in sorted(CODES.items())
     ]
     return "\n".join([_INTRO, *entries])

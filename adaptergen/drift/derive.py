@@ -11,7 +11,7 @@ from adaptergen.drift.kinds import renamed_kinds
 from adaptergen.lock.declared import nodes_of
 from adaptergen.lock.entry import Entry
 from adaptergen.plan import Plan
-from adaptergen.problems import Loc, Place
+from adaptergen.problems import Loc, SourceLocation
 from adaptergen.source import Source
 
 _RELEASE = re.compile(r"\d+\.\d+\.\d+")
@@ -85,7 +85,7 @@ def _one_more(source: Source, loc: Loc, item: str) -> Edit:
     if not _text(source, start).startswith("["):
         return _edit(source, _end(source, last), "", f"\n{before}{text}", loc, value)
     after = _text(source, last)[last.length :]
-    behind = Place(last.path, last.line, last.column + last.length)
+    behind = SourceLocation(last.path, last.line, last.column + last.length)
     rest = re.fullmatch(r"(,?)(\s*(?:#.*)?)", after)
     if rest and not before.strip():
         comma, comment = rest.groups()
@@ -105,28 +105,30 @@ def _only(source: Source, loc: Loc, item: str) -> Edit:
     return _edit(source, first, "\n".join(lines), _like(source, first, item), loc, (item,))
 
 
-def _edit(source: Source, place: Place, old: str, new: str, loc: Loc, value: Value) -> Edit:
+def _edit(
+    source: Source, place: SourceLocation, old: str, new: str, loc: Loc, value: Value
+) -> Edit:
     return Edit(source.path, place.line, place.column, old, new, loc, value)
 
 
-def _text(source: Source, place: Place) -> str:
+def _text(source: Source, place: SourceLocation) -> str:
     return source.lines[place.line - 1][place.column - 1 :]
 
 
-def _written(source: Source, place: Place) -> str:
+def _written(source: Source, place: SourceLocation) -> str:
     return _text(source, place)[: place.length]
 
 
-def _before(source: Source, place: Place) -> str:
+def _before(source: Source, place: SourceLocation) -> str:
     return source.lines[place.line - 1][: place.column - 1]
 
 
-def _end(source: Source, place: Place) -> Place:
+def _end(source: Source, place: SourceLocation) -> SourceLocation:
     """The end of the line of a place."""
-    return Place(place.path, place.line, len(source.lines[place.line - 1]) + 1)
+    return SourceLocation(place.path, place.line, len(source.lines[place.line - 1]) + 1)
 
 
-def _like(source: Source, place: Place, text: str) -> str:
+def _like(source: Source, place: SourceLocation, text: str) -> str:
     """The text in the quotes that what stands at a place has."""
     sign = _text(source, place)[:1]
     return f"{sign}{text}{sign}" if sign in ('"', "'") else text

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 
 from adaptergen.drift.finding import SEVERITIES, Finding
 from adaptergen.drift.report import Report, SpecDrift
-from adaptergen.github import annotation
-from adaptergen.problems import visible
+from adaptergen.problems import annotation, visible
 
 _LEVELS = {"breaking": "error", "silent": "warning", "benign": "notice"}
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from adaptergen.problems import Failed, Place, Problem
+from adaptergen.problems import Failed, Problem, SourceLocation
 
 _BOM = "\ufeff"
 _MARKER = re.compile(r"^(?:<{7}|>{7}|\|{7})(?: .*)?$", re.MULTILINE)
@@ -113,11 +113,11 @@ class Text:
         """A problem at each of the lines, to be raised."""
         return Failed(Problem(code, message, hint, *self._place(line)) for line in lines or (1,))
 
-    def _place(self, line: int) -> tuple[Place, str]:
+    def _place(self, line: int) -> tuple[SourceLocation, str]:
         start = self.starts[line - 1]
         shown = self.text[start : self.line_end(start)]
         column = len(shown) - len(shown.lstrip())
-        return Place(self.path, line, column + 1, len(shown.strip())), shown
+        return SourceLocation(self.path, line, column + 1, len(shown.strip())), shown
 
 
 def read(data: bytes, path: str) -> Text:
@@ -132,7 +132,7 @@ def read(data: bytes, path: str) -> Text:
                     "unreadable-source",
                     f"byte {error.start + 1} is not text in UTF-8",
                     "take the file from a clean checkout: `git checkout -- FILE`",
-                    Place(path, line),
+                    SourceLocation(path, line),
                 )
             ]
         ) from error

@@ -13,7 +13,7 @@ from adaptergen.catalogue.tree import locate
 from adaptergen.export.git import Git
 from adaptergen.export.upstream import MODELS_FILE, PASSTHROUGH_FILE, PROTECTED
 from adaptergen.output import read_file
-from adaptergen.problems import Failed, Place, Problem
+from adaptergen.problems import Failed, Problem, SourceLocation
 
 
 @dataclass(frozen=True)
@@ -82,4 +82,4 @@ def open_checkout(path: Path) -> Checkout:
 
 def _refused(path: Path, message: str) -> Failed:
     hint = "give the root of a checkout: `git clone https://github.com/TransformerLensOrg/TransformerLens`"
-    return Failed([Problem("not-transformer-lens", message, hint, Place(path.as_posix()))])
+    return Failed([Problem("not-transformer-lens", message, hint, SourceLocation(path.as_posix()))])

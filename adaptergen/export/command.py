@@ -12,7 +12,7 @@ from adaptergen.export.git import Git
 from adaptergen.export.make import Export, make_export
 from adaptergen.export.upstream import PROTECTED
 from adaptergen.output import Entry, OutputError, interrupted, put, recover
-from adaptergen.problems import Failed, Place, Problem, listing, quote
+from adaptergen.problems import Failed, Problem, SourceLocation, listing, quote
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _message(export: Export) -> str:
 def _check_clean(export: Export) -> None:
     hint = "commit it, or `git stash`; then run the command again"
     problems = [
-        Problem("dirty-tree", "the file was changed and not committed", hint, Place(path))
+        Problem("dirty-tree", "the file was changed and not committed", hint, SourceLocation(path))
         for path in export.draft.dirty()
     ]
     problems += _overlooked(export)
@@ -143,11 +143,11 @@ def _overlooked(export: Export) -> Iterator[Problem]:
         if mark == "ignored":
             hint = "move the file away, or commit it with `git add --force`"
         if mark != "ignored" or path in written:
-            yield Problem("dirty-tree", message, hint, Place(path))
+            yield Problem("dirty-tree", message, hint, SourceLocation(path))
 
 
 def _check_branch(checkout: Checkout, branch: str | None) -> None:
-    place = Place(checkout.root.as_posix())
+    place = SourceLocation(checkout.root.as_posix())
     if checkout.git is None:
         if branch is not None:
             message = "there is no git repository here, so there can be no branch"

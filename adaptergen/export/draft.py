@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from adaptergen.export.checkout import Checkout
 from adaptergen.output import Entry, State
-from adaptergen.problems import Failed, Place, Problem
+from adaptergen.problems import Failed, Problem, SourceLocation
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Draft:
                         "container-missing",
                         "the file is not in the checkout",
                         "check that this is TransformerLens, and which version",
-                        Place(path),
+                        SourceLocation(path),
                     )
                 ]
             )

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from adaptergen.problems import Failed, Place, Problem
+from adaptergen.problems import Failed, Problem, SourceLocation
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Git:
                         "git-failed",
                         f"`git {arguments[0]}` says: {told}",
                         "mend that, then run the same command again",
-                        Place(self.root.as_posix()),
+                        SourceLocation(self.root.as_posix()),
                     )
                 ]
             )

@@ -19,7 +19,7 @@ from adaptergen.export.shared import Shared, share
 from adaptergen.export.upstream import CONTRIBUTED, PASSTHROUGH, PASSTHROUGH_FILE
 from adaptergen.generate import plan, shown_as
 from adaptergen.plan import Plan
-from adaptergen.problems import Failed, Place, Problem, every, quote
+from adaptergen.problems import Failed, Problem, SourceLocation, every, quote
 from adaptergen.render import render_files
 
 
@@ -152,5 +152,5 @@ def _exists(spec: Path, made: Plan, there: Sequence[str]) -> Problem:
         "adapter-exists",
         f"TransformerLens has an adapter for {quote(made.spec.architecture)}: {', '.join(there)}",
         "add --replace, and read what goes with the old one",
-        Place(shown_as(spec)),
+        SourceLocation(shown_as(spec)),
     )

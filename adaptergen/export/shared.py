@@ -11,7 +11,7 @@ from functools import cache
 from adaptergen import runtime
 from adaptergen.export.draft import Draft
 from adaptergen.export.upstream import COMPONENTS, CONTRACT
-from adaptergen.problems import Failed, Place, Problem
+from adaptergen.problems import Failed, Problem, SourceLocation
 from adaptergen.render.formatting import format_files
 
 _HEADER = "# What adapters made by adaptergen share, version {}."
@@ -121,5 +121,5 @@ def _foreign(path: str) -> Problem:
         "shared-taken",
         "TransformerLens has another file where adapters expect what they share",
         "update adaptergen, or make a package: `adaptergen export SPEC --plugin DIR`",
-        Place(path),
+        SourceLocation(path),
     )

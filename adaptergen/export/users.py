@@ -11,7 +11,7 @@ from adaptergen import guard
 from adaptergen.edit.text import read
 from adaptergen.export.draft import Draft
 from adaptergen.plan import Plan
-from adaptergen.problems import Failed, Place, Problem, listing
+from adaptergen.problems import Failed, Problem, SourceLocation, listing
 
 _FOLDER = "transformer_lens/model_bridge/supported_architectures"
 _PACKAGE = _FOLDER.replace("/", ".")
@@ -127,5 +127,5 @@ def _in_use(path: str, line: int, used: Iterable[str], module: str) -> Problem:
         "adapter-in-use",
         f"{listing(sorted(used))} of `{module}` is used here, and goes with the old adapter",
         "move it to a module of its own first; then replace the adapter",
-        Place(path, line),
+        SourceLocation(path, line),
     )

@@ -9,7 +9,7 @@ from adaptergen.facts import Facts
 from adaptergen.inspection.failures import named
 from adaptergen.inspection.limit import Job, limited
 from adaptergen.inspection.target import load_class, read_target
-from adaptergen.problems import Failed, Place, Problem
+from adaptergen.problems import Failed, Problem, SourceLocation
 
 #: Failures that values of a config.json may be the reason of.
 _OF_VALUES = frozenset({"hf-config", "hf-forward"})
@@ -45,4 +45,4 @@ def _in_file(problem: Problem, file: Path) -> Problem:
     if problem.code not in _OF_VALUES:
         return problem
     hint = f"check the values in {named(file.name)}, or observe another release of transformers"
-    return replace(problem, hint=hint, place=Place(file.as_posix()))
+    return replace(problem, hint=hint, location=SourceLocation(file.as_posix()))

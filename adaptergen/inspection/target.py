@@ -9,7 +9,7 @@ from typing import Any
 from adaptergen.inspection import auto
 from adaptergen.inspection.config_file import read_config
 from adaptergen.inspection.failures import failed, guarded, named
-from adaptergen.problems import Failed, Place, Problem, listing
+from adaptergen.problems import Failed, Problem, SourceLocation, listing
 
 #: Fields of a config.json that say where it comes from or how weights are stored.
 _NOT_OF_A_MODEL = frozenset(
@@ -158,7 +158,7 @@ def _fields(file: Path) -> dict[str, Any]:
 
 
 def _of_file(code: str, file: Path, message: str, hint: str) -> Failed:
-    return Failed([Problem(code, message, hint, Place(file.as_posix()))])
+    return Failed([Problem(code, message, hint, SourceLocation(file.as_posix()))])
 
 
 def _in_transformers(name: str) -> bool:

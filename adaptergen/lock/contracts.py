@@ -10,7 +10,7 @@ from adaptergen.lock.declared import declared_state, observed_state, sized, size
 from adaptergen.lock.entry import Entry, Hook
 from adaptergen.lock.found import Found, Make
 from adaptergen.plan.model import HookRow
-from adaptergen.problems import Place, Problem, quote
+from adaptergen.problems import Problem, SourceLocation, quote
 from adaptergen.spec.values import TOKEN_AXES
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -73,5 +73,5 @@ def _row(row: HookRow, code: str, message: str, hint: str) -> Make:
     linecache.checkcache(row.file)
     text = linecache.getline(row.file, row.line).rstrip("\n")
     key = text.split(":", 1)[0]
-    place = Place(row.file, row.line, len(key) - len(key.lstrip()) + 1, len(key.strip()))
+    place = SourceLocation(row.file, row.line, len(key) - len(key.lstrip()) + 1, len(key.strip()))
     return lambda shown: Problem(code, f"{message} ({shown})", hint, place, text or None)

@@ -10,7 +10,7 @@ from adaptergen.lock.entry import Field
 from adaptergen.plan import Plan
 from adaptergen.plan.node import HookPoint, Node
 from adaptergen.plan.where import Where
-from adaptergen.problems import Loc, Place, Problem
+from adaptergen.problems import Loc, Problem, SourceLocation
 from adaptergen.source import Source
 from adaptergen.spec.values import TOKEN_AXES
 
@@ -93,7 +93,7 @@ def _of_hook(node: Node, hook: HookPoint, name: str) -> Tell:
             text = linecache.getline(hook.file, line).rstrip("\n")
             found = word.search(text)
             if found:
-                place = Place(hook.file, line, found.start() + 1, len(name))
+                place = SourceLocation(hook.file, line, found.start() + 1, len(name))
                 return Problem(code, message, hint, place, text)
         return _argument(node.where, word).problem(code, message, hint)
 

@@ -17,7 +17,7 @@ from adaptergen.lock.codec import Tree, merge, pick
 from adaptergen.lock.entry import Entry
 from adaptergen.lock.paths import has_lock, lock_path
 from adaptergen.lock.text import to_text
-from adaptergen.problems import Failed, Place, Problem, listing, quote, visible
+from adaptergen.problems import Failed, Problem, SourceLocation, listing, quote, visible
 from adaptergen.source.files import read_text
 
 FORMAT = "adaptergen/lock"
@@ -177,4 +177,4 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 
 def _failed(shown_as: str, code: str, message: str, hint: str, line: int = 1) -> Failed:
-    return Failed([Problem(code, message, hint, Place(shown_as, line))])
+    return Failed([Problem(code, message, hint, SourceLocation(shown_as, line))])

@@ -14,7 +14,7 @@ from adaptergen.output.staging import Interruption
 from adaptergen.output.staging import look as interrupted
 from adaptergen.output.transaction import recover
 from adaptergen.output.tree import read as read_file
-from adaptergen.output.wanted import Wanted
+from adaptergen.output.wanted import OutputTree
 
 __all__ = [
     "PACKAGE",
@@ -23,9 +23,9 @@ __all__ = [
     "Interruption",
     "Outcome",
     "OutputError",
+    "OutputTree",
     "Report",
     "State",
-    "Wanted",
     "build",
     "compare",
     "interrupted",

@@ -10,7 +10,7 @@ from pathlib import Path
 from adaptergen.output import manifest, staging, tree
 from adaptergen.output.difftext import unified
 from adaptergen.output.errors import explained
-from adaptergen.output.wanted import MANIFEST, Wanted, check_names
+from adaptergen.output.wanted import MANIFEST, OutputTree, check_names
 
 
 class State(Enum):
@@ -43,7 +43,7 @@ class Comparison:
     """All files of a call, and whether an earlier build left its work unfinished."""
 
     out: Path
-    wanted: tuple[Wanted, ...]
+    wanted: tuple[OutputTree, ...]
     entries: tuple[Entry, ...]
     interruption: staging.Interruption | None
 
@@ -66,7 +66,7 @@ class Comparison:
         return "".join(entry.diff() for entry in self.pending)
 
 
-def compare(out: Path, wanted: Sequence[Wanted]) -> Comparison:
+def compare(out: Path, wanted: Sequence[OutputTree]) -> Comparison:
     """Compare the tree below `out` with what is wanted; reads only, takes no lock."""
     check_names(wanted)
     with explained(out):
@@ -77,7 +77,7 @@ def compare(out: Path, wanted: Sequence[Wanted]) -> Comparison:
     return Comparison(out, tuple(wanted), entries, interruption)
 
 
-def _folder(out: Path, wanted: Wanted) -> Iterator[Entry]:
+def _folder(out: Path, wanted: OutputTree) -> Iterator[Entry]:
     place = f"{wanted.name}/{MANIFEST}"
     old = tree.read(out, place)
     known = {} if old is None else manifest.parse(old, out / place)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from adaptergen.output.errors import OutputError
-from adaptergen.output.wanted import MANIFEST, Wanted, check_tree
+from adaptergen.output.wanted import MANIFEST, OutputTree, check_tree
 
 TOOL = "adaptergen"
 FORMAT = 1
@@ -22,7 +22,7 @@ def digest(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-def render(wanted: Wanted) -> bytes:
+def render(wanted: OutputTree) -> bytes:
     """The manifest of a wanted folder; it does not list itself."""
     content = {
         "tool": TOOL,

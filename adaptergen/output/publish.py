@@ -10,7 +10,7 @@ from adaptergen.output.compare import Entry, compare
 from adaptergen.output.errors import OutputError, explained
 from adaptergen.output.lock import locked
 from adaptergen.output.report import Outcome, Report
-from adaptergen.output.wanted import MANIFEST, Wanted, check_tree
+from adaptergen.output.wanted import MANIFEST, OutputTree, check_tree
 from adaptergen.output.writer import Recorder, TreeWriter, Writer
 
 #: In the `meta` of a package that people install: its name.
@@ -28,7 +28,7 @@ def recorded(folder: Path) -> Mapping[str, object]:
 
 
 def build(
-    out: Path, wanted: Sequence[Wanted], *, write: bool = True, force: bool = False
+    out: Path, wanted: Sequence[OutputTree], *, write: bool = True, force: bool = False
 ) -> Report:
     """Bring `out` to what is wanted, all specs or none; with `write=False` only say what differs.
 
@@ -43,7 +43,7 @@ def build(
         return Report(Outcome.FAILED, error=error)
 
 
-def _check_kind(folder: Path, wanted: Wanted) -> None:
+def _check_kind(folder: Path, wanted: OutputTree) -> None:
     """An installable package is never replaced by what a build writes: its author lives in it."""
     package = recorded(folder).get(PACKAGE)
     if package and PACKAGE not in wanted.meta:

@@ -1,6 +1,6 @@
 """What a build wants to see on disk for one spec.
 
-A `Wanted` that breaks a rule here is a bug of the generator, not of the user: `ValueError`.
+A `OutputTree` that breaks a rule here is a bug of the generator, not of the user: `ValueError`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _NEVER = frozenset({".git", "git~1", ".adaptergen"})
 
 
 @dataclass(frozen=True)
-class Wanted:
+class OutputTree:
     """All files of one spec: `files` maps POSIX paths, relative to `OUT/<name>/`, to bytes.
 
     `spec` is the spec's path in the project. `meta` is JSON that goes into the manifest as it is;
@@ -63,7 +63,7 @@ def check_tree(paths: Iterable[str]) -> None:
             raise ValueError(f"a file lies inside a file: {key!r}")
 
 
-def check_names(wanted: Sequence[Wanted]) -> None:
+def check_names(wanted: Sequence[OutputTree]) -> None:
     """Check that no two specs of a call write to the same folder."""
     names = [one.name.casefold() for one in wanted]
     if len(set(names)) != len(names):

@@ -244,4 +244,4 @@ def inherited_problems(
     near = get_close_matches(component.name, others, n=1, cutoff=0.85)
     if near:
         hint = f"did you mean {quote(near[0])}? If not, {hint}"
-    yield where.at("component").problem("alias-nowhere", message, hint)
+    yield where.at("component").problem("dangling-alias", message, hint)

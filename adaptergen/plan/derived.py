@@ -30,7 +30,7 @@ def derived_problems(spec: Spec, top: Where) -> Iterator[Problem]:
     made_of = config.from_hf or spec.blocks.kind or not listed or not top.known("blocks", "kind")
     if config.derived and not made_of:
         message = "derived values are made from from_hf, which is empty"
-        yield here.problem("derived-alone", message, "add a field to it", key=True)
+        yield here.problem("derived-without-inputs", message, "add a field to it", key=True)
     known, values = list(config.from_hf), sample_values(config)
     for name, expression in config.derived.items():
         place = here.at(name)

@@ -29,12 +29,12 @@ def _told_apart(blocks: Blocks, here: Where) -> Iterator[Problem]:
     lacking = not blocks.kinds and here.known("kinds", ANY)
     if blocks.kind and (told or lacking):
         message = "kind names an attribute, so kinds must be there and must not have holds"
-        yield here.at("kind").problem("kinds-untold", message, "delete kind, or holds")
+        yield here.at("kind").problem("ambiguous-kinds", message, "delete kind, or holds")
     untold = [name for name in blocks.kinds if name not in told]
     lacking = all(here.known("kinds", name, "holds") for name in untold) and here.known("kind")
     if not blocks.kind and untold and lacking:
         message = "the kinds of layer cannot be told apart"
-        yield here.problem("kinds-untold", message, "add kind, or holds to every kind")
+        yield here.problem("ambiguous-kinds", message, "add kind, or holds to every kind")
 
 
 def _names(blocks: Blocks, here: Where) -> Iterator[Problem]:
@@ -66,7 +66,7 @@ def _slots(blocks: Blocks, here: Where) -> Iterator[Problem]:
         if slot != kind.slot:
             message = f"kinds at one path are in the slots {listing([slot, kind.slot])}"
             hint = "say by kind: where the kinds are listed, to translate names of weights"
-            yield place.at("slot").problem("slots-untold", message, hint)
+            yield place.at("slot").problem("ambiguous-slot", message, hint)
 
 
 def _in_tiny(spec: Spec, top: Where) -> Iterator[Problem]:

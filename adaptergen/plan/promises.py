@@ -25,7 +25,7 @@ def promise_problems(kinds: Iterable[KindPlan], top: Where) -> Iterator[Problem]
                 message = f"{quote(row.name)} does not promise the same on {differ}"
                 hint = "give one of the two another slot, or both the same contract"
                 place = top.at("blocks", "kinds", kind.name)
-                yield place.problem("promises-differ", message, hint, key=True)
+                yield place.problem("conflicting-contracts", message, hint, key=True)
                 break
 
 

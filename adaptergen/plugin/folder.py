@@ -10,14 +10,16 @@ from pathlib import Path
 
 from adaptergen import __version__
 from adaptergen.catalogue import load
-from adaptergen.output import PACKAGE, Wanted, recorded
+from adaptergen.output import PACKAGE, OutputTree, recorded
 from adaptergen.plan import Plan
 from adaptergen.plugin.files import plugin_files
 from adaptergen.plugin.names import clashes, plugin_name
-from adaptergen.problems import Failed, Place, Problem, quote
+from adaptergen.problems import Failed, Problem, SourceLocation, quote
 
 
-def plugin_wanted(folder: Path, plans: Sequence[tuple[Path, Plan]], shown: Sequence[str]) -> Wanted:
+def plugin_wanted(
+    folder: Path, plans: Sequence[tuple[Path, Plan]], shown: Sequence[str]
+) -> OutputTree:
     """All files of the package at `folder`, which becomes a folder of that name in its parent.
 
     `plans` have the file of their spec beside them, `shown` are those files by their paths in the
@@ -35,7 +37,7 @@ def plugin_wanted(folder: Path, plans: Sequence[tuple[Path, Plan]], shown: Seque
     ]
     files = plugin_files(name, own, load()[0].adapters, header)
     versions = {"adaptergen": __version__, "transformer_lens": own[0].tl_version}
-    return Wanted(
+    return OutputTree(
         name=name.distribution,
         spec=", ".join(shown),
         files={path: text.encode() for path, text in files.items()},
@@ -53,4 +55,4 @@ def _foreign(folder: Path, package: str) -> list[Problem]:
     what = f"the package {quote(str(made))}" if made else f"{quote(held[0])}, which is no package"
     message = f"the folder holds {what} that adaptergen made"
     hint = "name a folder that does not exist yet, or move this one away"
-    return [Problem("plugin-folder", message, hint, Place(folder.as_posix()))]
+    return [Problem("plugin-folder", message, hint, SourceLocation(folder.as_posix()))]

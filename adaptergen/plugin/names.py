@@ -10,7 +10,7 @@ from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
 from adaptergen.plan import Plan
-from adaptergen.problems import Failed, Place, Problem, SpecValueError, quote
+from adaptergen.problems import Failed, Problem, SourceLocation, SpecValueError, quote
 from adaptergen.spec.names import check_identifier
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -81,10 +81,10 @@ def clashes(plans: Sequence[tuple[Path, Plan]]) -> Iterator[Problem]:
                     "plugin-clash",
                     f"the {what} {quote(name)} is that of {quote(other.as_posix())} already",
                     "export one of the two, or each to a folder of its own",
-                    Place(path.as_posix()),
+                    SourceLocation(path.as_posix()),
                 )
 
 
 def _bad_name(folder: Path, message: str) -> Failed:
     hint = "choose a name such as `tl-helium` for the last part of the path"
-    return Failed([Problem("plugin-name", message, hint, Place(folder.as_posix()))])
+    return Failed([Problem("plugin-name", message, hint, SourceLocation(folder.as_posix()))])

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from adaptergen import __version__, resources
-from adaptergen.output import Wanted
+from adaptergen.output import OutputTree
 from adaptergen.resources import RUNTIME, shipped
 
 FOLDER = "_runtime"
@@ -57,7 +57,7 @@ def registration() -> str:
     return shipped()[_REGISTRATION].read_text("utf-8")
 
 
-def wanted() -> Wanted:
+def wanted() -> OutputTree:
     """The runtime as a build writes it beside adapters."""
     folder = RUNTIME.replace(".", "/")
     files = {f"{folder}/{name}.py": text for name, text in sources().items()}
@@ -65,7 +65,7 @@ def wanted() -> Wanted:
     files |= contract(CONTRACT)
     meta = {"adaptergen": __version__, "runtime": version()}
     encoded = {path: text.encode() for path, text in files.items()}
-    return Wanted(FOLDER, "adaptergen", encoded, meta, shared=True)
+    return OutputTree(FOLDER, "adaptergen", encoded, meta, shared=True)
 
 
 def install() -> None:

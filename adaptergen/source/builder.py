@@ -12,8 +12,7 @@ from typing import Any
 
 from ruamel.yaml import events
 
-from adaptergen.problems import MAX_FOUND, Place, Problem, character_name, quote
-from adaptergen.problems.text import HIDDEN
+from adaptergen.problems import HIDDEN, MAX_FOUND, Problem, SourceLocation, character_name, quote
 from adaptergen.source.scalars import TooLarge, resolve
 from adaptergen.source.tree import Node, Span, span_between
 
@@ -47,7 +46,7 @@ class Builder:
 
     def problem(self, code: str, message: str, hint: str, span: Span) -> None:
         """Note a problem at a span."""
-        place = Place(self.path, span.line, span.column, span.length)
+        place = SourceLocation(self.path, span.line, span.column, span.length)
         text = self.lines[span.line - 1] if span.line <= len(self.lines) else None
         self.problems.append(Problem(code, message, hint, place, text))
 

@@ -8,8 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from adaptergen import guard
-from adaptergen.problems import MAX_FOUND, Failed, Place, Problem, character_name
-from adaptergen.problems.text import HIDDEN
+from adaptergen.problems import HIDDEN, MAX_FOUND, Failed, Problem, SourceLocation, character_name
 
 _LINE_END = re.compile("\r\n|\n|\r")
 
@@ -60,7 +59,7 @@ def _not_utf8(data: bytes, error: UnicodeDecodeError, shown_as: str) -> Problem:
     hint = "save the file as UTF-8"
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
         hint += "; it looks like UTF-16"
-    place = Place(shown_as, len(before), len(before[-1]) + 1, 4)
+    place = SourceLocation(shown_as, len(before), len(before[-1]) + 1, 4)
     return Problem("not-utf8", message, hint, place, before[-1] + rest[0])
 
 
@@ -69,9 +68,9 @@ def _hidden(text: str, shown_as: str) -> Iterator[Problem]:
     for number, line in enumerate(split_lines(text), start=1):
         for match in HIDDEN.finditer(line):
             message = f"a hidden character: {character_name(match.group())}"
-            place = Place(shown_as, number, match.start() + 1, 1)
+            place = SourceLocation(shown_as, number, match.start() + 1, 1)
             yield Problem("hidden-character", message, hint, place, line)
 
 
 def _failed(shown_as: str, code: str, message: str, hint: str) -> Failed:
-    return Failed([Problem(code, message, hint, Place(shown_as))])
+    return Failed([Problem(code, message, hint, SourceLocation(shown_as))])

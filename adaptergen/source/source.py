@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from adaptergen.problems import Failed, Loc, Place, Problem
+from adaptergen.problems import Failed, Loc, Problem, SourceLocation
 from adaptergen.source.files import read_text, split_lines
 from adaptergen.source.parse import parse
 from adaptergen.source.tree import Node
@@ -36,7 +36,7 @@ class Source:
         """The file as dicts, lists, text, numbers, booleans and None."""
         return self.root.value
 
-    def place(self, loc: Loc = (), key: bool = False) -> Place:
+    def place(self, loc: Loc = (), key: bool = False) -> SourceLocation:
         """The place of the value at `loc`, or of its key.
 
         An empty value and a block of lines are pointed at by their key. Parts of `loc` that the
@@ -46,7 +46,7 @@ class Source:
         for part in loc:
             node = node.children.get(part, node)
         span = (node.key if key else None) or node.span
-        return Place(self.path, span.line, span.column, span.length)
+        return SourceLocation(self.path, span.line, span.column, span.length)
 
     def value(self, loc: Loc) -> Any:
         """What stands at `loc`; None if nothing does."""

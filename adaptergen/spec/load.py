@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from adaptergen import guard
-from adaptergen.problems import Failed, Place, Problem
+from adaptergen.problems import Failed, Problem, SourceLocation
 from adaptergen.source import Source, mend, read_source
 from adaptergen.spec.architecture import Spec
 from adaptergen.spec.shape import Shape
@@ -99,11 +99,11 @@ def _yaml_files(folder: Path, shown_as: str) -> tuple[str, ...]:
             guard.keep_inside(folder, project)
         found = os.listdir(folder)
     except guard.Unfit as unfit:
-        place = Place(shown_as.rstrip("/"))
+        place = SourceLocation(shown_as.rstrip("/"))
         raise Failed([Problem(unfit.code, unfit.message, unfit.hint, place)]) from None
     except OSError as error:
         message = f"the folder cannot be read: {error.strerror or error}"
-        place = Place(shown_as.rstrip("/"))
+        place = SourceLocation(shown_as.rstrip("/"))
         problem = Problem("unreadable-file", message, "check its permissions", place)
         raise Failed([problem]) from None
     return tuple(sorted(name[: -len(".yaml")] for name in found if name.endswith(".yaml")))

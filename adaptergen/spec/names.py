@@ -13,8 +13,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from adaptergen.problems import SpecValueError, character_name, quote
-from adaptergen.problems.text import HIDDEN
+from adaptergen.problems import HIDDEN, SpecValueError, character_name, quote
 from adaptergen.prose import odd_in_title, order_in
 
 MAX_NAME, MAX_PATH, MAX_TITLE, MAX_TEXT = 80, 200, 80, 400

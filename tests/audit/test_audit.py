@@ -14,7 +14,7 @@ from conftest_export import Result, content, git
 
 from adaptergen import resources
 from adaptergen.audit import Finding, audit, fixed
-from adaptergen.problems.audit_codes import AUDIT_CODES
+from adaptergen.error_codes import AUDIT_CODES
 
 Run = Callable[..., Result]
 PACKAGE = "transformer_lens/model_bridge/supported_architectures"
@@ -43,7 +43,7 @@ def test_what_is_found_in_the_release(base: Path) -> None:
         "NemotronHArchitectureAdapter.mamba_num_heads",
     } <= subjects  # fmt: skip
     for finding in found.findings:
-        place = finding.problem.place
+        place = finding.problem.location
         assert place is not None
         lines = (base / place.path).read_text(encoding="utf-8").split("\n")[place.line - 1 :]
         assert finding.subject.rpartition(".")[2] in "".join(lines[:2])

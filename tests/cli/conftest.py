@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from adaptergen.cli import main
-from adaptergen.output import Wanted
-from adaptergen.problems import Failed, Place, Problem
+from adaptergen.output import OutputTree
+from adaptergen.problems import Failed, Problem, SourceLocation
 
 ROOT = Path(__file__).parents[2]
 # Lets the modules in this folder import each other, however pytest was started.
@@ -62,10 +62,10 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def generate(path: Path) -> Wanted:
+def generate(path: Path) -> OutputTree:
     """Stands in for the generator."""
     name, _, code = path.read_text(encoding="utf-8").partition("\n")
     if name == "bad":
-        place = Place(path.as_posix(), 1, 1, 3)
+        place = SourceLocation(path.as_posix(), 1, 1, 3)
         raise Failed([Problem("bad-value", "this is bad", "make it good", place, "bad\x1b")])
-    return Wanted(name, path.name, {"code.py": code.encode()}, {"adaptergen": "0"})
+    return OutputTree(name, path.name, {"code.py": code.encode()}, {"adaptergen": "0"})

@@ -229,9 +229,9 @@ def made_up_shell(
     program = (
         "import sys, adaptergen.generate\n"
         "from adaptergen.cli import script\n"
-        "from adaptergen.output import Wanted\n"
+        "from adaptergen.output import OutputTree\n"
         "adaptergen.generate.generate = "
-        "lambda path: Wanted('a', 'a.yaml', {'code.py': b'code of a\\n'})\n"
+        "lambda path: OutputTree('a', 'a.yaml', {'code.py': b'code of a\\n'})\n"
         f"sys.argv = ['adaptergen', *{arguments!r}]\n"
         "script()"
     )
@@ -302,9 +302,9 @@ def test_a_terminal_that_knows_only_ascii(made_up: Path) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     program = (
         "import sys, adaptergen.generate; from adaptergen.cli import main\n"
-        "from adaptergen.output import Wanted\n"
+        "from adaptergen.output import OutputTree\n"
         "adaptergen.generate.generate = "
-        "lambda path: Wanted('a', 'a.yaml', {'x': '\u00e9\\n'.encode()})\n"
+        "lambda path: OutputTree('a', 'a.yaml', {'x': '\u00e9\\n'.encode()})\n"
         "sys.exit(main(['build', 'a.yaml', '--diff', '--out', 'out']))"
     )
     result = subprocess.run(

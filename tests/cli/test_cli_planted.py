@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from adaptergen.output import Wanted, build, journal
+from adaptergen.output import OutputTree, build, journal
 from adaptergen.output.manifest import digest
 
 SPEC = "specs/helium.yaml"
@@ -97,7 +97,7 @@ def killed(out: Path) -> None:
         os.replace = lambda source, target: (  # type: ignore[assignment]
             os._exit(9) if str(source).endswith(".new") else os.rename(source, target)
         )
-        build(out, [Wanted("m", "specs/m.yaml", {"x.py": b"x = 1\n"})])
+        build(out, [OutputTree("m", "specs/m.yaml", {"x.py": b"x = 1\n"})])
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 

@@ -177,7 +177,7 @@ def test_what_is_refused(source: str, entry: Entry, code: str, lines: list[int])
         add(source.encode(errors="surrogateescape"), "folder/x.py", entry)
     found = failed.value.problems
     assert [problem.code for problem in found] == [code] * len(lines)
-    assert [problem.place and problem.place.line for problem in found] == lines
+    assert [problem.location and problem.location.line for problem in found] == lines
     assert all(problem.hint for problem in found)
     assert render(found).startswith(f"folder/x.py:{lines[0]}:")
 
@@ -197,7 +197,9 @@ def test_imports_that_are_refused(source: str, code: str, lines: list[int]) -> N
     with pytest.raises(Failed) as failed:
         add_import(source.encode(), "x.py", "a.b", "B")
     assert [problem.code for problem in failed.value.problems] == [code] * len(lines)
-    assert [problem.place and problem.place.line for problem in failed.value.problems] == lines
+    assert [
+        problem.location and problem.location.line for problem in failed.value.problems
+    ] == lines
 
 
 JSON: dict[str, tuple[str, str, list[int]]] = {
@@ -215,7 +217,9 @@ def test_json_that_is_refused(text: str, code: str, lines: list[int]) -> None:
     with pytest.raises(Failed) as failed:
         add_rows(text.encode(), "x.json", "rows", ["a"], [{"a": "z"}])
     assert [problem.code for problem in failed.value.problems] == [code] * len(lines)
-    assert [problem.place and problem.place.line for problem in failed.value.problems] == lines
+    assert [
+        problem.location and problem.location.line for problem in failed.value.problems
+    ] == lines
 
 
 @pytest.mark.parametrize(

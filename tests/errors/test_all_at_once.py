@@ -60,7 +60,7 @@ FAULTS = [
     *_of(
         "deepseek_v2",
         ("supports_fold_ln", "support_fold_ln", "unknown-attribute", "support_fold_ln"),
-        ("      holds: mlp.gate\n", "", "kinds-untold", "blocks:"),
+        ("      holds: mlp.gate\n", "", "ambiguous-kinds", "blocks:"),
         ("kv_lora_rank: 16", "kv_lora_rank: 9007199254740993", "bad-value", "740993"),
         ("[deepseek-ai]", "[deepseek-ai, deepseek-ai]", "listed-twice", "deepseek-ai, deepseek"),
         ("topk_group: 1,", "topk_group: 1, topk_group: 2,", "duplicate-key", "topk_group: 2"),
@@ -157,7 +157,7 @@ def told() -> list[tuple[str, int, str]]:
     """Path, line and code of what a call over all specs tells, in its order."""
     with pytest.raises(Failed) as caught:
         every(plan, [Path(f"specs/{name}.yaml") for name in SPECS])
-    places = [(problem.place, problem.code) for problem in caught.value.problems]
+    places = [(problem.location, problem.code) for problem in caught.value.problems]
     return [(place.path, place.line, code) for place, code in places if place]
 
 

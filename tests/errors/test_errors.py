@@ -19,12 +19,14 @@ from casefile import FOLDER, Case, Edit, read, with_results
 
 from adaptergen.cli.drift import between_entries
 from adaptergen.cli.wanted import gather
+from adaptergen.error_codes import (
+    AUDIT_CODES,
+    CHECKOUT_CODES,
+    INSPECT_CODES,
+    PLUGIN_CODES,
+    UPDATE_CODES,
+)
 from adaptergen.problems import CODES, Failed, render
-from adaptergen.problems.audit_codes import AUDIT_CODES
-from adaptergen.problems.checkout_codes import CHECKOUT_CODES
-from adaptergen.problems.inspect_codes import INSPECT_CODES
-from adaptergen.problems.lock_codes import UPDATE_CODES
-from adaptergen.problems.plugin_codes import PLUGIN_CODES
 from adaptergen.spec.load import load_shape
 
 BASE = Path(__file__).parent / "base"
@@ -151,7 +153,7 @@ def test_two_specs_give_the_problems_of_both(project: Path) -> None:
     Path("specs/small.yaml").write_text(text.replace("name: Small", "name: small"), "utf-8")
     with pytest.raises(Failed) as caught:
         gather([Path("specs/small.yaml"), Path("specs/other.yaml")])
-    assert [(str(p.place and p.place.path), p.code) for p in caught.value.problems] == [
+    assert [(str(p.location and p.location.path), p.code) for p in caught.value.problems] == [
         ("specs/other.yaml", "unknown-choice"),
         ("specs/small.yaml", "bad-class-name"),
     ]
@@ -178,7 +180,7 @@ def test_what_only_the_uses_of_a_shape_show_is_told_once(project: Path) -> None:
     mixer.write_text(mixer.read_text("utf-8") + "  around: {shape: mixer, path: x}\n", "utf-8")
     with pytest.raises(Failed) as caught:
         gather([small, Path("specs/other.yaml")])
-    assert [(str(p.place and p.place.path), p.code) for p in caught.value.problems] == [
+    assert [(str(p.location and p.location.path), p.code) for p in caught.value.problems] == [
         ("specs/shapes/mixer.yaml", "shape-cycle"),
         ("specs/shapes/plain.yaml", "unknown-hook"),
     ]
@@ -191,7 +193,7 @@ def test_problems_are_told_in_order_of_file_and_line(project: Path) -> None:
     shape.write_text(shape.read_text("utf-8").replace("config: true", "config: yes"), "utf-8")
     with pytest.raises(Failed) as caught:
         gather([small])
-    places = [problem.place for problem in caught.value.problems if problem.place]
+    places = [problem.location for problem in caught.value.problems if problem.location]
     assert [(place.path, place.line) for place in places] == [
         ("specs/shapes/block.yaml", 4),
         ("specs/small.yaml", 13),

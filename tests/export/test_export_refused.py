@@ -22,9 +22,9 @@ from conftest_export import (
     git,
 )
 
+from adaptergen.error_codes import CHECKOUT_CODES
 from adaptergen.output import journal
 from adaptergen.output.manifest import digest
-from adaptergen.problems.checkout_codes import CHECKOUT_CODES
 
 Run = Callable[..., Result]
 

@@ -68,7 +68,7 @@ def test_a_hook_that_is_another_name_there_is_refused() -> None:
         "in HFLatentAttentionBridge `hook_result` is no hook of its own: it leads to `hook_out`"
     )
     assert (problem.code, problem.message) == ("unknown-hook", message)
-    assert problem.place is not None and problem.place.path.endswith("latent_attention.yaml")
+    assert problem.location is not None and problem.location.path.endswith("latent_attention.yaml")
 
 
 def test_what_was_observed_counts_where_the_source_reads_the_same() -> None:

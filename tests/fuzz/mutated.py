@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from adaptergen.problems import Place, Problem
+from adaptergen.problems import Problem, SourceLocation
 from adaptergen.source import Source, read_source
 from adaptergen.source.tree import Node, Span
 
@@ -250,13 +250,13 @@ def _rename(holder: dict[str, Any], old: str, new: str) -> None:
 class FlatSource(Source):
     """Data as if it had been read from a file; everything stands in its first line."""
 
-    def place(self, loc: Any = (), key: bool = False) -> Place:
-        return Place(self.path)
+    def place(self, loc: Any = (), key: bool = False) -> SourceLocation:
+        return SourceLocation(self.path)
 
     def problem(
         self, code: str, message: str, hint: str = "", loc: Any = (), key: bool = False
     ) -> Problem:
-        return Problem(code, message, hint, Place(self.path))
+        return Problem(code, message, hint, SourceLocation(self.path))
 
 
 def source(path: str, data: Any) -> Source:

@@ -30,8 +30,7 @@ from mutated import (
 from adaptergen import catalogue
 from adaptergen.behaviours import with_components
 from adaptergen.plan import make_plan
-from adaptergen.problems import CODES, Failed, render
-from adaptergen.problems.text import HIDDEN
+from adaptergen.problems import CODES, HIDDEN, Failed, render
 from adaptergen.render import formatting, render_files
 from adaptergen.source import mend
 from adaptergen.spec.architecture import Spec
@@ -111,7 +110,7 @@ def check_problems(failed: Failed) -> None:
     assert failed.problems
     for problem in failed.problems:
         assert problem.code in CODES, problem
-        assert problem.place is not None, problem
+        assert problem.location is not None, problem
         seen[problem.code] = seen.get(problem.code, 0) + 1
     assert not HIDDEN.search(render(failed.problems))
 

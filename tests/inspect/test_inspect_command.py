@@ -14,8 +14,8 @@ import pytest
 
 from adaptergen import resources
 from adaptergen.cli import main
+from adaptergen.error_codes import INSPECT_CODES
 from adaptergen.facts import Facts
-from adaptergen.problems.inspect_codes import INSPECT_CODES
 
 heavy = pytest.mark.heavy
 

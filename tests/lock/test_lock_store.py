@@ -23,7 +23,7 @@ def code(path: Path) -> str:
     with pytest.raises(Failed) as caught:
         read_lock(path, path.name)
     (problem,) = caught.value.problems
-    assert problem.place and problem.place.path == path.name and problem.hint
+    assert problem.location and problem.location.path == path.name and problem.hint
     return problem.code
 
 

@@ -10,30 +10,30 @@ from typing import Any
 
 import pytest
 
-from adaptergen.output import Wanted
+from adaptergen.output import OutputTree
 
 STEPS = ("open", "write", "fsync", "link", "mkdir", "replace", "rmdir", "unlink")
 READS = os.O_NONBLOCK | os.O_RDONLY
 META = {"versions": {"transformer_lens": "4.3.0"}}
 
 OLD = (
-    Wanted(
+    OutputTree(
         "m",
         "specs/m.yaml",
         {"same.py": b"same\n", "src/code.py": b"old\n", "gone/for/ever.py": b"gone\n"},
         META,
     ),
-    Wanted("n", "specs/n.yaml", {"x.py": b"n old\n"}),
+    OutputTree("n", "specs/n.yaml", {"x.py": b"n old\n"}),
 )
 NEW = (
-    Wanted(
+    OutputTree(
         "m",
         "specs/m.yaml",
         {"same.py": b"same\n", "src/code.py": b"new\n", "tests/deep/fresh.py": b"fresh\n"},
         META,
     ),
-    Wanted("n", "specs/n.yaml", {"x.py": b"n new\n"}),
-    Wanted("o", "specs/o.yaml", {"empty.py": b""}),
+    OutputTree("n", "specs/n.yaml", {"x.py": b"n new\n"}),
+    OutputTree("o", "specs/o.yaml", {"empty.py": b""}),
 )
 
 Snapshot = dict[str, "bytes | None"]

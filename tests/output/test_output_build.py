@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from output_support import META, NEW, OLD, at_step, snapshot
 
-from adaptergen.output import Outcome, State, Wanted, build, compare
+from adaptergen.output import Outcome, OutputTree, State, build, compare
 
 
 def test_first_build_writes_all_and_leaves_no_staging(tmp_path: Path) -> None:
@@ -109,14 +109,14 @@ def test_the_manifest_is_sorted_and_timeless(tmp_path: Path) -> None:
 
 
 def test_new_metadata_alone_makes_the_manifest_stale(tmp_path: Path) -> None:
-    build(tmp_path, [Wanted("m", "specs/m.yaml", {"a": b""}, {"v": 1})])
-    comparison = compare(tmp_path, [Wanted("m", "specs/m.yaml", {"a": b""}, {"v": 2})])
+    build(tmp_path, [OutputTree("m", "specs/m.yaml", {"a": b""}, {"v": 1})])
+    comparison = compare(tmp_path, [OutputTree("m", "specs/m.yaml", {"a": b""}, {"v": 2})])
     assert [entry.path for entry in comparison.pending] == ["m/manifest.json"]
 
 
 def test_diff_of_bytes_and_of_a_last_line_without_end(tmp_path: Path) -> None:
-    build(tmp_path, [Wanted("m", "s.yaml", {"a": b"one", "b": b"\xff"})])
-    diff = compare(tmp_path, [Wanted("m", "s.yaml", {"a": b"two\x0c", "b": b"\xfe"})]).diff()
+    build(tmp_path, [OutputTree("m", "s.yaml", {"a": b"one", "b": b"\xff"})])
+    diff = compare(tmp_path, [OutputTree("m", "s.yaml", {"a": b"two\x0c", "b": b"\xfe"})]).diff()
     no_end = "\\ No newline at end of file\n"
     assert f"-one\n{no_end}+two\x0c\n{no_end}" in diff
     assert "Binary files a/m/b and b/m/b differ\n" in diff
@@ -127,20 +127,20 @@ def test_diff_of_bytes_and_of_a_last_line_without_end(tmp_path: Path) -> None:
 )
 def test_a_bad_path_is_a_bug_of_ours(path: str) -> None:
     with pytest.raises(ValueError):
-        Wanted("m", "specs/m.yaml", {path: b""})
+        OutputTree("m", "specs/m.yaml", {path: b""})
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", ".adaptergen", "/m"])
 def test_a_bad_folder_name_is_a_bug_of_ours(name: str) -> None:
     with pytest.raises(ValueError):
-        Wanted(name, "specs/m.yaml", {})
+        OutputTree(name, "specs/m.yaml", {})
 
 
 def test_files_that_cannot_lie_together_are_a_bug_of_ours(tmp_path: Path) -> None:
     for files in ({"a": b"", "a/b": b""}, {"a": b"", "A": b""}):
         with pytest.raises(ValueError):
-            Wanted("m", "specs/m.yaml", files)
+            OutputTree("m", "specs/m.yaml", files)
     with pytest.raises(ValueError):
-        compare(tmp_path, [Wanted("m", "a", {}), Wanted("M", "b", {})])
+        compare(tmp_path, [OutputTree("m", "a", {}), OutputTree("M", "b", {})])
     with pytest.raises(ValueError):
-        Wanted("m", os.path.abspath("specs/m.yaml"), {})
+        OutputTree("m", os.path.abspath("specs/m.yaml"), {})

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from output_support import NEW, OLD, Snapshot, at_step, in_child, snapshot
 
-from adaptergen.output import Outcome, Wanted, build, compare, recover, staging
+from adaptergen.output import Outcome, OutputTree, build, compare, recover, staging
 
 NOBODY = 65534
 
@@ -250,8 +250,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(place)], check=True)
 
 
-def _filled(size: int, letter: bytes) -> list[Wanted]:
-    return [Wanted("m", "specs/m.yaml", {f"{n}.py": letter * size for n in range(4)})]
+def _filled(size: int, letter: bytes) -> list[OutputTree]:
+    return [OutputTree("m", "specs/m.yaml", {f"{n}.py": letter * size for n in range(4)})]
 
 
 def test_a_full_disk(small_disk: Path) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from output_support import NEW, OLD, snapshot
 
-from adaptergen.output import Outcome, State, Wanted, build, compare
+from adaptergen.output import Outcome, OutputTree, State, build, compare
 
 
-def refused(out: Path, wanted: tuple[Wanted, ...] = NEW) -> str:
+def refused(out: Path, wanted: tuple[OutputTree, ...] = NEW) -> str:
     """Build and check are both refused and change nothing; the refusal's text."""
     before = snapshot(out)
     report = build(out, wanted)
@@ -24,7 +24,7 @@ def refused(out: Path, wanted: tuple[Wanted, ...] = NEW) -> str:
     return report.refusal
 
 
-def failed(out: Path, message: str, wanted: tuple[Wanted, ...] = NEW) -> None:
+def failed(out: Path, message: str, wanted: tuple[OutputTree, ...] = NEW) -> None:
     """Build (forced or not) and check name what is in the way, and change nothing."""
     before = snapshot(out) if out.is_dir() else {}
     for report in (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from output_support import in_child, snapshot
 
-from adaptergen.output import Interruption, Outcome, Wanted, build, compare, lock
+from adaptergen.output import Interruption, Outcome, OutputTree, build, compare, lock
 from adaptergen.output.lock_kinds import Flock, PidFile, Primitive
 
 if not hasattr(os, "fork"):
@@ -23,8 +23,8 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     yield kind
 
 
-def version(letter: str) -> list[Wanted]:
-    return [Wanted("m", "specs/m.yaml", {f"{n}.py": letter.encode() for n in range(5)})]
+def version(letter: str) -> list[OutputTree]:
+    return [OutputTree("m", "specs/m.yaml", {f"{n}.py": letter.encode() for n in range(5)})]
 
 
 def test_builds_at_the_same_time_do_not_mix(tmp_path: Path, kind: Primitive) -> None:

@@ -11,8 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adaptergen.problems import CODES, Failed, Place, Problem, SpecValueError, every, render
-from adaptergen.problems.text import HIDDEN, suggestion
+from adaptergen.problems import (
+    CODES,
+    HIDDEN,
+    Failed,
+    Problem,
+    SourceLocation,
+    SpecValueError,
+    every,
+    render,
+    suggestion,
+)
 from adaptergen.record import problem_entry
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +33,7 @@ def test_render() -> None:
         "unknown-key",
         "`submodule` is not a key of a block",
         "did you mean `submodules`?",
-        Place("specs/x.yaml", 12, 5, 9),
+        SourceLocation("specs/x.yaml", 12, 5, 9),
         "    submodule: {}",
     )
     assert render([problem]) == (
@@ -38,14 +47,14 @@ def test_render() -> None:
 
 
 def test_render_without_a_line_or_a_place() -> None:
-    assert render([Problem("no-such-file", "gone", "look", Place("a.yaml"))]) == (
+    assert render([Problem("no-such-file", "gone", "look", SourceLocation("a.yaml"))]) == (
         "a.yaml:1:1: error[no-such-file]: gone\n      = hint: look"
     )
     assert render([Problem("no-code", "bad")]) == "error[no-code]: bad"
 
 
 def test_without_a_hint_the_example_of_the_code_is_shown() -> None:
-    example = f"e.g. {CODES['bad-value'].mend}"
+    example = f"e.g. {CODES['bad-value'].fix}"
     problem = Problem("bad-value", "bad")
     assert render([problem]).endswith(f"= hint: {example}")
     assert problem_entry(problem)["hint"] == example
@@ -53,7 +62,7 @@ def test_without_a_hint_the_example_of_the_code_is_shown() -> None:
 
 def test_problems_are_sorted_and_each_told_once() -> None:
     def problem(path: str, line: int, column: int) -> Problem:
-        return Problem("bad-value", "m", place=Place(path, line, column))
+        return Problem("bad-value", "m", location=SourceLocation(path, line, column))
 
     first, second, third = problem("a", 2, 1), problem("a", 10, 1), problem("b", 1, 1)
     assert Failed([third, second, first, second]).problems == (first, second, third)
@@ -81,7 +90,7 @@ def test_so_many_are_shown_and_all_are_counted(count: int, summary: str) -> None
 def test_long_lines_are_windowed(column: int) -> None:
     line = "".join(chr(97 + i % 26) for i in range(1000))
     shown, carets = render(
-        [Problem("bad-value", "m", place=Place("a", 1, column, 3), line_text=line)]
+        [Problem("bad-value", "m", location=SourceLocation("a", 1, column, 3), line_text=line)]
     ).splitlines()[1:3]
     assert len(shown) < 120
     at = carets.index("^")
@@ -91,7 +100,14 @@ def test_long_lines_are_windowed(column: int) -> None:
 @pytest.mark.parametrize("before", ["\t", "\x1b[31m", "\u202e", "漢字", "e\u0301"])
 def test_caret_stays_below_its_character(before: str) -> None:
     text = render(
-        [Problem("bad-value", "m", place=Place("a", 1, len(before) + 1, 1), line_text=before + "X")]
+        [
+            Problem(
+                "bad-value",
+                "m",
+                location=SourceLocation("a", 1, len(before) + 1, 1),
+                line_text=before + "X",
+            )
+        ]
     )
     shown, carets = text.splitlines()[1:3]
     wide = sum(char in "漢字" for char in shown) - sum(char == "\u0301" for char in shown)
@@ -103,8 +119,10 @@ def test_caret_stays_below_its_character(before: str) -> None:
     code=st.text(),
     message=st.text(),
     hint=st.text(),
-    place=st.none() | st.builds(Place, st.text(), st.integers(1, 9), st.integers(1, 300),
-                                st.integers(0, 300)),
+    location=st.none()
+    | st.builds(
+        SourceLocation, st.text(), st.integers(1, 9), st.integers(1, 300), st.integers(0, 300)
+    ),
     line_text=st.none() | st.text(st.characters(exclude_characters="\n")),
 )))  # fmt: skip
 def test_render_never_shows_a_hidden_character(problems: list[Problem]) -> None:
@@ -162,7 +180,7 @@ def test_every_code_used_is_explained() -> None:
     assert not any(unexplained.values()), unexplained
     for code, entry in CODES.items():
         assert code == code.lower() and code.replace("-", "").isalnum()
-        assert entry.title and entry.meaning and entry.mend
+        assert entry.title and entry.meaning and entry.fix
         assert len(entry.title) < 80
 
 

@@ -37,8 +37,8 @@ def problems(tmp_path: Path, content: str | bytes) -> tuple[Problem, ...]:
 
 
 def at(problem: Problem) -> tuple[int, int, int]:
-    assert problem.place is not None
-    return problem.place.line, problem.place.column, problem.place.length
+    assert problem.location is not None
+    return problem.location.line, problem.location.column, problem.location.length
 
 
 # Files
@@ -356,7 +356,7 @@ def outcome(tmp_path: Path, content: bytes) -> None:
         source = read(tmp_path, content)
     except Failed as failed:
         assert failed.problems
-        assert all(p.code in CODES and p.place and p.hint for p in failed.problems)
+        assert all(p.code in CODES and p.location and p.hint for p in failed.problems)
         render(failed.problems)
     else:
         walk(source, source.data, ())

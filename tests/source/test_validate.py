@@ -91,12 +91,12 @@ def problems(tmp_path: Path, text: str, whole: bool = False) -> tuple[Problem, .
 def one(tmp_path: Path, text: str) -> tuple[str, str, str, tuple[int, int]]:
     """Code, message, hint, and line and column; lines count from after the two required ones."""
     (problem,) = problems(tmp_path, text)
-    assert problem.place
+    assert problem.location
     return (
         problem.code,
         problem.message,
         problem.hint,
-        (problem.place.line - 2, problem.place.column),
+        (problem.location.line - 2, problem.location.column),
     )
 
 
@@ -295,5 +295,5 @@ def test_any_data_is_a_model_or_problems(tmp_path: Path, data: dict[str, Any]) -
         validate(read, Spec)
     except Failed as failed:
         assert failed.problems
-        assert all(p.place and p.line_text is not None for p in failed.problems)
+        assert all(p.location and p.line_text is not None for p in failed.problems)
         assert all("pydantic" not in p.message.lower() for p in failed.problems)

@@ -45,7 +45,7 @@ def test_a_folder_of_shapes_that_cannot_be_read_is_one_problem(
     (problem,) = caught.value.problems
     assert problem.code == "unreadable-file" and problem.hint == "check its permissions"
     assert problem.message == "the folder cannot be read: Permission denied"
-    assert problem.place and problem.place.path == "specs/shapes"
+    assert problem.location and problem.location.path == "specs/shapes"
 
 
 def test_a_shape_that_is_not_used_stands_in_no_ones_way(specs: Path) -> None:
@@ -56,5 +56,5 @@ def test_a_shape_that_is_not_used_stands_in_no_ones_way(specs: Path) -> None:
 def test_where_one_file_is_wrong_all_that_are_wrong_are_told(specs: Path) -> None:
     for name in ("latent_attention", "mamba2_mixer"):
         (specs / "shapes" / f"{name}.yaml").write_text("shape: 2\n", "utf-8")
-    paths = {problem.place.path for problem in read(specs).problems if problem.place}
+    paths = {problem.location.path for problem in read(specs).problems if problem.location}
     assert paths == {"specs/shapes/latent_attention.yaml", "specs/shapes/mamba2_mixer.yaml"}
