@@ -1,4 +1,4 @@
-"""The committed JSON Schemas: those made from models, and those written by hand."""
+"""The committed JSON Schemas, made from the models of what adaptergen reads and writes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from adaptergen.facts.record import InspectRecord
-from adaptergen.resources import schema
+from adaptergen import records
+from adaptergen.lock.entry import LockFile
 from adaptergen.spec.architecture import Spec
 from adaptergen.spec.shape import Shape
 
-MODELS: dict[str, type[BaseModel]] = {"spec": Spec, "shape": Shape, "inspect": InspectRecord}
-
-#: Of what is no model anywhere: nothing but the schema says what it looks like.
-BY_HAND = ("audit", "build", "drift", "lock", "verify")
+MODELS: dict[str, type[BaseModel]] = {
+    "spec": Spec,
+    "shape": Shape,
+    "audit": records.AuditRecord,
+    "build": records.BuildRecord,
+    "drift": records.DriftRecord,
+    "inspect": records.InspectRecord,
+    "lock": LockFile,
+    "verify": records.VerifyRecord,
+}
 
 Schema = dict[str, Any]
 
@@ -30,7 +36,11 @@ class _Plain(GenerateJsonSchema):
 
 def make_schema(name: str) -> Schema:
     """The JSON Schema of one of the models."""
-    made = MODELS[name].model_json_schema(schema_generator=_Plain)
+    model = MODELS[name]
+    if issubclass(model, records.Record):
+        made = model.model_json_schema(schema_generator=_Plain, mode="serialization")
+    else:
+        made = model.model_json_schema(schema_generator=_Plain)
     _close(made)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -41,8 +51,6 @@ def make_schema(name: str) -> Schema:
 
 def schema_text(name: str) -> str:
     """The JSON Schema of that name as committed."""
-    if name in BY_HAND:
-        return schema(name).read_text(encoding="utf-8")
     return json.dumps(make_schema(name), indent=2, ensure_ascii=False) + "\n"
 
 

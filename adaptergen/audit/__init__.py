@@ -7,6 +7,6 @@ contribution.
 from adaptergen.audit.fix import fixed
 from adaptergen.audit.gather import Audit, audit
 from adaptergen.audit.model import Finding
-from adaptergen.audit.report import SCHEMA, as_github, as_text, record
+from adaptergen.audit.report import as_github, as_record, as_text
 
-__all__ = ["SCHEMA", "Audit", "Finding", "as_github", "as_text", "audit", "fixed", "record"]
+__all__ = ["Audit", "Finding", "as_github", "as_record", "as_text", "audit", "fixed"]

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 
 from adaptergen.audit.gather import Audit
 from adaptergen.problems import CODES, annotation
-from adaptergen.record import opening, problem_entry
-
-SCHEMA = "adaptergen/audit/1"
+from adaptergen.records import AuditRecord, problem_entry
 
 
 def as_text(found: Audit) -> Iterator[str]:
@@ -35,14 +33,13 @@ def as_github(found: Audit) -> Iterator[str]:
         yield annotation("error", f"{problem.message}; {problem.fix}", problem.code, *where)
 
 
-def record(found: Audit) -> dict[str, object]:
-    """The same as JSON; `adaptergen/data/audit.schema.json` describes it."""
-    return {
-        **opening(SCHEMA),
-        "transformer_lens": found.version,
-        "exit_code": found.exit_code,
-        "counts": dict(sorted(Counter(finding.code for finding in found.findings).items())),
-        "findings": [
+def as_record(found: Audit) -> AuditRecord:
+    """The same for programs."""
+    return AuditRecord(
+        transformer_lens=found.version,
+        exit_code=found.exit_code,
+        counts=dict(sorted(Counter(finding.code for finding in found.findings).items())),
+        findings=[
             {
                 **problem_entry(finding.problem),
                 "subject": finding.subject,
@@ -50,4 +47,4 @@ def record(found: Audit) -> dict[str, object]:
             }
             for finding in found.findings
         ],
-    }
+    )

@@ -29,7 +29,7 @@ def _target(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text}: there is no folder {folder}")
     if not os.access(text if os.path.exists(text) else folder, os.W_OK):
         raise argparse.ArgumentTypeError(f"{text}: this cannot be written")
-    from adaptergen.record import refuses
+    from adaptergen.emit import refuses
 
     if why := refuses(text):
         raise argparse.ArgumentTypeError(f"{text}: {why}")

@@ -47,9 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Audit, and mend if asked."""
-    from adaptergen import record
-    from adaptergen.audit import as_github, as_text, audit, fixed
-    from adaptergen.audit import record as as_record
+    from adaptergen import emit
+    from adaptergen.audit import as_github, as_record, as_text, audit, fixed
 
     if args.fix and args.path is None:
         say("--fix changes files: name the checkout.\n  hint: `adaptergen audit PATH --fix`")
@@ -63,10 +62,10 @@ def run(args: argparse.Namespace) -> int:
             say(f"changed: {entry.path}")
         say(f"Mended {before - len(found.findings)} of {before} findings.")
     if args.json:
-        record.write(args.json, as_record(found))
+        as_record(found).write(args.json)
     if args.json != "-":
         lines = as_github(found) if args.format == "github" else as_text(found)
-        record.put("".join(f"{line}\n" for line in lines))
+        emit.put("".join(f"{line}\n" for line in lines))
     count = len(found.findings)
     counted = f"{count} finding{'' if count == 1 else 's'}" if count else "Fine: no findings"
     say(f"{counted} in TransformerLens {found.version}.")

@@ -89,19 +89,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _record(target: str, found: Report | Failed) -> None:
-    from adaptergen import record
-    from adaptergen.cli.build_record import build_record, failure_record
     from adaptergen.output import Report
+    from adaptergen.records import build_record, failed_build_record
 
-    made = build_record(found) if isinstance(found, Report) else failure_record(found)
-    record.write(target, made)
+    made = build_record(found) if isinstance(found, Report) else failed_build_record(found)
+    made.write(target)
 
 
 def _tell(report: Report, diff: bool) -> None:
     if diff:
-        from adaptergen import record
+        from adaptergen import emit
 
-        record.put(report.diff)
+        emit.put(report.diff)
     else:
         say(report.refusal)
     for line in report.lines:

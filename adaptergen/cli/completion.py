@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the script."""
-    from adaptergen import record
+    from adaptergen import emit
 
     # The parser is made of the commands, of which this module is one.
     from adaptergen.cli.parser import make_parser
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     parser = make_parser()
     file, folder = shtab.FILE, shtab.DIRECTORY
     _complete_paths(parser, {"SPEC": file, "FILE": file, "DIR": folder, "PATH": folder})
-    record.put(shtab.complete(parser, shell=args.shell) + "\n")
+    emit.put(shtab.complete(parser, shell=args.shell) + "\n")
     return 0
 
 

@@ -58,10 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, and print."""
-    from adaptergen import record
+    from adaptergen import emit
     from adaptergen.cli.build import COLLECTED_AFTER
     from adaptergen.cli.terminal import say
-    from adaptergen.drift.record import drift_record
+    from adaptergen.records import DriftRecord
 
     # As in a build; and what is imported lives to the end.
     gc.set_threshold(COLLECTED_AFTER)
@@ -73,8 +73,15 @@ def run(args: argparse.Namespace) -> int:
     except Exception as error:  # JSON tells it too; `entry` prints it
         _record_failure(targets, error)
         raise
-    for target in targets:
-        record.write(target, drift_record(report))
+    if targets:
+        record = DriftRecord(
+            outcome="drifted" if report.exit_code else "fine",
+            exit_code=report.exit_code,
+            summary=report.summary,
+            specs=report.results,
+        )
+        for target in targets:
+            record.write(target)
     if args.format != "json":
         from adaptergen.drift.formats import FORMATS
 
@@ -82,24 +89,27 @@ def run(args: argparse.Namespace) -> int:
         if args.json == "-":
             say(text.rstrip("\n"))
         else:
-            record.put(text)
+            emit.put(text)
     return report.exit_code
 
 
 def _record_failure(targets: Sequence[str], error: Exception) -> None:
     """Say in JSON why nothing was compared, unless it is a mistake in adaptergen."""
-    from adaptergen import record
     from adaptergen.cli.failures import explained
-    from adaptergen.drift.record import failure_record
     from adaptergen.problems import Failed
+    from adaptergen.records import DriftRecord
 
     found = explained(error)
+    if isinstance(error, Failed):
+        why, problems = error.summary, error.shown
+    elif found:
+        why, problems = found[0], ()
+    else:
+        return
+    summary = f"Nothing compared: {why}"
+    record = DriftRecord(outcome="failed", exit_code=2, summary=summary, problems=problems)
     for target in targets:
-        if isinstance(error, Failed):
-            told = f"Nothing compared: {error.summary}"
-            record.write(target, failure_record(told, error.shown))
-        elif found:
-            record.write(target, failure_record(f"Nothing compared: {found[0]}"))
+        record.write(target)
 
 
 def _report(args: argparse.Namespace) -> Report:

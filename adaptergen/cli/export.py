@@ -99,13 +99,13 @@ def _check_options(args: argparse.Namespace) -> None:
 
 
 def _checkout(args: argparse.Namespace) -> int:
-    from adaptergen import export, guard, record
+    from adaptergen import emit, export, guard
 
     if args.pr is not None:
         _check_target(args.pr)
     if args.dry_run:
         done = export.dry_run(args.into, args.specs, args.replace, args.branch)
-        record.put(done.diff)
+        emit.put(done.diff)
         _tell(done, "Would change")
     else:
         done = export.run(args.into, args.specs, args.replace, args.branch)

@@ -47,11 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Observe a target."""
-    from adaptergen import record
+    from adaptergen import emit
     from adaptergen.inspection.command import inspect
-    from adaptergen.inspection.record import inspect_record
     from adaptergen.inspection.table import table
     from adaptergen.problems import Failed
+    from adaptergen.records import InspectRecord
 
     try:
         facts = inspect(args.target, args.branches, args.trust_remote_code, args.time_limit)
@@ -60,22 +60,26 @@ def run(args: argparse.Namespace) -> int:
             _record_failure(args, error)
         raise
     if args.json:
-        record.write(args.json, inspect_record(args.target, facts))
+        record = InspectRecord(target=args.target, outcome="fine", exit_code=0, facts=facts)
+        record.write(args.json)
     if args.json == "-":
         say(table(facts))
     else:
-        record.put(f"{table(facts)}\n")
+        emit.put(f"{table(facts)}\n")
     return 0
 
 
 def _record_failure(args: argparse.Namespace, error: Exception) -> None:
     """Say in JSON why nothing was observed, unless it is a mistake in adaptergen."""
-    from adaptergen import record
     from adaptergen.cli.failures import explained
-    from adaptergen.inspection.record import failure_record
     from adaptergen.problems import Failed, Problem
+    from adaptergen.records import InspectRecord
 
     if isinstance(error, Failed):
-        record.write(args.json, failure_record(args.target, error.shown))
-    elif isinstance(error, ImportError) and (found := explained(error)):
-        record.write(args.json, failure_record(args.target, [Problem("hf-import", *found)]))
+        problems = error.shown
+    elif found := explained(error):
+        problems = (Problem("hf-import", *found),)
+    else:
+        return
+    record = InspectRecord(target=args.target, outcome="failed", exit_code=2, problems=problems)
+    record.write(args.json)

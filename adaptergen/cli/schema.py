@@ -18,7 +18,7 @@ examples:
   adaptergen schema > spec.schema.json             of specs
   adaptergen schema shape > shape.schema.json      of shapes
   adaptergen schema drift                          of what `drift --json` writes
-  adaptergen schema --check                        are those made from models up to date?
+  adaptergen schema --check                        are the committed ones up to date?
   adaptergen schema --write                        bring them up to date, in a checkout
 
 in an editor:
@@ -44,14 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print, check or write."""
-    from adaptergen import record
+    from adaptergen import emit
     from adaptergen.resources import schema
     from adaptergen.schemas import MODELS, schema_text
 
     if not (args.check or args.write):
-        record.put(schema_text(args.name or "spec"))
+        emit.put(schema_text(args.name or "spec"))
         return 0
-    # What is written by hand is never stale.
     names = [name for name in MODELS if args.name in (None, name)]
     texts = {schema(name): schema_text(name) for name in names}
     stale = [path for path, text in texts.items() if not path.is_file()

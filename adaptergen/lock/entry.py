@@ -7,7 +7,9 @@ layers. What is empty is left out of the file.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, RootModel
 from pydantic import Field as Described
 
 #: What is run: see `adaptergen.facts`.
@@ -116,3 +118,42 @@ class Entry(Fact):
     raises: dict[str, str] = Described({}, description="why a forward raises, by scenario")
     error: str = Described("", description="why the adapter cannot be used on the model")
     branches: dict[str, Branch] = {}
+
+
+class FactTree(RootModel[dict[str, "FactTree | Leaf"]]):
+    """Facts by name. One that changed has its values by `@` and the release since which they hold.
+
+    `null` is no such fact.
+    """
+
+    model_config = ConfigDict(defer_build=True)
+
+
+Leaf = str | int | float | bool | None | tuple[str | int | float, ...]
+
+
+class LockFile(Fact):
+    """What was observed of transformers that an adapter rests on, with every release, as a file."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    format: Literal["adaptergen/lock/1"] = Described(alias="schema")
+    tool: Literal["adaptergen"]
+    digest: str = Described(
+        pattern="^[0-9a-f]{64}$",
+        description="SHA-256 of the rest, as JSON with sorted keys and no blanks",
+    )
+    spec: str = Described(description="path of the spec in its project")
+    architecture: str = Described(description="class of transformers")
+    releases: tuple[Annotated[str, Described(pattern="^[^/]+/[^/]+$")], ...] = Described(
+        min_length=1,
+        description="transformers/transformer-lens, oldest first",
+        json_schema_extra={"uniqueItems": True},
+    )
+    facts: FactTree = Described(
+        description="by the fields of an `Entry`, each fact once",
+        json_schema_extra={
+            "required": ["model"],
+            "propertyNames": {"enum": list(Entry.model_fields)},
+        },
+    )

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from adaptergen import guard
 from adaptergen.lock.codec import Tree, merge, pick
-from adaptergen.lock.entry import Entry
+from adaptergen.lock.entry import Entry, LockFile
 from adaptergen.lock.paths import has_lock, lock_path
 from adaptergen.lock.text import to_text
 from adaptergen.problems import Failed, Problem, SourceLocation, listing, quote, visible
@@ -23,7 +23,7 @@ from adaptergen.source.files import read_text
 FORMAT = "adaptergen/lock"
 VERSION = 1
 
-_KEYS = ("schema", "tool", "digest", "spec", "architecture", "releases", "facts")
+_KEYS = tuple(field.alias or name for name, field in LockFile.model_fields.items())
 
 
 @dataclass(frozen=True)

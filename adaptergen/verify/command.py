@@ -9,15 +9,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adaptergen import record
 from adaptergen.contract import ModelReport
 from adaptergen.generate import plan, project_path
-from adaptergen.problems import Failed, every
+from adaptergen.problems import Failed, Problem, every
+from adaptergen.records import VerifyRecord
 from adaptergen.verify.environment import HEAVY, peak_memory, require, unproved
 from adaptergen.verify.findings import SpecResult
 from adaptergen.verify.known import BadInput, configs
-from adaptergen.verify.record import failure_record, verify_record
-from adaptergen.verify.report import Report
+from adaptergen.verify.report import Report, verify_record
 from adaptergen.verify.table import table
 
 if TYPE_CHECKING:
@@ -33,16 +32,17 @@ def run(args: argparse.Namespace) -> int:
     try:
         report = _verify(args)
     except Failed as failed:
-        _write(args, failure_record(args.tier, failed.summary, failed.shown))
+        _write_failure(args, failed.summary, failed.shown)
         raise
     except ModuleNotFoundError as error:
-        _write(args, failure_record(args.tier, f"{error.name} is not installed."))
+        _write_failure(args, f"{error.name} is not installed.")
         raise
     except BadInput as error:
-        _write(args, failure_record(args.tier, error.message))
+        _write_failure(args, error.message)
         print(error, file=sys.stderr)
         return 2
-    _write(args, verify_record(report))
+    if args.json:
+        verify_record(report).write(args.json)
     print(table(report), file=sys.stderr if args.json == "-" else sys.stdout)
     return report.exit_code
 
@@ -127,6 +127,10 @@ def _check_arguments(args: argparse.Namespace) -> None:
         raise BadInput(f"the {args.tier} tier takes no --config", "add --tier full or --tier width")
 
 
-def _write(args: argparse.Namespace, content: dict[str, object]) -> None:
+def _write_failure(
+    args: argparse.Namespace, summary: str, problems: Sequence[Problem] = ()
+) -> None:
     if args.json:
-        record.write(args.json, content)
+        VerifyRecord(
+            tier=args.tier, outcome="failed", exit_code=2, summary=summary, problems=problems
+        ).write(args.json)

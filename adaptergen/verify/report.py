@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from adaptergen.records import VerifiedHooks, VerifyFailure, VerifyRecord
 from adaptergen.verify.findings import SpecResult
 
 
@@ -40,3 +41,59 @@ class Report:
         if not number:
             return f"Fine: all as promised on {on} ({took})."
         return f"{number} finding{'' if number == 1 else 's'} on {on} ({took})."
+
+
+def verify_record(report: Report) -> VerifyRecord:
+    """Everything that was measured, for programs."""
+    return VerifyRecord(
+        tier=report.tier,
+        outcome="differs" if report.exit_code else "fine",
+        exit_code=report.exit_code,
+        summary=report.summary,
+        warnings=report.warnings,
+        seconds=report.seconds,
+        peak_memory=report.peak_memory,
+        specs=[
+            {
+                "module": result.module,
+                "spec": result.spec,
+                "architecture": result.architecture,
+                "models": result.reports,
+            }
+            for result in report.results
+        ],
+        **{
+            name: {
+                result.module: {one.model: getattr(one, name) for one in result.reports}
+                for result in report.results
+            }
+            for name in ("parity", "generation", "dimensions")
+        },
+        hooks={
+            name: {result.module: _hooks(result, name) for result in report.results}
+            for name in VerifiedHooks.model_fields
+        },
+        failures=[
+            VerifyFailure(
+                module=result.module,
+                model=one.model,
+                check=finding.check,
+                **vars(finding.at),
+                what=finding.what,
+                expected=finding.expected,
+                measured=finding.measured,
+                mend=finding.mend,
+            )
+            for result in report.results
+            for one in result.reports
+            for finding in one.findings
+        ],
+    )
+
+
+def _hooks(result: SpecResult, name: str) -> dict[str, list[str]]:
+    found: dict[str, set[str]] = {}
+    for one in result.reports:
+        for kind, counts in one.hooks.items():
+            found.setdefault(kind, set()).update(getattr(counts, name))
+    return {kind: sorted(names) for kind, names in found.items()}

@@ -12,7 +12,7 @@ import pytest
 
 from adaptergen.lock.store import find_release, load_lock, lock_text, read_lock, write_lock
 from adaptergen.problems import Failed
-from adaptergen.resources import schema
+from adaptergen.resources import schema, specs
 
 sys.path.insert(0, str(Path(__file__).parent))
 from lock_support import entry, lock
@@ -49,7 +49,8 @@ def test_releases_are_sorted_as_versions(path: Path) -> None:
 def test_is_as_its_schema_says(path: Path) -> None:
     description = json.loads(schema("lock").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(description)
-    jsonschema.validate(json.loads(path.read_text("utf-8")), description)
+    for one in (path, *specs().glob("*.lock.json")):
+        jsonschema.validate(json.loads(one.read_text("utf-8")), description)
 
 
 def test_a_release_more_in_which_nothing_changed_changes_two_lines(path: Path) -> None:

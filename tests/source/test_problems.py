@@ -22,7 +22,7 @@ from adaptergen.problems import (
     render,
     suggestion,
 )
-from adaptergen.record import problem_entry
+from adaptergen.records import problem_entry
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "adaptergen"

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from verify_support import read
 
-from adaptergen import record
 from adaptergen.contract import Finding, ModelReport, Spot
+from adaptergen.records import VerifyRecord
 from adaptergen.verify.findings import SpecResult
-from adaptergen.verify.record import failure_record, verify_record
-from adaptergen.verify.report import Report
+from adaptergen.verify.report import Report, verify_record
 from adaptergen.verify.table import table
 
 
@@ -62,7 +61,7 @@ def test_json_is_as_its_schema_says(tmp_path: Path) -> None:
     file = tmp_path / "found.json"
     one = ModelReport("default", parity={"plain": float("inf")}, findings=[silent(3)])
     one.of_kind("attention").declared.update({"hook_q", "hook_k"})
-    record.write(str(file), verify_record(report_of(one)))
+    verify_record(report_of(one)).write(str(file))
     found = read(file)
     assert found["parity"] == {"toy": {"default": {"plain": None}}}
     assert found["hooks"]["declared"] == {"toy": {"attention": ["hook_k", "hook_q"]}}
@@ -73,6 +72,8 @@ def test_json_is_as_its_schema_says(tmp_path: Path) -> None:
 
 def test_json_of_a_failure_is_too(tmp_path: Path) -> None:
     file = tmp_path / "found.json"
-    record.write(str(file), failure_record("full", "torch is not installed."))
+    VerifyRecord(
+        tier="full", outcome="failed", exit_code=2, summary="torch is not installed."
+    ).write(str(file))
     assert read(file)["outcome"] == "failed"
     assert json.loads(file.read_text())["exit_code"] == 2

@@ -1,55 +1,20 @@
-"""What commands write for others: how each object of JSON opens, and where it and text go."""
+"""Where commands write text for others: to standard output, or to a file that may be replaced."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
-import platform
 import re
 import sys
-from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from adaptergen import __version__, guard
-from adaptergen.problems import Problem
+from adaptergen import guard
 
 #: What an `OSError` names where standard output cannot be written.
-STDOUT = "standard output"
+_STDOUT = "standard output"
 
 #: How every record starts, and nothing else that adaptergen writes.
 _OPENING = re.compile(rb'\{\s*"schema": "[^"\n]*",\s*"tool": "adaptergen",\s*"versions": ')
-
-
-def opening(schema: str, packages: Iterable[str] = ()) -> dict[str, object]:
-    """What every object opens with: its schema, the tool, and the versions at work.
-
-    `packages` are the distributions that have a part in the result; one that is not installed is
-    None.
-    """
-    versions = {"adaptergen": __version__, "python": platform.python_version()}
-    found = {package: _version(package) for package in sorted(packages)}
-    return {"schema": schema, "tool": "adaptergen", "versions": {**versions, **found}}
-
-
-def problem_entry(problem: Problem) -> dict[str, object]:
-    """A problem of a spec, as an entry of a list."""
-    place = problem.location
-    return {
-        "code": problem.code,
-        "message": problem.message,
-        "hint": problem.fix,
-        "path": place.path if place else None,
-        "line": place.line if place else None,
-        "column": place.column if place else None,
-    }
-
-
-def write(target: str, content: Mapping[str, object]) -> None:
-    """Write an object to a file, or to standard output if it is called `-`."""
-    # In ASCII, so that it does not depend on what the terminal or the pipe can encode.
-    put(json.dumps(content, indent=2) + "\n", target)
 
 
 def put(text: str, target: str = "-") -> None:
@@ -65,7 +30,7 @@ def put(text: str, target: str = "-") -> None:
         else:
             _to_file(Path(target), text.encode())
     except OSError as error:
-        error.filename = STDOUT if target == "-" else target
+        error.filename = _STDOUT if target == "-" else target
         raise
 
 
@@ -94,10 +59,3 @@ def _to_file(path: Path, data: bytes) -> None:
         guard.write_whole(path, data)
     else:
         path.write_bytes(data)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
