@@ -11,10 +11,12 @@ from adaptergen.lock.disagree import disagreements
 from adaptergen.lock.paths import has_lock, lock_path
 from adaptergen.lock.store import read_lock
 from adaptergen.output import OutputTree
-from adaptergen.plan import Plan, make_plan
+from adaptergen.plan.make import make_plan
+from adaptergen.plan.model import Plan
 from adaptergen.problems import Failed
 from adaptergen.resources import shapes
-from adaptergen.source import Source, read_source
+from adaptergen.source.read import read_source
+from adaptergen.source.source import Source
 from adaptergen.spec.load import LoadedSpec, load
 
 
@@ -48,7 +50,7 @@ def generate(path: Path) -> OutputTree:
 def files_of(path: Path, made: Plan) -> OutputTree:
     """The files that a plan of the spec at `path` makes, whatever the lock beside it says."""
     # Here, so that those who want a plan only do not import the formatters.
-    from adaptergen.render import render_files
+    from adaptergen.render.files import render_files
 
     files = render_files(made, _catalogue())
     return OutputTree(
@@ -65,7 +67,7 @@ def module_of(path: Path) -> str:
         loaded = _load(path)
     except Failed:
         return ""
-    return loaded.spec.module if loaded.source.known(("module",)) else ""
+    return loaded.spec.module if loaded.source.is_resolved(("module",)) else ""
 
 
 def shown_as(path: Path) -> str:

@@ -6,6 +6,7 @@ one) `templates/` and `specs/` lie at its root instead, where people edit them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -60,6 +61,17 @@ def behaviours() -> list[str]:
 def schema(name: str) -> Path:
     """The committed JSON Schema of that name: `spec`, `shape`, or what a command writes."""
     return DATA / f"{name}.schema.json"
+
+
+@lru_cache
+def reserved_names(owner: str) -> frozenset[str]:
+    """Names that a spec cannot give, since other projects have them already.
+
+    Of a `config`: methods and properties of the configs of TransformerLens and Hugging Face. Of a
+    `component`: what it has from `torch.nn.Module` or its own, without what starts with `_`. The
+    names are written out, since a spec is checked without those projects.
+    """
+    return frozenset(json.loads((DATA / "reserved_names.json").read_text("utf-8"))[owner])
 
 
 def importable() -> Path:

@@ -20,7 +20,9 @@ from ruamel.yaml import YAML
 from adaptergen import resources
 from adaptergen.problems import Failed, Problem
 from adaptergen.schemas import MODELS
-from adaptergen.source import Source, read_source, validate
+from adaptergen.source.read import read_source
+from adaptergen.source.source import Source
+from adaptergen.source.validate import validate
 
 SPECS = sorted(resources.specs().glob("*.yaml"))
 SHAPES = sorted(resources.shapes().glob("*.yaml"))

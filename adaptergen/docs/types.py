@@ -8,23 +8,23 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from adaptergen.spec import names, values
-from adaptergen.spec.arithmetic import Arithmetic
+from adaptergen.spec import values
+from adaptergen.spec.arithmetic import Arithmetic, Axis
 
 Schema = dict[str, Any]
 
 _NAMED = {
-    "identifier": names.Identifier,
-    "module name": names.ModuleName,
-    "class name": names.ClassName,
-    "dotted path": names.AttributePath,
-    "Hub id": names.HubId,
-    "Hub owner": names.HubOwner,
-    "version": names.Version,
-    "text": names.Text,
-    "title": names.Title,
+    "identifier": values.Identifier,
+    "module name": values.ModuleName,
+    "class name": values.ClassName,
+    "dotted path": values.AttributePath,
+    "Hub id": values.HubId,
+    "Hub owner": values.HubOwner,
+    "version": values.Version,
+    "text": values.Text,
+    "title": values.Title,
     "key": values.Key,
-    "dimension": values.Axis,
+    "dimension": Axis,
     "releases": values.Releases,
     "value": values.Setting,
     "arithmetic": Arithmetic,
@@ -49,7 +49,7 @@ MEANINGS = {
     "version": "three numbers, e.g. `4.3.0`",
     "text": "one line for people, without quotes, backticks, backslashes, `<` and braces, and "
     "without what formatters, checkers and editors obey, e.g. `noqa`",
-    "title": f"at most {names.MAX_TITLE} characters of plain words, e.g. `Nemotron-H`",
+    "title": f"at most {values.MAX_TITLE} characters of plain words, e.g. `Nemotron-H`",
     "key": "an identifier, or `in`",
     "dimension": "arithmetic, or alternatives joined by `or`: the first without an absent name",
     "releases": "bounds of versions, e.g. `>=5.13,<5.17`",

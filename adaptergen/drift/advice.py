@@ -16,10 +16,10 @@ from adaptergen.lock.declared import (
 )
 from adaptergen.lock.entry import OUTSIDE, Entry
 from adaptergen.lock.found import around
-from adaptergen.plan import Plan
+from adaptergen.plan.model import Plan
 from adaptergen.plan.node import Node
 from adaptergen.problems import Loc
-from adaptergen.source import Source
+from adaptergen.source.source import Source
 
 _NOTHING = "nothing to do: "
 _VERIFY = "run `adaptergen verify`, which compares the adapter with HF"

@@ -9,9 +9,9 @@ from adaptergen.drift.compare import compare
 from adaptergen.drift.finding import Finding
 from adaptergen.drift.report import SpecDrift
 from adaptergen.lock.entry import Entry
-from adaptergen.plan import Plan
+from adaptergen.plan.model import Plan
 from adaptergen.problems import Loc, Problem
-from adaptergen.source import Source
+from adaptergen.source.source import Source
 
 
 def drift_between(

@@ -10,9 +10,9 @@ from adaptergen.drift.finding import Finding
 from adaptergen.drift.kinds import renamed_kinds
 from adaptergen.lock.declared import nodes_of
 from adaptergen.lock.entry import Entry
-from adaptergen.plan import Plan
+from adaptergen.plan.model import Plan
 from adaptergen.problems import Loc, SourceLocation
-from adaptergen.source import Source
+from adaptergen.source.source import Source
 
 _RELEASE = re.compile(r"\d+\.\d+\.\d+")
 

@@ -11,9 +11,7 @@ from typing import Any
 from adaptergen import guard
 from adaptergen.output.difftext import unified
 from adaptergen.problems import Failed, Loc, Problem, quote
-from adaptergen.source import read_source
-from adaptergen.source.files import split_lines
-from adaptergen.source.parse import parse
+from adaptergen.source.read import parse, read_source, split_lines
 
 _BOM = "\ufeff"
 _LINE_END = re.compile("\r\n|\n|\r")

@@ -18,9 +18,9 @@ from adaptergen.export.replaced import Replaced, replaced
 from adaptergen.export.shared import Shared, share
 from adaptergen.export.upstream import CONTRIBUTED, PASSTHROUGH, PASSTHROUGH_FILE
 from adaptergen.generate import plan, shown_as
-from adaptergen.plan import Plan
+from adaptergen.plan.model import Plan
 from adaptergen.problems import Failed, Problem, SourceLocation, every, quote
-from adaptergen.render import render_files
+from adaptergen.render.files import render_files
 
 
 @dataclass(frozen=True)

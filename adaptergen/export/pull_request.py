@@ -11,9 +11,9 @@ from adaptergen.export.checks import Check
 from adaptergen.export.command import Done
 from adaptergen.export.make import Adapter
 from adaptergen.export.upstream import TEMPLATE_FILE
-from adaptergen.plan.table import layer_tables
+from adaptergen.plan.model import layer_tables
 from adaptergen.prose import markdown
-from adaptergen.render import hook_table
+from adaptergen.render.hook_page import hook_table
 
 _DEFAULT = "# Description\n\n## Type of change\n\n# Checklist:\n"
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)

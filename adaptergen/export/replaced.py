@@ -15,8 +15,7 @@ from adaptergen.export.old import OldAdapter, read_old
 from adaptergen.export.served import Tested, instead, tested, vocabulary
 from adaptergen.export.upstream import REGISTRY_TEST, REGISTRY_TEST_CLASS
 from adaptergen.export.users import users_of
-from adaptergen.plan import Plan
-from adaptergen.plan.model import HookRow
+from adaptergen.plan.model import HookRow, Plan
 from adaptergen.problems import every
 from adaptergen.prose import markdown
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
 from adaptergen.catalogue import Catalogue
-from adaptergen.plan import Plan
+from adaptergen.plan.model import Plan
 from adaptergen.problems import listing
 
 #: What tests ask of a bridge, its cache and its adapter, and of the registries.

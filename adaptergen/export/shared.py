@@ -12,7 +12,7 @@ from adaptergen import runtime
 from adaptergen.export.draft import Draft
 from adaptergen.export.upstream import COMPONENTS, CONTRACT
 from adaptergen.problems import Failed, Problem, SourceLocation
-from adaptergen.render.formatting import format_files
+from adaptergen.render.templates import format_files
 
 _HEADER = "# What adapters made by adaptergen share, version {}."
 _VERSION = re.compile(re.escape(_HEADER).replace(r"\{\}", r"(\d+)"))

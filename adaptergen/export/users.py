@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from adaptergen import guard
 from adaptergen.edit.text import read
 from adaptergen.export.draft import Draft
-from adaptergen.plan import Plan
+from adaptergen.plan.model import Plan
 from adaptergen.problems import Failed, Problem, SourceLocation, listing
 
 _FOLDER = "transformer_lens/model_bridge/supported_architectures"

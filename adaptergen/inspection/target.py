@@ -39,7 +39,8 @@ def read_target(text: str, trust_remote_code: bool = False) -> Target:
     """What is named; imports neither torch nor transformers. Raises `Failed`."""
     path = Path(text)
     if path.suffix in (".yaml", ".yml"):
-        from adaptergen.source import read_source, validate
+        from adaptergen.source.read import read_source
+        from adaptergen.source.validate import validate
         from adaptergen.spec.architecture import Spec
 
         return Target(validate(read_source(path, path.as_posix()), Spec).architecture)

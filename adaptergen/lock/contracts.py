@@ -11,7 +11,7 @@ from adaptergen.lock.entry import Entry, Hook
 from adaptergen.lock.found import Found, Make
 from adaptergen.plan.model import HookRow
 from adaptergen.problems import Problem, SourceLocation, quote
-from adaptergen.spec.values import TOKEN_AXES
+from adaptergen.spec.arithmetic import TOKEN_AXES
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 

@@ -7,12 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from packaging.specifiers import SpecifierSet
 
 from adaptergen.lock.entry import OUTSIDE, Entry, Hook
-from adaptergen.plan import Plan
-from adaptergen.plan.model import HookRow
+from adaptergen.plan.model import HookRow, Plan, layer_tables
 from adaptergen.plan.node import Node
-from adaptergen.plan.table import layer_tables
+from adaptergen.spec.arithmetic import parse_dimension
 from adaptergen.spec.shape import Contract
-from adaptergen.spec.values import parse_dimension
 
 
 def nodes_of(plan: Plan, kind: str) -> dict[str, Node]:

@@ -18,11 +18,10 @@ from adaptergen.lock.fields import Tell, fields_named, takes, values_given
 from adaptergen.lock.found import Found, Make, at, everything, within
 from adaptergen.lock.store import Lock
 from adaptergen.lock.unmapped import unmapped
-from adaptergen.plan import Plan
-from adaptergen.plan.node import Node
-from adaptergen.plan.where import Where
+from adaptergen.plan.model import Plan
+from adaptergen.plan.node import Location, Node
 from adaptergen.problems import Problem, listing, quote, suggestion
-from adaptergen.source import Source
+from adaptergen.source.source import Source
 
 
 def disagreements(plan: Plan, source: Callable[[], Source], lock: Lock) -> list[Problem]:
@@ -223,7 +222,7 @@ def _is_dead(module: Module, node: Node, release: str, hooks: Mapping[str, Hook]
     return any(contract_state(hook.contract, release) != "silent" for hook in node.hooks)
 
 
-def _written(where: Where, key: str) -> Where:
+def _written(where: Location, key: str) -> Location:
     """Where the value of a key is written: here, or where a parameter gets it."""
     value = where.source.value((*where.loc, key))
     name = str(value.get("parameter")) if isinstance(value, dict) else ""

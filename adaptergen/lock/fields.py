@@ -7,12 +7,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from adaptergen.lock.entry import Field
-from adaptergen.plan import Plan
-from adaptergen.plan.node import HookPoint, Node
-from adaptergen.plan.where import Where
+from adaptergen.plan.model import Plan
+from adaptergen.plan.node import HookPoint, Location, Node
 from adaptergen.problems import Loc, Problem, SourceLocation
-from adaptergen.source import Source
-from adaptergen.spec.values import TOKEN_AXES
+from adaptergen.source.source import Source
+from adaptergen.spec.arithmetic import TOKEN_AXES
 
 #: Makes a problem at a place out of a code, a message and a hint.
 Tell = Callable[[str, str, str], Problem]
@@ -100,7 +99,7 @@ def _of_hook(node: Node, hook: HookPoint, name: str) -> Tell:
     return tell
 
 
-def _argument(where: Where, word: re.Pattern[str]) -> Where:
+def _argument(where: Location, word: re.Pattern[str]) -> Location:
     passed = where.source.value((*where.loc, "with"))
     for key, value in passed.items() if isinstance(passed, dict) else ():
         if word.search(str(value)):

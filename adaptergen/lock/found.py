@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from adaptergen.lock.entry import Entry, Module
-from adaptergen.plan.where import Where
+from adaptergen.plan.node import Location
 from adaptergen.problems import Loc, Problem
-from adaptergen.source import Source
+from adaptergen.source.source import Source
 
 #: Makes the problem out of the releases that show it.
 Make = Callable[[str], Problem]
@@ -43,7 +43,7 @@ def at(
     return lambda shown: source().problem(code, f"{message} ({shown})", hint, loc, key=key)
 
 
-def within(where: Where, code: str, message: str, hint: str, key: bool = False) -> Make:
+def within(where: Location, code: str, message: str, hint: str, key: bool = False) -> Make:
     """A problem where a component is written."""
     return lambda shown: where.problem(code, f"{message} ({shown})", hint, key=key)
 

@@ -12,7 +12,7 @@ from adaptergen.facts import Kind as KindFacts
 from adaptergen.facts import Module as ModuleFacts
 from adaptergen.lock.declared import component_names
 from adaptergen.lock.entry import OUTSIDE, SCENARIOS, Field, Kind, Module
-from adaptergen.plan import Plan
+from adaptergen.plan.model import Plan
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 

@@ -18,7 +18,7 @@ from adaptergen.lock.entry import Entry, LockFile
 from adaptergen.lock.paths import has_lock, lock_path
 from adaptergen.lock.text import to_text
 from adaptergen.problems import Failed, Problem, SourceLocation, listing, quote, visible
-from adaptergen.source.files import read_text
+from adaptergen.source.read import read_text
 
 FORMAT = "adaptergen/lock"
 VERSION = 1

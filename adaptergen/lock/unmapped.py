@@ -8,10 +8,10 @@ from adaptergen.lock.declared import nodes_of
 from adaptergen.lock.entry import OUTSIDE, Module
 from adaptergen.lock.found import Found, around, at, everything, within
 from adaptergen.lock.store import Lock
-from adaptergen.plan import Plan
+from adaptergen.plan.model import Plan
 from adaptergen.plan.node import Node
 from adaptergen.problems import quote
-from adaptergen.source import Source
+from adaptergen.source.source import Source
 
 
 def unmapped(plan: Plan, source: Callable[[], Source], lock: Lock, found: Found) -> None:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from adaptergen.catalogue import Catalogue, Component
-from adaptergen.plan.node import HookPoint, Node
-from adaptergen.plan.where import Where
+from adaptergen.plan.node import HookPoint, Location, Node
 from adaptergen.problems import Failed, Problem, listing, quote, suggestion
 from adaptergen.spec.shape import Hook, Tap, Wrapping
 
@@ -17,7 +16,7 @@ OWN_WORDS = {"name": "path", "config": "config", "submodules": "submodules", "op
 
 
 def check_component(
-    wrapping: Wrapping, component: Component, where: Where, added: bool = False
+    wrapping: Wrapping, component: Component, where: Location, added: bool = False
 ) -> Iterator[Problem]:
     """Every keyword that the component would not accept."""
     accepted = {keyword.name: keyword for keyword in component.keywords if not keyword.unused}
@@ -37,7 +36,7 @@ def check_component(
             message = f"{component.name} takes no {word}"
             yield where.at(word).problem("unknown-keyword", message, "delete it", key=True)
     config = accepted.get("config")
-    left_out = not wrapping.config and where.known("config")
+    left_out = not wrapping.config and where.is_resolved("config")
     if config is not None and config.required and left_out:
         message = f"{component.name} needs the config"
         yield where.at("component").problem("missing-keyword", message, "add config: true")
@@ -57,11 +56,11 @@ class Offer:
 
 
 def hook_points(
-    described: Sequence[tuple[str, Hook, Where]],
+    described: Sequence[tuple[str, Hook, Location]],
     aliases: Mapping[str, str],
     component: Component,
-    shape: Where,
-    use: Where,
+    shape: Location,
+    use: Location,
     taps: Mapping[str, Tap],
 ) -> Offer:
     """Hooks as a shape and then its use describe them, held against the component and its taps."""
@@ -72,13 +71,13 @@ def hook_points(
     misnamed: list[Problem] = []
     meant: set[str] = set()
     for name, hook, here in described:
-        contract = hook.contract if here.whole("contract") else None
+        contract = hook.contract if here.is_valid("contract") else None
         taken_off = hook.taken_off and contract is not None
-        may_be_alias = hook.taken_off or not here.whole("contract")
+        may_be_alias = hook.taken_off or not here.is_valid("contract")
         if name not in offered and name not in taps and not (may_be_alias and name in aliases):
             message = f"{component.name} has no hook {quote(name)}"
             hint = suggestion(name, [*offered, *aliases])
-            if not may_be_alias or shape.known("aliases", name):
+            if not may_be_alias or shape.is_resolved("aliases", name):
                 misnamed.append(here.problem("unknown-hook", message, hint, key=True))
             meant |= set(get_close_matches(name[:100], offered, n=1))
             continue
@@ -118,7 +117,7 @@ def hook_points(
         )
     names = dict.fromkeys(name for name, _, _ in described)
     for name, known in offered.items():
-        judged = shape.known("hooks", name) and use.known("hooks", name)
+        judged = shape.is_resolved("hooks", name) and use.is_resolved("hooks", name)
         # A name that is not known may be meant for one that is missing.
         if name not in names and name not in meant and known.by_default is not False and judged:
             message = f"the hook {quote(name)} of {component.name} is not described"
@@ -132,15 +131,15 @@ def hook_points(
     )
 
 
-def _description_problems(hook: Hook, here: Where) -> Iterator[Problem]:
+def _description_problems(hook: Hook, here: Location) -> Iterator[Problem]:
     """A hook has its dimensions and says what its tensor is, unless it is taken off."""
-    if not here.whole("contract"):
+    if not here.is_valid("contract"):
         return
     if hook.taken_off and (hook.shape is not None or hook.tensor is not None):
         message = "a hook that is taken off holds nothing to describe"
         yield here.problem("contract-absent", message, "delete shape and tensor")
-    lacking = (hook.shape is None and here.known("shape")) or (
-        hook.tensor is None and here.known("tensor")
+    lacking = (hook.shape is None and here.is_resolved("shape")) or (
+        hook.tensor is None and here.is_resolved("tensor")
     )
     if not hook.taken_off and lacking:
         message = "a hook needs its shape and what tensor it is"
@@ -151,7 +150,7 @@ def alias_problems(
     aliases: Mapping[str, str],
     hooks: Iterable[HookPoint],
     submodules: Sequence[Node],
-    where: Where,
+    where: Location,
     complete: bool,
 ) -> Iterator[Problem]:
     """Aliases that have the name of a hook, or lead to none.
@@ -166,7 +165,7 @@ def alias_problems(
         if alias in own:
             message = f"{quote(alias)} is a hook, so it cannot be an alias"
             yield here.problem("name-taken", message, "delete it", key=True)
-        judged = here.known() and (complete or target.partition(".")[0] in certain)
+        judged = here.is_resolved() and (complete or target.partition(".")[0] in certain)
         if target not in known and judged:
             message = f"there is no hook {quote(target)} here"
             yield here.problem("unknown-hook", message, suggestion(target, known))
@@ -183,8 +182,8 @@ def tap_problems(
     taps: Mapping[str, Tap],
     hooks: Iterable[HookPoint],
     submodules: Sequence[Node],
-    shape: Where,
-    use: Where,
+    shape: Location,
+    use: Location,
 ) -> Iterator[Problem]:
     """Taps on hooks that there are not, and on weights of submodules that there are not."""
     known = _hook_names(hooks, submodules)
@@ -192,14 +191,14 @@ def tap_problems(
     for name, tap in taps.items():
         here = use if use.source.value((*use.loc, "taps", name)) is not None else shape
         place = here.at("taps", name)
-        if name not in known and place.known():
+        if name not in known and place.is_resolved():
             message = f"the tap is on {quote(name)}, and there is no such hook here"
             close = get_close_matches(name[:100], known, n=1)
             meant = f"did you mean {quote(close[0])}? If not, " if close else ""
             hint = f"{meant}describe the hook below `hooks`"
             yield place.problem("unknown-hook", message, hint, key=True)
         owner = (tap.weight or "").rpartition(".")[0]
-        if owner and owner not in keys and place.known("weight"):
+        if owner and owner not in keys and place.is_resolved("weight"):
             message = (
                 f"the tap is on a weight of {quote(owner)}, and there is no such submodule here"
             )
@@ -211,7 +210,7 @@ def inherited_problems(
     component: Component,
     offer: Offer,
     submodules: Sequence[Node],
-    where: Where,
+    where: Location,
     catalogue: Catalogue,
 ) -> Iterator[Problem]:
     """Names that the component's class gives to hooks of submodules, where there is no such one.

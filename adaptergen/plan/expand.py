@@ -14,10 +14,9 @@ from adaptergen.plan.components import (
     inherited_problems,
     tap_problems,
 )
-from adaptergen.plan.node import Condition, Node
-from adaptergen.plan.where import Argument, Where
+from adaptergen.plan.node import Argument, Condition, Location, Node
 from adaptergen.problems import Failed, Problem, listing, quote, suggestion
-from adaptergen.source import ANY
+from adaptergen.source.source import ANY
 from adaptergen.spec.load import LoadedShape
 from adaptergen.spec.shape import Component, Shape, ShapeUse, Use, Wrapping
 
@@ -36,7 +35,7 @@ class Expander:
     _made: int = 0
     _circular: set[str] = field(default_factory=set)
 
-    def expand(self, key: str, use: Use, where: Where) -> Node | None:
+    def expand(self, key: str, use: Use, where: Location) -> Node | None:
         """What the use of a component or shape at a place amounts to; None after a problem."""
         self._made += 1
         if self._made > MAX_MODULES:
@@ -63,16 +62,16 @@ class Expander:
         # What stands in a circle has no place of its own.
         return None if use.shape in self._circular else node
 
-    def submodules(self, uses: Mapping[str, Use], where: Where) -> tuple[Node, ...]:
+    def submodules(self, uses: Mapping[str, Use], where: Location) -> tuple[Node, ...]:
         """What several uses amount to."""
         nodes = (self.expand(key, use, where.at(key)) for key, use in uses.items())
         return tuple(node for node in nodes if node is not None)
 
-    def _shape(self, use: ShapeUse, where: Where) -> tuple[Shape | None, Where | None]:
+    def _shape(self, use: ShapeUse, where: Location) -> tuple[Shape | None, Location | None]:
         """The shape of a use, and the place inside it; None if there is nothing to enter."""
         here = where.at("shape")
         loaded = self.shapes.get(use.shape)
-        if loaded is None and here.known():
+        if loaded is None and here.is_resolved():
             message = f"there is no shape {quote(use.shape)}"
             hint = suggestion(use.shape, self.shape_names) or "add its file to the folder shapes"
             self.problems.append(here.problem("unknown-shape", message, hint))
@@ -85,16 +84,16 @@ class Expander:
             self._circular.update(circle)
             return None, None
         entered = {**where.inside, use.shape: where}
-        inside = Where(loaded.source, (), {}, entered)
+        inside = Location(loaded.source, (), {}, entered)
         arguments = self._arguments(use, loaded.shape, where, inside)
         return loaded.shape, replace(inside, arguments=arguments)
 
     def _arguments(
-        self, use: ShapeUse, shape: Shape, where: Where, inside: Where
+        self, use: ShapeUse, shape: Shape, where: Location, inside: Location
     ) -> dict[str, Argument]:
         unknown = [name for name in use.arguments if name not in shape.parameters]
         for name in unknown:
-            if inside.known("parameters", name):
+            if inside.is_resolved("parameters", name):
                 message = f"the shape {quote(use.shape)} has no parameter {quote(name)}"
                 hint = suggestion(name, shape.parameters) or "delete it"
                 place = where.at("with", name)
@@ -104,9 +103,9 @@ class Expander:
             passed = name in use.arguments
             place = where.at("with", name) if passed else inside.at("parameters", name)
             value = use.arguments[name] if passed else default
-            if value is None and place.known() and where.known("with", name):
+            if value is None and place.is_resolved() and where.is_resolved("with", name):
                 missing.append(name)
-            arguments[name] = Argument(value if place.known() else None, place)
+            arguments[name] = Argument(value if place.is_resolved() else None, place)
         # An argument with another name may be the one that is missing.
         if missing and not unknown:
             message = f"the shape {quote(use.shape)} needs a value for {listing(missing)}"
@@ -120,8 +119,8 @@ class Expander:
         use: Use,
         wrapping: Wrapping,
         added: tuple[Node, ...],
-        where: Where,
-        inside: Where,
+        where: Location,
+        inside: Location,
     ) -> Node | None:
         submodules = self.submodules(wrapping.submodules, inside.at("submodules")) + added
         taps = {**wrapping.taps, **(use.taps if isinstance(use, ShapeUse) else {})}
@@ -135,7 +134,7 @@ class Expander:
             path = ""
         component = self.catalogue.components.get(wrapping.component)
         if component is None:
-            if inside.known("component"):
+            if inside.is_resolved("component"):
                 version, name = self.catalogue.tl_version, quote(wrapping.component)
                 message = f"TransformerLens {version} has no component {name}"
                 hint = suggestion(wrapping.component, self.catalogue.components)
@@ -162,11 +161,11 @@ class Expander:
             wrong += tap_problems(taps, offer.hooks, submodules, inside, where)
         self.problems += [*offer.problems, *wrong]
         complete = complete and not wrong
-        whole = (
+        is_valid = (
             complete
-            and all(node.whole for node in submodules)
-            and all(place.whole() for _, _, place in described)
-            and all(where.known(word) for word in ("when", "unless", "slot"))
+            and all(node.is_valid for node in submodules)
+            and all(place.is_valid() for _, _, place in described)
+            and all(where.is_resolved(word) for word in ("when", "unless", "slot"))
         )
         absent = dict(offer.absent)
         return Node(
@@ -182,7 +181,6 @@ class Expander:
             submodules=submodules,
             hooks=offer.hooks,
             absent=offer.absent,
-            loses_aliases=not aliases.keys().isdisjoint(absent),
             aliases={alias: to for alias, to in aliases.items() if alias not in absent},
             condition=_condition(use),
             file=where.source.path,
@@ -190,12 +188,16 @@ class Expander:
             where=where,
             written=inside,
             complete=complete,
-            whole=whole,
+            is_valid=is_valid,
         )
 
 
 def _all_there(
-    use: Use, wrapping: Wrapping, submodules: tuple[Node, ...], inside: Where, where: Where
+    use: Use,
+    wrapping: Wrapping,
+    submodules: tuple[Node, ...],
+    inside: Location,
+    where: Location,
 ) -> bool:
     """Whether all submodules were made, and no name is missing of what they and hooks are."""
     expected = len(wrapping.submodules) + (len(use.add) if isinstance(use, ShapeUse) else 0)
@@ -203,13 +205,13 @@ def _all_there(
     return (
         len(submodules) == expected
         and all(node.complete for node in submodules)
-        and all(place.known(ANY) for place in lists)
-        and inside.known("aliases", ANY)
-        and inside.whole("aliases")
+        and all(place.is_resolved(ANY) for place in lists)
+        and inside.is_resolved("aliases", ANY)
+        and inside.is_valid("aliases")
     )
 
 
-def _cycle(circle: list[str], where: Where) -> Problem:
+def _cycle(circle: list[str], where: Location) -> Problem:
     """Of shapes of which the last uses the first at a place.
 
     It is told in the same way wherever the circle was entered.

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from adaptergen.catalogue import Catalogue
-from adaptergen.plan.derived import derived_problems
+from adaptergen.plan.checks import (
+    derived_problems,
+    layer_problems,
+    promise_problems,
+    replacement_problems,
+    structure_problems,
+)
 from adaptergen.plan.expand import Expander
-from adaptergen.plan.hooks import absent_hooks, hook_rows
-from adaptergen.plan.layers import layer_problems
-from adaptergen.plan.model import KindPlan, Plan
+from adaptergen.plan.model import KindPlan, Plan, absent_hooks, hook_rows
 from adaptergen.plan.names import name_problems
-from adaptergen.plan.node import Node
-from adaptergen.plan.promises import promise_problems, replacement_problems
-from adaptergen.plan.structure import structure_problems
-from adaptergen.plan.where import Where
+from adaptergen.plan.node import Location, Node
 from adaptergen.problems import Failed
 from adaptergen.spec.architecture import Blocks, Kind
 from adaptergen.spec.load import LoadedSpec
@@ -23,7 +24,7 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
 
     `Failed` with all problems: those that were found before, and those of the parts that are whole.
     """
-    spec, top = loaded.spec, Where(loaded.source)
+    spec, top = loaded.spec, Location(loaded.source)
     expander = Expander(loaded.shapes, loaded.shape_names, catalogue)
     components = expander.submodules(spec.components, top.at("components"))
     block = expander.expand("blocks", spec.blocks, top.at("blocks"))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from adaptergen.plan.node import Condition, Node
 from adaptergen.resources import RUNTIME
 from adaptergen.spec.architecture import Spec
+from adaptergen.spec.arithmetic import Dimension
 from adaptergen.spec.shape import Contract
-from adaptergen.spec.values import Dimension
-
-#: The mixer whose states TransformerLens can analyse.
-STATE_SPACE_BRIDGE = "StateSpaceMixerBridge"
 
 #: Hooks of attention in which each head stands by itself, where it has `d_head` in each.
 _BY_HEAD = ("attn.q.hook_out", "attn.k.hook_out", "attn.v.hook_out", "attn.o.hook_in")
@@ -128,11 +126,6 @@ class Plan:
         return all(hook and str(hook.axes[-1]) == "d_head" and not hook.heads for hook in found)
 
     @property
-    def partial_aliases(self) -> bool:
-        """Whether a kind lacks some of what other kinds have aliases of the block for."""
-        return any(kind.slot_aliases != self.slot_aliases for kind in self.kinds)
-
-    @property
     def conditional(self) -> dict[str, Condition]:
         """What of every layer depends on the HF config."""
         found: dict[str, Condition] = {}
@@ -149,35 +142,79 @@ class Plan:
         return (*self.components, self.block, *self.shared, *(kind.node for kind in self.kinds))
 
     @property
-    def ambiguous_slot(self) -> str:
-        """The slot that TL's key translation takes for every kind with the same path, if any."""
-        slots: dict[str, set[str]] = {}
-        for kind in self.kinds:
-            slots.setdefault(kind.node.path, set()).add(kind.slot)
-        ambiguous = [path for path, taken in slots.items() if len(taken) > 1]
-        return next((kind.slot for kind in self.kinds if kind.node.path in ambiguous), "")
-
-    @property
-    def state_space_kinds(self) -> tuple[str, ...]:
-        """Kinds with a mixer whose states TransformerLens can analyse."""
-        return tuple(kind.name for kind in self.kinds if kind.node.bridge == STATE_SPACE_BRIDGE)
-
-    @property
-    def offloaded_analyses(self) -> bool:
-        """Whether the mixer loads weights for such analyses."""
-        return bool(self.state_space_kinds) and "offload" in self.abilities
-
-    @property
     def has_patterns(self) -> bool:
         """Whether some layers have a hook of attention weights."""
         rows = (*self.layer_hooks, *(row for kind in self.kinds for row in kind.hooks))
         return any(row.name == "attn.hook_pattern" for row in rows)
 
-    @property
-    def rotary_kinds(self) -> tuple[str, ...]:
-        """Kinds with attention that rotates queries by angles it is handed."""
-        return tuple(
-            kind.name
-            for kind in self.kinds
-            if any(hook.name == "hook_rot_q" for _, node in kind.node.walk() for hook in node.hooks)
+
+def layer_tables(plan: Plan) -> list[tuple[str, tuple[HookRow, ...]]]:
+    """The hooks of a layer of each kind; one table called `layer` if there are no kinds."""
+    if plan.kinds:
+        return [(kind.name, kind.hooks) for kind in plan.kinds]
+    return [("layer", plan.layer_hooks)]
+
+
+def shared_hooks(plan: Plan) -> list[HookRow]:
+    """The hooks that every layer has, alike in all that is promised."""
+    first, *others = [table for _, table in layer_tables(plan)]
+    return [row for row in first if all(row in table for table in others)] if others else []
+
+
+def hook_rows(
+    nodes: Iterable[Node],
+    own: Node | None = None,
+    repointed: Mapping[str, str] = MappingProxyType({}),
+    around: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> tuple[HookRow, ...]:
+    """Rows for components bound beside each other, and for `own`, the component around them.
+
+    `repointed` are aliases of `own` that lead elsewhere than its class says, and `around` those of
+    what has no hooks itself, each for the first hook there is.
+    """
+    walked = [(f"{name}.", node) for top in nodes for name, node in top.walk()]
+    if own is not None:
+        walked.insert(0, ("", own))
+    aliases: dict[str, list[str]] = {}
+    for prefix, node in walked:
+        for alias, target in {**node.aliases, **(repointed if node is own else {})}.items():
+            aliases.setdefault(prefix + target, []).append(prefix + alias)
+    names = {prefix + hook.name for prefix, node in walked for hook in node.hooks}
+    for alias, targets in around.items():
+        for target in [target for target in targets if target in names][:1]:
+            aliases.setdefault(target, []).append(alias)
+    conditions = _conditions(walked)
+    return tuple(
+        HookRow(
+            name=prefix + hook.name,
+            axes=hook.axes,
+            tensor=hook.tensor,
+            contract=hook.contract,
+            condition=Condition(hook.when, True) if hook.when else conditions[prefix],
+            aliases=tuple(sorted(aliases.get(prefix + hook.name, ()))),
+            silent_when_processed=hook.silent_when_processed,
+            file=hook.file,
+            line=hook.line,
         )
+        for prefix, node in walked
+        for hook in node.hooks
+    )
+
+
+def absent_hooks(nodes: Iterable[Node]) -> tuple[tuple[str, str], ...]:
+    """Hooks taken off components, by their name in the layer, and the reasons."""
+    return tuple(
+        (f"{name}.{hook}", reason)
+        for top in nodes
+        for name, node in top.walk()
+        for hook, reason in node.absent
+    )
+
+
+def _conditions(walked: list[tuple[str, Node]]) -> Mapping[str, Condition | None]:
+    """For each prefix, the condition of it or of what is around it."""
+    known = {prefix: node.condition for prefix, node in walked if node.condition}
+    return {
+        prefix: next((c for outer, c in known.items() if prefix.startswith(outer)), None)
+        for prefix, _ in walked
+    }

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from adaptergen.catalogue import Catalogue, ConfigField
-from adaptergen.plan.taken import CONFIG_METHODS
-from adaptergen.plan.where import Setting, Where
+from adaptergen.plan.node import Location
 from adaptergen.problems import Problem, quote, suggestion
-from adaptergen.source.words import describe, type_hint
+from adaptergen.resources import reserved_names
+from adaptergen.source.validate import describe, type_hint
 from adaptergen.spec.architecture import Spec
 from adaptergen.spec.load import LoadedSpec
+from adaptergen.spec.values import Setting
 
 _OTHER = "choose another name"
 #: Keywords of the tiny model that the tests pass themselves.
@@ -29,7 +30,7 @@ def name_problems(loaded: LoadedSpec, catalogue: Catalogue) -> list[Problem]:
 
     Stand-ins for what is broken collide with nothing.
     """
-    spec, top = loaded.spec, Where(loaded.source)
+    spec, top = loaded.spec, Location(loaded.source)
     return [
         *_flags(spec, top, catalogue),
         *_config_names(spec, top, catalogue),
@@ -41,7 +42,7 @@ def name_problems(loaded: LoadedSpec, catalogue: Catalogue) -> list[Problem]:
     ]
 
 
-def _flags(spec: Spec, top: Where, catalogue: Catalogue) -> Iterator[Problem]:
+def _flags(spec: Spec, top: Location, catalogue: Catalogue) -> Iterator[Problem]:
     for name, value in spec.config.flags.items():
         if name not in catalogue.config_fields:
             message = f"the config of TransformerLens has no field {quote(name)}"
@@ -64,7 +65,7 @@ def _flags(spec: Spec, top: Where, catalogue: Catalogue) -> Iterator[Problem]:
             yield place.problem("unknown-attribute", message, hint, key=True)
 
 
-def _flag_type(field: ConfigField, value: Setting, top: Where) -> Iterator[Problem]:
+def _flag_type(field: ConfigField, value: Setting, top: Location) -> Iterator[Problem]:
     """A value of another type than the field has, if it is one of those that a flag can have."""
     place = top.at("config", "flags", field.name)
     annotation = (field.type or "").replace("Optional[", "None | ").replace("]", "")
@@ -74,12 +75,12 @@ def _flag_type(field: ConfigField, value: Setting, top: Where) -> Iterator[Probl
     fits = any(type(value) in _TYPES[name][0] for name in types if name in _TYPES)
     # Of a list or a torch.dtype nothing is known here.
     known = types <= {*_TYPES, "None"}
-    if known and not fits and not (value is None and optional) and place.known():
+    if known and not fits and not (value is None and optional) and place.is_resolved():
         message = f"{quote(field.name)} must be {' or '.join(wanted)}, but is {describe(value)}"
         yield place.problem("wrong-type", message, type_hint(wanted, value))
 
 
-def _config_names(spec: Spec, top: Where, catalogue: Catalogue) -> Iterator[Problem]:
+def _config_names(spec: Spec, top: Location, catalogue: Catalogue) -> Iterator[Problem]:
     """Each field of the config is set in one way, and is neither a method nor a known field."""
     config, told = spec.config, spec.blocks.kind
     set_by = dict.fromkeys(config.flags, "a flag")
@@ -87,19 +88,19 @@ def _config_names(spec: Spec, top: Where, catalogue: Catalogue) -> Iterator[Prob
         set_by["is_stateful"] = "set because of cache"
     if told:
         set_by[told.listed_in] = "where the kinds are listed"
-        if told.listed_in in CONFIG_METHODS:
+        if told.listed_in in reserved_names("config"):
             place = top.at("blocks", "kind", "listed_in")
             yield _config_problem(place, told.listed_in, "a method of the config", False)
     for index, name in enumerate(config.from_hf):
         place = top.at("config", "from_hf", index)
-        if name in CONFIG_METHODS:
+        if name in reserved_names("config"):
             yield _config_problem(place, name, "a method of the config", False)
         elif name in set_by:
             yield _config_problem(place, name, set_by[name], False)
     set_by |= dict.fromkeys(config.from_hf, "taken over from HF")
     for name in config.derived:
         place = top.at("config", "derived", name)
-        if name in CONFIG_METHODS:
+        if name in reserved_names("config"):
             yield _config_problem(place, name, "a method of the config", True)
         elif name in set_by:
             yield _config_problem(place, name, set_by[name], True)
@@ -113,12 +114,12 @@ def _config_names(spec: Spec, top: Where, catalogue: Catalogue) -> Iterator[Prob
         yield _config_problem(place, told.listed_in, "where the kinds are listed", True)
 
 
-def _config_problem(place: Where, name: str, what: str, key: bool) -> Problem:
+def _config_problem(place: Location, name: str, what: str, key: bool) -> Problem:
     hint = "delete one of the two" if "method" not in what and "field" not in what else _OTHER
     return place.problem("config-name", f"{quote(name)} is {what} already", hint, key=key)
 
 
-def _kinds(spec: Spec, top: Where) -> Iterator[Problem]:
+def _kinds(spec: Spec, top: Location) -> Iterator[Problem]:
     told = spec.blocks.kind
     if told and told.attribute == "config":
         message = "the config is the attribute `config` of a block"
@@ -126,15 +127,15 @@ def _kinds(spec: Spec, top: Where) -> Iterator[Problem]:
         yield place.problem("name-taken", message, "name the attribute that tells the kind")
 
 
-def _tiny(spec: Spec, top: Where) -> Iterator[Problem]:
+def _tiny(spec: Spec, top: Location) -> Iterator[Problem]:
     tiny, here = spec.tiny, top.at("tiny")
-    if "vocab_size" not in tiny.config and here.known("config", "vocab_size"):
+    if "vocab_size" not in tiny.config and here.is_resolved("config", "vocab_size"):
         message = "the tests draw tokens below vocab_size, which the tiny model lacks"
         yield here.at("config").problem("tiny-config", message, "add vocab_size: 64", key=True)
     for name in ("vocab_size", "num_hidden_layers"):
         value = tiny.config.get(name, 64)
         number = type(value) is int and value >= 1
-        if not number and here.known("config", name):
+        if not number and here.is_resolved("config", name):
             message = f"{quote(name)} is not a number of {name.rpartition('_')[2]}"
             if name == "vocab_size":
                 message = f"{quote(name)} is not a number of tokens"
@@ -148,7 +149,11 @@ def _tiny(spec: Spec, top: Where) -> Iterator[Problem]:
             problem = place.at(_TINY_OWN).problem("name-taken", message, "delete it", key=True)
             yield problem
     for name in tiny.releases:
-        if name not in tiny.branches and here.whole("branches") and here.known("releases", name):
+        if (
+            name not in tiny.branches
+            and here.is_valid("branches")
+            and here.is_resolved("releases", name)
+        ):
             message = f"{quote(name)} is not a branch of the tiny model"
             hint = suggestion(name, tiny.branches) or "delete it"
             yield here.at("releases", name).problem("unknown-choice", message, hint, key=True)
@@ -157,10 +162,10 @@ def _tiny(spec: Spec, top: Where) -> Iterator[Problem]:
         yield here.at("branches", "default").problem("name-taken", message, _OTHER, key=True)
 
 
-def _doubles(here: Where, entries: Iterable[str]) -> Iterator[Problem]:
+def _doubles(here: Location, entries: Iterable[str]) -> Iterator[Problem]:
     seen: set[str] = set()
     for index, entry in enumerate(entries):
-        if not here.known(index):
+        if not here.is_resolved(index):
             continue
         if entry in seen:
             message = f"{quote(entry)} stands here twice"

@@ -1,15 +1,94 @@
-"""A component with everything about it decided: what shapes and their uses amount to."""
+"""Components with everything about them decided, and where in a spec or shape they are written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from adaptergen.plan.where import Where
-from adaptergen.spec.shape import Contract, Tap
-from adaptergen.spec.values import Dimension
+from adaptergen.problems import Failed, Loc, Problem, SpecValueError, quote, suggestion
+from adaptergen.source.source import Source
+from adaptergen.spec.arithmetic import Dimension, parse_dimension
+from adaptergen.spec.shape import Contract, Parameter, Tap
+from adaptergen.spec.values import Setting, check_path
 
-Setting = bool | int | float | str | None
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Argument:
+    """What a parameter stands for, None if that is not known; and where it is written."""
+
+    value: Setting
+    where: Location
+
+
+@dataclass(frozen=True)
+class Location:
+    """A file, a location in it, and what the parameters of the shape in it stand for there.
+
+    `inside` are the shapes that were entered on the way, each with the use that led to it.
+    """
+
+    source: Source
+    loc: Loc = ()
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
+    inside: Mapping[str, Location] = field(default_factory=dict)
+
+    def at(self, *loc: str | int) -> Location:
+        """Further down in the same file."""
+        # Called for every key of a spec, and `replace` takes more than twice as long.
+        return Location(self.source, self.loc + loc, self.arguments, self.inside)
+
+    def is_resolved(self, *loc: str | int) -> bool:
+        """Whether it can be judged what stands there, or that nothing does (see `Source`)."""
+        return self.source.is_resolved(self.loc + loc)
+
+    def is_valid(self, *loc: str | int) -> bool:
+        """Whether everything there and below it can be judged."""
+        return self.source.is_valid(self.loc + loc)
+
+    def problem(self, code: str, message: str, hint: str = "", key: bool = False) -> Problem:
+        """A problem here."""
+        return self.source.problem(code, message, hint, self.loc, key)
+
+    @property
+    def line(self) -> int:
+        """The line of the key here."""
+        return self.source.place(self.loc, key=True).line
+
+    def path(self, path: Parameter | str) -> str:
+        """The path here, or the one that a parameter stands for.
+
+        `Failed` if it is none; without a problem if that is told elsewhere.
+        """
+        return self._argument(path, _parse_path) if isinstance(path, Parameter) else path
+
+    def axis(self, axis: Parameter | Dimension) -> Dimension:
+        """The axis here, or the one that a parameter stands for; `Failed` like `path`."""
+        return self._argument(axis, parse_dimension) if isinstance(axis, Parameter) else axis
+
+    def _argument(self, parameter: Parameter, parse: Callable[[Setting], Value]) -> Value:
+        name = parameter.parameter
+        argument = self.arguments.get(name)
+        if argument is None:
+            shape_known = not self.inside or self.source.is_resolved(("parameters", name))
+            if not shape_known or not self.is_resolved("parameter"):
+                raise Failed([])
+            message = f"there is no parameter {quote(name)} here"
+            hint = suggestion(name, self.arguments) or "declare it in parameters"
+            raise Failed([self.problem("unknown-parameter", message, hint)])
+        if argument.value is None:
+            raise Failed([])
+        try:
+            return parse(argument.value)
+        except SpecValueError as error:
+            problem = argument.where.problem(error.code, error.message, error.hint)
+            raise Failed([problem]) from None
+
+
+def _parse_path(value: Setting) -> str:
+    return check_path(str(value))
 
 
 @dataclass(frozen=True)
@@ -47,12 +126,10 @@ class Node:
     """A bridge component around the HF module at `path`, bound under `key`.
 
     It is used at `where`, which `file` and `line` are of, and `written` there or in a shape.
-    `taps` are on its own hooks and on those below it, and `is_tapped` says that what is around it
-    has some on its hooks.
-    `absent` are hooks and aliases taken off it, with the reason, and `loses_aliases` whether some
-    of them are aliases; `condition` says under which config HF has the module. A node is
-    `complete` if the names of all hooks on and below it are known, and `whole` if what they promise
-    is known too; in a plan both hold.
+    `taps` are on its own hooks and on those below it; `is_tapped` if the component around it has
+    taps on its hooks. `absent` are hooks and aliases taken off it, with the reason; `condition`
+    says under which config HF has the module. A node is `complete` if the names of all hooks on
+    and below it are known, and `is_valid` if their contracts are known too; both hold in a plan.
     """
 
     key: str
@@ -67,16 +144,15 @@ class Node:
     submodules: tuple[Node, ...]
     hooks: tuple[HookPoint, ...]
     absent: tuple[tuple[str, str], ...]
-    loses_aliases: bool
     aliases: Mapping[str, str]
     condition: Condition | None
     file: str
     line: int
-    where: Where = field(compare=False, repr=False)
-    written: Where = field(compare=False, repr=False)
+    where: Location = field(compare=False, repr=False)
+    written: Location = field(compare=False, repr=False)
     is_tapped: bool = False
     complete: bool = True
-    whole: bool = True
+    is_valid: bool = True
 
     @property
     def token_hooks(self) -> tuple[str, ...]:

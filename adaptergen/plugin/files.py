@@ -7,15 +7,17 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from adaptergen import runtime
-from adaptergen.plan import Plan
-from adaptergen.plan.code import import_lines
+from adaptergen.plan.model import Plan
 from adaptergen.plugin.names import PluginName
 from adaptergen.plugin.readme import render_readme, series
-from adaptergen.render.adapter import render_adapter
-from adaptergen.render.common import render_checkpoint_test
-from adaptergen.render.environment import fill
-from adaptergen.render.formatting import format_files
-from adaptergen.render.tests import literal, render_tiny_test, render_unit_test
+from adaptergen.render.adapter import import_lines, render_adapter
+from adaptergen.render.files import (
+    literal,
+    render_checkpoint_test,
+    render_tiny_test,
+    render_unit_test,
+)
+from adaptergen.render.templates import fill, format_files
 
 _FACTORY = "transformer_lens.factories.architecture_adapter_factory"
 _TABLES = {(_FACTORY, "ArchitectureAdapterFactory"), (_FACTORY, "SUPPORTED_ARCHITECTURES")}

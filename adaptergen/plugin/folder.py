@@ -11,7 +11,7 @@ from pathlib import Path
 from adaptergen import __version__
 from adaptergen.catalogue import load
 from adaptergen.output import PACKAGE, OutputTree, recorded
-from adaptergen.plan import Plan
+from adaptergen.plan.model import Plan
 from adaptergen.plugin.files import plugin_files
 from adaptergen.plugin.names import clashes, plugin_name
 from adaptergen.problems import Failed, Problem, SourceLocation, quote

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
-from adaptergen.plan import Plan
+from adaptergen.plan.model import Plan
 from adaptergen.problems import Failed, Problem, SourceLocation, SpecValueError, quote
-from adaptergen.spec.names import check_identifier
+from adaptergen.spec.values import check_identifier
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _LONGEST = 80

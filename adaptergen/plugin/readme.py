@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adaptergen.plan import Plan
-from adaptergen.render.environment import fill
+from adaptergen.plan.model import Plan
 from adaptergen.render.hook_page import render_hook_page
+from adaptergen.render.templates import fill
 
 
 def render_readme(

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from adaptergen.plan.code import (
-    Code,
-    arithmetic_code,
-    component_code,
-    components_code,
-    import_lines,
-    module_of,
-)
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from adaptergen.plan.model import KindPlan, Plan
-from adaptergen.plan.node import Condition
+from adaptergen.plan.node import Condition, Node
 from adaptergen.prose import docstring
-from adaptergen.render.environment import fill
+from adaptergen.render.templates import fill
+from adaptergen.spec.arithmetic import Expression
+from adaptergen.spec.shape import Tap
 
 _ADAPTER_MODULE = "transformer_lens.model_bridge.architecture_adapter"
 _DECLARATIVE = "DeclarativeAdapter"
@@ -131,3 +128,82 @@ def _docstring(plan: Plan) -> str:
         )
     paragraphs += [docstring(" ".join(spec.notes))] if spec.notes else []
     return "\n\n".join(paragraphs)
+
+
+@dataclass(frozen=True)
+class Code:
+    """Source text, and the (module, name) pairs it imports."""
+
+    text: str
+    imports: frozenset[tuple[str, str]] = frozenset()
+
+
+def component_code(node: Node, config: str, runtime: str) -> Code:
+    """The call that makes a component.
+
+    `config` is the expression for the config, and `runtime` where what adapters share is.
+    """
+    arguments = [f"name={node.path!r}"]
+    imports = {(module_of(node, runtime), node.bridge)}
+    if node.takes_config:
+        arguments.append(f"config={config}")
+    if node.submodules:
+        submodules = components_code(node.submodules, config, runtime)
+        arguments.append(f"submodules={submodules.text}")
+        imports |= submodules.imports
+    arguments += [f"{name}={value!r}" for name, value in node.options]
+    callee = node.bridge
+    if node.taps or node.fused_in_training:
+        callee = _tapped(node)
+        imports |= {(f"{runtime}.taps", "tapped")}
+        imports |= {(f"{runtime}.taps", "Tap")} if node.taps else set()
+    text = f"{callee}({', '.join(arguments)})"
+    if node.token_hooks:
+        imports.add((f"{runtime}.layer_kinds", "over_tokens"))
+        some = len(node.token_hooks) < len(node.hooks)
+        names = f", {', '.join(map(repr, node.token_hooks))}" if some else ""
+        text = f"over_tokens({text}{names})"
+    if node.absent:
+        imports.add((f"{runtime}.layer_kinds", "without_hooks"))
+        names = ", ".join(repr(name) for name in sorted(name for name, _ in node.absent))
+        text = f"without_hooks({text}, {names})"
+    return Code(text, frozenset(imports))
+
+
+def module_of(node: Node, runtime: str) -> str:
+    """The module that has the component's class."""
+    return f"{runtime}{node.module}" if node.module.startswith(".") else node.module
+
+
+def _tapped(node: Node) -> str:
+    """The expression for the class of a component with taps."""
+    taps = ", ".join(f"{name!r}: {_tap(tap)}" for name, tap in node.taps.items())
+    fused = ", fused_in_training=True" if node.fused_in_training else ""
+    return f"tapped({node.bridge}, {{{taps}}}{fused})"
+
+
+def _tap(tap: Tap) -> str:
+    given = {name: value for name, value in tap if value != type(tap).model_fields[name].default}
+    if len(tap.function) == 1:
+        given["function"] = tap.function[0]
+    return f"Tap({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+
+
+def components_code(nodes: Iterable[Node], config: str, runtime: str) -> Code:
+    """The dict of several components by their keys."""
+    pairs = [(node.key, component_code(node, config, runtime)) for node in nodes]
+    text = ", ".join(f"{key!r}: {code.text}" for key, code in pairs)
+    return Code(f"{{{text}}}", frozenset().union(*(code.imports for _, code in pairs)))
+
+
+def import_lines(imports: Iterable[tuple[str, str]]) -> str:
+    """Import statements; a pair without a name imports the module itself."""
+    lines = (
+        f"from {module} import {name}" if name else f"import {module}" for module, name in imports
+    )
+    return "\n".join(sorted(set(lines)))
+
+
+def arithmetic_code(expression: Expression, scope: str) -> str:
+    """Arithmetic over attributes of `scope`."""
+    return expression.render(lambda name: f"{scope}.{name}")

@@ -7,12 +7,10 @@ from collections.abc import Iterable
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from adaptergen.plan.hooks import absent_hooks
-from adaptergen.plan.model import HookRow, Plan
-from adaptergen.plan.table import layer_tables, shared_hooks
+from adaptergen.plan.model import HookRow, Plan, absent_hooks, layer_tables, shared_hooks
 from adaptergen.prose import markdown
-from adaptergen.render.environment import fill
-from adaptergen.spec.values import TOKEN_AXES
+from adaptergen.render.templates import fill
+from adaptergen.spec.arithmetic import TOKEN_AXES
 
 _HEAD = "| Hook | Shape | Tensor | Contract | Other names |\n| --- | --- | --- | --- | --- |"
 _STATES = {

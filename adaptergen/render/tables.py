@@ -10,10 +10,9 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from adaptergen.contract.tables import AdapterTables, HookContract, LayerTable
-from adaptergen.plan.model import HookRow, Plan
+from adaptergen.plan.model import HookRow, Plan, shared_hooks
 from adaptergen.plan.node import Condition, Node
-from adaptergen.plan.table import shared_hooks
-from adaptergen.spec.values import TOKEN_AXES, Dimension
+from adaptergen.spec.arithmetic import TOKEN_AXES, Dimension
 
 #: What some releases of TransformerLens can do and others cannot, as far as tests rest on it.
 _ABILITIES = ("left_padding", "load_state_dict", "offload", "pos_slice")

@@ -1,7 +1,1 @@
-"""The door through which YAML files come in."""
-
-from adaptergen.source.mend import Mended, mend
-from adaptergen.source.source import ANY, Source, read_source
-from adaptergen.source.validate import validate
-
-__all__ = ["ANY", "Mended", "Source", "mend", "read_source", "validate"]
+"""YAML files, read with the place of every value: limits, positions, errors in our words."""

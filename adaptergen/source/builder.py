@@ -6,6 +6,7 @@ a stack of open collections is all there is, so depth is a number, and aliases a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,7 @@ from typing import Any
 from ruamel.yaml import events
 
 from adaptergen.problems import HIDDEN, MAX_FOUND, Problem, SourceLocation, character_name, quote
-from adaptergen.source.scalars import TooLarge, resolve
-from adaptergen.source.tree import Node, Span, span_between
+from adaptergen.source.source import Node, Span, span_between
 
 MAX_DEPTH = 64
 
@@ -177,3 +177,47 @@ class Builder:
             self.problem("duplicate-key", message, "remove or rename one of them", span)
             return None
         return name
+
+
+Scalar = str | int | float | bool | None
+
+_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INT = re.compile(r"[-+]?[0-9]+")
+_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_INFINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+
+_LARGEST = 2**63 - 1
+_MOST_DIGITS = 40
+
+
+class TooLarge(ValueError):
+    """A whole number that does not fit into 64 bits."""
+
+
+def resolve(text: str) -> Scalar:
+    """The value of a plain (unquoted) scalar."""
+    if text in _NULL:
+        return None
+    if text in _BOOLS:
+        return _BOOLS[text]
+    if _INT.fullmatch(text):
+        return _whole(text, 10)
+    if _BASED.fullmatch(text):
+        return _whole(text, 0)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _INFINITE.fullmatch(text):
+        return float(text.replace(".", "").lower())
+    return text
+
+
+def _whole(text: str, base: int) -> int:
+    # Counted first: Python refuses to convert thousands of digits, with an error of its own.
+    if len(text.lstrip("+-0")) > _MOST_DIGITS:
+        raise TooLarge
+    number = int(text.lstrip("+"), base)
+    if not -_LARGEST - 1 <= number <= _LARGEST:
+        raise TooLarge
+    return number

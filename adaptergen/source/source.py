@@ -1,19 +1,56 @@
-"""A file that was read: its data, and the place of everything in it."""
+"""A file that was read: its data, and where each key and value stands."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from adaptergen.problems import Failed, Loc, Problem, SourceLocation
-from adaptergen.source.files import read_text, split_lines
-from adaptergen.source.parse import parse
-from adaptergen.source.tree import Node
+from adaptergen.problems import Loc, Problem, SourceLocation
 
 #: In a location, a key that is not there.
 ANY: Final = "*"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of one line; line and column count from 1."""
+
+    line: int
+    column: int
+    length: int
+
+
+@dataclass
+class Node:
+    """A value with its place.
+
+    `span` is what a caret should point at: the value, or the key in front of it if the value is
+    empty or a block of lines. `value` is plain data, shared with the parent's value. It is
+    `broken` if it is not what the user meant, and `open` if it lacks keys that could not be read.
+    """
+
+    value: Any
+    span: Span
+    key: Span | None = None
+    children: dict[str | int, Node] = field(default_factory=dict)
+    broken: bool = False
+    open: bool = False
+
+    def add(self, name: str | int, child: Node) -> None:
+        """Put a child into both the tree and the data."""
+        self.children[name] = child
+        if isinstance(self.value, dict):
+            self.value[name] = child.value
+        else:
+            self.value.append(child.value)
+
+
+def span_between(lines: Sequence[str], start: Any, end: Any) -> Span:
+    """The span between two marks of the parser, cut at the end of the first line."""
+    text = lines[start.line] if start.line < len(lines) else ""
+    last = end.column if end.line == start.line else len(text.rstrip())
+    return Span(start.line + 1, start.column + 1, max(0, last - start.column))
 
 
 @dataclass(frozen=True)
@@ -55,7 +92,7 @@ class Source:
             node = node.children.get(part) if node else None
         return node.value if node else None
 
-    def known(self, loc: Loc) -> bool:
+    def is_resolved(self, loc: Loc) -> bool:
         """Whether it can be judged what stands at `loc`, or that nothing does.
 
         `(..., ANY)` asks whether all keys are known. What stands further down may be broken.
@@ -69,10 +106,10 @@ class Source:
                 return False
         return () not in self.broken
 
-    def whole(self, loc: Loc) -> bool:
+    def is_valid(self, loc: Loc) -> bool:
         """Whether everything at `loc` and below it can be judged."""
         doubtful = self.broken | self.open
-        return self.known(loc) and not any(other[: len(loc)] == loc for other in doubtful)
+        return self.is_resolved(loc) and not any(other[: len(loc)] == loc for other in doubtful)
 
     def problem(
         self, code: str, message: str, hint: str = "", loc: Loc = (), key: bool = False
@@ -80,29 +117,3 @@ class Source:
         """A problem of this file, with the place of `loc` and the text of its line."""
         place = self.place(loc, key)
         return Problem(code, message, hint, place, self.lines[place.line - 1])
-
-
-def read_source(path: Path, shown_as: str, lenient: bool = False, start: str = "spec: 1") -> Source:
-    """Read a YAML file; `Failed` with every problem found. Problems name the file `shown_as`.
-
-    `start` is what a file of this sort starts with.
-
-    If `lenient`, `Failed` only if it cannot be read to its end; else the source has the problems.
-    """
-    text = read_text(path, shown_as)
-    lines = split_lines(text)
-    root, problems = parse(text, shown_as, lines, start)
-    if not problems:
-        return Source(shown_as, lines, root)
-    if not lenient:
-        raise Failed(problems)
-    nodes = list(_walk(root))
-    broken = frozenset(loc for loc, node in nodes if node.broken)
-    lacking = frozenset(loc for loc, node in nodes if node.open)
-    return Source(shown_as, lines, root, tuple(problems), broken, lacking)
-
-
-def _walk(node: Node, loc: Loc = ()) -> Iterator[tuple[Loc, Node]]:
-    yield loc, node
-    for part, child in node.children.items():
-        yield from _walk(child, (*loc, part))

@@ -14,20 +14,23 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from adaptergen.spec.arithmetic import Arithmetic
-from adaptergen.spec.names import (
+from adaptergen.spec.shape import ShapeUse, Strict, Use
+from adaptergen.spec.values import (
     AttributePath,
     ClassName,
+    FileVersion,
     HookName,
     HubId,
     HubOwner,
     Identifier,
+    Key,
     ModuleName,
+    Releases,
+    Setting,
     Text,
     Title,
     Version,
 )
-from adaptergen.spec.shape import ShapeUse, Strict, Use
-from adaptergen.spec.values import FileVersion, Key, Releases, Setting
 
 Slot = Literal["mixer", "attn", "mlp"]
 SLOTS = frozenset(get_args(Slot))

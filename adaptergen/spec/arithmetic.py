@@ -16,7 +16,7 @@ from typing import Annotated
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from adaptergen.problems import SpecValueError, quote, suggestion
-from adaptergen.spec.names import check_identifier
+from adaptergen.spec.values import check_identifier
 
 MAX_LENGTH, MAX_PARENTHESES, LARGEST = 200, 16, 2**63 - 1
 
@@ -202,5 +202,44 @@ Arithmetic = Annotated[
     PlainSerializer(str, return_type=str),
     WithJsonSchema(
         {"anyOf": [{"type": "string", "maxLength": MAX_LENGTH}, {"type": "integer", "minimum": 0}]}
+    ),
+]
+
+
+#: Names in axes that no config has: sequences, positions of the call, and those with cached ones.
+TOKEN_AXES = frozenset({"batch", "pos", "kv_pos"})
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One axis of a tensor: the first of its alternatives in which no name is None."""
+
+    alternatives: tuple[Expression, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names used, in the order of the text."""
+        names = (name for expression in self.alternatives for name in expression.names)
+        return tuple(dict.fromkeys(names))
+
+    def __str__(self) -> str:
+        return " or ".join(map(str, self.alternatives))
+
+
+def parse_dimension(value: object) -> Dimension:
+    """`d_model`, `2 * d_head`, or `q_lora_rank or d_model`."""
+    if not isinstance(value, (str, int)) or isinstance(value, bool):
+        message = "a dimension must be text or a whole number"
+        raise SpecValueError("wrong-type", message, "e.g. `2 * d_head`")
+    return Dimension(tuple(map(parse, re.split(r"\s+or\s+", str(value)))))
+
+
+#: An axis of a tensor, as text in YAML.
+Axis = Annotated[
+    Dimension,
+    PlainValidator(parse_dimension),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "maxLength": MAX_LENGTH}, {"type": "integer", "minimum": 1}]}
     ),
 ]

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from adaptergen import guard
 from adaptergen.problems import Failed, Problem, SourceLocation
-from adaptergen.source import Source, mend, read_source
+from adaptergen.source.read import read_source
+from adaptergen.source.source import Source
+from adaptergen.source.validate import recover
 from adaptergen.spec.architecture import Spec
 from adaptergen.spec.shape import Shape
 
@@ -48,12 +50,11 @@ def load(path: Path, shown_as: str, shapes: Path) -> LoadedSpec:
     """
     folder = _Folder(shapes, shown_as[: len(shown_as) - len(path.name)] + "shapes/")
     try:
-        mended = mend(read_source(path, shown_as, lenient=True), Spec)
+        spec, source = recover(read_source(path, shown_as, lenient=True), Spec)
     except Failed as failed:
         raise Failed([*failed.problems, *_problems(folder.all())]) from None
-    spec, source = mended.model, mended.source
     problems = list(source.problems)
-    if spec and path.name != f"{spec.module}.yaml" and source.known(("module",)):
+    if spec and path.name != f"{spec.module}.yaml" and source.is_resolved(("module",)):
         hint = f"call the file {spec.module}.yaml, or the module {path.stem}"
         message = f"the module is called {spec.module}, and the file is not"
         problems.append(source.problem("module-not-file", message, hint, ("module",)))
@@ -114,10 +115,11 @@ def load_shape(folder: Path, shown_folder: str, name: str) -> LoadedShape:
     """The shape of that name; it is read once."""
     path, shown_as = folder / f"{name}.yaml", f"{shown_folder}{name}.yaml"
     try:
-        mended = mend(read_source(path, shown_as, lenient=True, start="shape: 1"), Shape)
+        read = read_source(path, shown_as, lenient=True, start="shape: 1")
     except Failed as failed:
         return LoadedShape(None, None, failed.problems)
-    return LoadedShape(mended.model, mended.source, mended.source.problems)
+    shape, source = recover(read, Shape)
+    return LoadedShape(shape, source, source.problems)
 
 
 def _problems(shapes: Mapping[str, LoadedShape]) -> list[Problem]:

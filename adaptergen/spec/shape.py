@@ -21,16 +21,20 @@ from pydantic import (
 )
 
 from adaptergen.problems import SpecValueError, listing, quote
-from adaptergen.spec.names import (
+from adaptergen.spec.arithmetic import Axis
+from adaptergen.spec.values import (
     AttributePath,
     ClassName,
+    FileVersion,
     HookName,
     Identifier,
+    Key,
     ModuleName,
+    Releases,
+    Setting,
     Text,
     Title,
 )
-from adaptergen.spec.values import Axis, FileVersion, Key, Releases, Setting
 
 WHEN = "field of the HF config; where it is None, HF leaves the module out"
 UNLESS = "field of the HF config; where it is not None, HF leaves the module out"

@@ -1,23 +1,209 @@
-"""Values of a spec that are neither a name nor a text: dimensions, releases, settings."""
+"""Names, texts and settings that may reach generated code, checked when they are made.
+
+Each is a type for a pydantic model, with a pattern for the JSON Schema; some have a function with
+the same check for everyone else.
+"""
 
 from __future__ import annotations
 
+import keyword
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    PlainSerializer,
-    PlainValidator,
     WithJsonSchema,
 )
 
-from adaptergen.problems import SpecValueError, quote
-from adaptergen.spec.arithmetic import MAX_LENGTH, Expression, parse
-from adaptergen.spec.names import MAX_NAME, check_identifier, check_text
+from adaptergen.problems import HIDDEN, SpecValueError, character_name, quote
+from adaptergen.prose import odd_in_title, order_in
+
+MAX_NAME, MAX_PATH, MAX_TITLE, MAX_TEXT = 80, 200, 80, 400
+
+#: Reserved in every Python from 3.10 on, so that a spec that is good on one is good on all.
+RESERVED = frozenset({*keyword.kwlist, "_", "case", "match", "type"})
+
+_PART = r"(?!__)[A-Za-z_][A-Za-z0-9_]*"
+_NOT_RESERVED = rf"(?!(?:{'|'.join(sorted(RESERVED))})(?:\.|$))"
+_ONE = rf"{_NOT_RESERVED}{_PART}"
+_HUB_PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
+_NUMBER = r"(?:0|[1-9][0-9]{0,5})"
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MODULE_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
+_CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
+_HUB_ID = re.compile(rf"{_HUB_PART}/{_HUB_PART}")
+_HUB_OWNER = rf"(?!.*(?:--|\.\.)){_HUB_PART}"
+_VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}")
+_NOT_IN_TEXT = re.compile(r'["`\\<{}\t\r\n]')
+_TEXT_HINTS = {
+    '"': "use apostrophes, or no quotes",
+    "`": "leave the name without quotes",
+    "<": "say it in words",
+    "\n": "keep it on one line",
+    "\r": "keep it on one line",
+    "\t": "use a space",
+}
+
+
+def check_identifier(text: str) -> str:
+    """A Python identifier in ASCII that is neither reserved nor private to Python."""
+    _check_length(text, MAX_NAME)
+    if not _IDENTIFIER.fullmatch(text):
+        message = f"{quote(text)} is not an identifier"
+        raise SpecValueError("bad-identifier", message, _identifier_hint(text))
+    if text in RESERVED:
+        raise SpecValueError(
+            "reserved-name", f"{quote(text)} is a keyword of Python", f"e.g. {quote(text + '_')}"
+        )
+    if text.startswith("__"):
+        hint = "start it with a letter or a single `_`"
+        raise SpecValueError("reserved-name", f"{quote(text)} is a name of Python's own", hint)
+    return text
+
+
+def check_module_name(text: str) -> str:
+    """A lower-case name with words joined by `_`."""
+    _check_length(text, MAX_NAME)
+    if not _MODULE_NAME.fullmatch(text):
+        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()
+        better = "_".join(re.findall(r"[a-z0-9]+", words))
+        message = f"{quote(text)} is not the name of a module"
+        hint = f"did you mean {quote(better)}?" if _MODULE_NAME.fullmatch(better) else ""
+        raise SpecValueError("bad-module-name", message, hint or "lower-case words joined by `_`")
+    return check_identifier(text)
+
+
+def check_class_name(text: str) -> str:
+    """A name in CapWords."""
+    _check_length(text, MAX_NAME)
+    if not _CLASS_NAME.fullmatch(text):
+        better = "".join(word[:1].upper() + word[1:] for word in re.findall("[A-Za-z0-9]+", text))
+        message = f"{quote(text)} is not the name of a class"
+        hint = f"did you mean {quote(better)}?" if _CLASS_NAME.fullmatch(better) else ""
+        raise SpecValueError(
+            "bad-class-name", message, hint or "a capital, then letters and digits"
+        )
+    return check_identifier(text)
+
+
+def check_path(text: str) -> str:
+    """Identifiers joined by dots."""
+    _check_length(text, MAX_PATH)
+    parts = text.split(".")
+    if not all(_IDENTIFIER.fullmatch(part) for part in parts):
+        hint = "identifiers joined by single dots, e.g. `model.layers`"
+        raise SpecValueError("bad-path", f"{quote(text)} is not a dotted path", hint)
+    for part in parts:
+        check_identifier(part)
+    return text
+
+
+def check_hub_id(text: str) -> str:
+    """`owner/name`, as the Hub takes it."""
+    parts_fit = all(len(part) <= 96 for part in text.split("/"))
+    odd = "--" in text or ".." in text or text.endswith(".git")
+    if odd or not parts_fit or not _HUB_ID.fullmatch(text):
+        message = f"{quote(text)} is not the id of a model on the Hub"
+        raise SpecValueError("bad-hub-id", message, "`owner/name`, without a link around it")
+    return text
+
+
+def check_version(text: str) -> str:
+    """`X.Y.Z`."""
+    if not _VERSION.fullmatch(text):
+        raise SpecValueError("bad-version", f"{quote(text)} is not a version", "e.g. `4.3.0`")
+    return text
+
+
+def check_hub_owner(text: str) -> str:
+    """The name of a user or an organisation of the Hub."""
+    if len(text) > 96 or not re.fullmatch(_HUB_OWNER, text):
+        message = f"{quote(text)} is not the name of an owner of models on the Hub"
+        raise SpecValueError("bad-hub-id", message, "what stands before `/` in the id of a model")
+    return text
+
+
+def check_text(text: str, most: int = MAX_TEXT) -> str:
+    """One line for people, which `adaptergen.prose` can write where tools read it too."""
+    if len(text) > most:
+        message = f"the text has {len(text)} characters; {most} are allowed"
+        raise SpecValueError("text-too-long", message, "say it shorter")
+    if text != text.strip() or not text:
+        message = "the text starts or ends with a space" if text.strip() else "the text is empty"
+        raise SpecValueError("bad-text", message, "write one line without spaces around it")
+    hidden, refused = HIDDEN.search(text), _NOT_IN_TEXT.search(text)
+    if hidden:
+        message = f"the text has a hidden character: {character_name(hidden.group())}"
+        raise SpecValueError("bad-text", message, "delete it")
+    if refused:
+        hint = _TEXT_HINTS.get(refused.group(), "leave it out")
+        found = "backtick" if refused.group() == "`" else quote(refused.group())
+        raise SpecValueError("bad-text", f"the text has a {found}", hint)
+    order = order_in(text)
+    if order:
+        message = f"the text has {quote(order)}, which a formatter, checker or editor obeys"
+        raise SpecValueError("bad-text", message, f"leave out {quote(order)}, or say it in words")
+    return text
+
+
+def check_title(text: str) -> str:
+    """A text of plain words: it stands in messages of commits and first lines of docstrings."""
+    check_text(text, MAX_TITLE)
+    odd = odd_in_title(text)
+    if odd is not None:
+        message = f"the title has {quote(odd)}" if odd else "the title has two spaces in a row"
+        hint = "write it in words and numbers, such as `Mamba-2` or `gated MLP`"
+        raise SpecValueError("bad-text", message, hint)
+    return text
+
+
+def _check_length(text: str, most: int) -> None:
+    if len(text) > most:
+        message = f"{quote(text, 30)} has {len(text)} characters; {most} are allowed"
+        raise SpecValueError("name-too-long", message, "choose a shorter name")
+
+
+def _identifier_hint(text: str) -> str:
+    better = re.sub(r"[ .-]", "_", text)
+    if _IDENTIFIER.fullmatch(better):
+        return f"did you mean {quote(better)}?"
+    return "ASCII letters, digits and `_`, not starting with a digit"
+
+
+def _schema(pattern: str, most: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "maxLength": most})
+
+
+def _checked(check: Callable[[str], str]) -> AfterValidator:
+    return AfterValidator(check)
+
+
+_DOTTED = _schema(rf"{_ONE}(?:\.{_ONE})*", MAX_PATH)
+
+Identifier = Annotated[str, _checked(check_identifier), _schema(_ONE, MAX_NAME)]
+ModuleName = Annotated[
+    str, _checked(check_module_name), _schema(_NOT_RESERVED + _MODULE_NAME.pattern, MAX_NAME)
+]
+ClassName = Annotated[
+    str, _checked(check_class_name), _schema(_NOT_RESERVED + _CLASS_NAME.pattern, MAX_NAME)
+]
+AttributePath = Annotated[str, _checked(check_path), _DOTTED]
+HookName = Annotated[str, _checked(check_path), _DOTTED]
+HubId = Annotated[
+    str, _checked(check_hub_id), _schema(r"(?!.*(?:--|\.\.|\.git$))" + _HUB_ID.pattern, 193)
+]
+HubOwner = Annotated[str, _checked(check_hub_owner), _schema(_HUB_OWNER, 96)]
+Version = Annotated[str, _checked(check_version), _schema(_VERSION.pattern, 20)]
+_LINE = r'(?:[^"`\\<{}\t\r\n]*[^\s"`\\<{}])?'
+Text = Annotated[str, _checked(check_text), _schema(rf'[^\s"`\\<{{}}]{_LINE}', MAX_TEXT)]
+Title = Annotated[
+    str, _checked(check_title), _schema(rf'[^\s"`\\<{{}}>#*|=~@+_-]{_LINE}', MAX_TITLE)
+]
+
 
 #: Keys under which TransformerLens binds a submodule, although Python reserves the word.
 RESERVED_KEYS = frozenset({"in"})
@@ -30,34 +216,6 @@ FORMAT = 1
 # The text goes into generated code as it stands, so it is no more than this.
 _RELEASES = re.compile(r"[<>=0-9., ]{1,80}")
 _BOUNDS = ("<", "<=", ">", ">=")
-
-
-#: Names in axes that no config has: sequences, positions of the call, and those with cached ones.
-TOKEN_AXES = frozenset({"batch", "pos", "kv_pos"})
-
-
-@dataclass(frozen=True)
-class Dimension:
-    """One axis of a tensor: the first of its alternatives in which no name is None."""
-
-    alternatives: tuple[Expression, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names used, in the order of the text."""
-        names = (name for expression in self.alternatives for name in expression.names)
-        return tuple(dict.fromkeys(names))
-
-    def __str__(self) -> str:
-        return " or ".join(map(str, self.alternatives))
-
-
-def parse_dimension(value: object) -> Dimension:
-    """`d_model`, `2 * d_head`, or `q_lora_rank or d_model`."""
-    if not isinstance(value, (str, int)) or isinstance(value, bool):
-        message = "a dimension must be text or a whole number"
-        raise SpecValueError("wrong-type", message, "e.g. `2 * d_head`")
-    return Dimension(tuple(map(parse, re.split(r"\s+or\s+", str(value)))))
 
 
 def _check_version(value: object) -> object:
@@ -104,16 +262,6 @@ Key = Annotated[
     AfterValidator(_check_key),
     WithJsonSchema(
         {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "maxLength": MAX_NAME}
-    ),
-]
-
-#: An axis of a tensor, as text in YAML.
-Axis = Annotated[
-    Dimension,
-    PlainValidator(parse_dimension),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema(
-        {"anyOf": [{"type": "string", "maxLength": MAX_LENGTH}, {"type": "integer", "minimum": 1}]}
     ),
 ]
 

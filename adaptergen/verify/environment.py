@@ -11,7 +11,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from adaptergen import catalogue
-from adaptergen.plan import Plan
+from adaptergen.plan.model import Plan
 from adaptergen.problems import listing, quote
 from adaptergen.verify.known import BadInput
 

@@ -7,10 +7,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from adaptergen.contract import MODEL, Finding
-from adaptergen.plan import Plan
-from adaptergen.plan.model import HookRow
+from adaptergen.plan.model import HookRow, Plan, layer_tables
 from adaptergen.plan.node import Node
-from adaptergen.plan.table import layer_tables
 from adaptergen.verify.target import Target
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from adaptergen.contract import Spot
 from adaptergen.contract.checks_model import field_names
 from adaptergen.problems import suggestion
-from adaptergen.source.tree import Node
+from adaptergen.source.source import Node
 from adaptergen.verify.models import hf_class
 from adaptergen.verify.target import Target
 

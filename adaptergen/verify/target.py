@@ -10,11 +10,11 @@ from typing import Any
 
 from adaptergen.contract import AdapterTables
 from adaptergen.generate import plan_and_source
-from adaptergen.plan import Plan
+from adaptergen.plan.model import Plan
 from adaptergen.render.adapter import render_adapter
 from adaptergen.render.tables import adapter_tables
 from adaptergen.runtime import install
-from adaptergen.source import Source
+from adaptergen.source.source import Source
 
 
 @dataclass(frozen=True)

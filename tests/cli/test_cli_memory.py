@@ -317,7 +317,7 @@ def test_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     ("file", "old", "new"),
     [
         ("templates/HOOKS.md.jinja", "\n", "\nmore\n"),
-        ("adaptergen/render/formatting.py", "line_length=100", "line_length=90"),
+        ("adaptergen/render/templates.py", "line_length=100", "line_length=90"),
         ("adaptergen/data/catalogues/transformer_lens-4.3.0.json", '"4.3.0"', '"4.3.0.1"'),
     ],
     ids=["template", "code", "catalogue"],

@@ -12,7 +12,7 @@ from adaptergen.generate import plan
 from adaptergen.lock.declared import component_names, declared_state, hook_rows_of
 from adaptergen.lock.entry import OUTSIDE, Branch, Entry, Field, Hook, Kind, Model, Module
 from adaptergen.lock.store import Lock, lock_path, lock_text, write_lock
-from adaptergen.plan import Plan
+from adaptergen.plan.model import Plan
 
 SPEC = Path(__file__).parent / "base" / "specs" / "small.yaml"
 FIELDS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adaptergen.plan.taken import COMPONENT_ATTRIBUTES, CONFIG_METHODS
+from adaptergen.resources import reserved_names
 
 
 @pytest.mark.heavy
@@ -14,7 +14,7 @@ def test_attributes_of_components() -> None:
     component = GeneralizedComponent("x")
     names = {name for name in dir(component) if not name.startswith("_")}
     # While it makes a model, HF adds a method to every module for good.
-    assert names - {"smart_apply"} == COMPONENT_ATTRIBUTES
+    assert names - {"smart_apply"} == reserved_names("component")
 
 
 @pytest.mark.heavy
@@ -29,4 +29,4 @@ def test_methods_of_configs() -> None:
             if not name.startswith("_")
             and (callable(getattr(cls, name)) or isinstance(getattr(cls, name), property))
         }  # fmt: skip
-        assert methods <= CONFIG_METHODS | {"head_dim"}
+        assert methods <= reserved_names("config") | {"head_dim"}

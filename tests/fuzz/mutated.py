@@ -13,8 +13,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from adaptergen.problems import Problem, SourceLocation
-from adaptergen.source import Source, read_source
-from adaptergen.source.tree import Node, Span
+from adaptergen.source.read import read_source
+from adaptergen.source.source import Node, Source, Span
 
 SPECS = Path(__file__).parents[2] / "specs"
 SHAPES = SPECS / "shapes"

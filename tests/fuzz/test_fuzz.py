@@ -29,10 +29,11 @@ from mutated import (
 
 from adaptergen import catalogue
 from adaptergen.behaviours import with_components
-from adaptergen.plan import make_plan
+from adaptergen.plan.make import make_plan
 from adaptergen.problems import CODES, HIDDEN, Failed, render
-from adaptergen.render import formatting, render_files
-from adaptergen.source import mend
+from adaptergen.render import templates
+from adaptergen.render.files import render_files
+from adaptergen.source.validate import recover
 from adaptergen.spec.architecture import Spec
 from adaptergen.spec.load import LoadedShape, LoadedSpec, load, load_shape
 from adaptergen.spec.shape import Shape
@@ -71,7 +72,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def unformatted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Formatting takes most of the time of a build, so here the text is only compiled."""
-    monkeypatch.setattr(formatting, "format_python", lambda text: text)
+    monkeypatch.setattr(templates, "format_python", lambda text: text)
 
 
 @cache
@@ -88,17 +89,17 @@ def all_shapes() -> dict[str, LoadedShape]:
 
 def loaded_from_data(case: Case) -> LoadedSpec:
     shapes = all_shapes()
-    mended = mend(source("specs/nemotron_h.yaml", case.spec), Spec)
-    problems = mended.source.problems
+    spec, recovered = recover(source("specs/nemotron_h.yaml", case.spec), Spec)
+    problems = recovered.problems
     if case.shape is not None:
         shape_source = source(f"specs/shapes/{case.shape_name}.yaml", case.shape)
-        shape = mend(shape_source, Shape)
-        loaded = LoadedShape(shape.model, shape.source, shape.source.problems)
+        shape, shape_source = recover(shape_source, Shape)
+        loaded = LoadedShape(shape, shape_source, shape_source.problems)
         shapes = {**shapes, case.shape_name: loaded}
         problems += loaded.problems
-    if mended.model is None:
+    if spec is None:
         raise Failed(problems)
-    return LoadedSpec(mended.model, mended.source, shapes, tuple(shapes), problems)
+    return LoadedSpec(spec, recovered, shapes, tuple(shapes), problems)
 
 
 def check(loaded: LoadedSpec) -> None:

@@ -17,8 +17,8 @@ from text_tools import of_docstring, of_markdown, of_python, types_checked
 
 from adaptergen.problems import SpecValueError
 from adaptergen.prose import comment, docstring, markdown
-from adaptergen.render.formatting import format_python
-from adaptergen.spec.names import check_text, check_title
+from adaptergen.render.templates import format_python
+from adaptergen.spec.values import check_text, check_title
 
 LIKELY = (
     "a the of, (one) d_head 5.17. heads' 50% 2*d [x] [1]_ x_ _x __ _ * ** *a b* | |a| || . .. ... "

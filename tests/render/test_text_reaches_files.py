@@ -23,7 +23,7 @@ from adaptergen.export.pull_request import pull_request
 from adaptergen.plugin import plugin_wanted
 from adaptergen.schemas import make_schema
 from adaptergen.spec.load import load_shape
-from adaptergen.spec.names import MAX_TEXT
+from adaptergen.spec.values import MAX_TEXT
 
 SPECS = Path(__file__).parents[2] / "specs"
 #: The keys of a spec and of a shape that hold free text; titles are names (see `Title`).

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adaptergen.problems import CODES, MAX_FOUND, Failed, Problem, render
-from adaptergen.source import Source, read_source
+from adaptergen.source.read import read_source
+from adaptergen.source.source import Source
 
 
 def read(tmp_path: Path, content: str | bytes) -> Source:

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from adaptergen.problems import CODES, Failed, Problem, SpecValueError, render
-from adaptergen.source import Source, read_source, validate
+from adaptergen.source.read import read_source
+from adaptergen.source.source import Source
+from adaptergen.source.validate import validate
 from adaptergen.spec.arithmetic import Arithmetic
-from adaptergen.spec.names import Identifier
+from adaptergen.spec.values import Identifier
 
 WHOLE = "write a whole number, such as `8`"
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from adaptergen.problems import CODES, SpecValueError
-from adaptergen.spec import names
+from adaptergen.spec import values
 
 GOOD = {
     "Identifier": ["a", "_a", "A_log", "x1", "a" * 80, "types", "class_"],
@@ -130,7 +130,7 @@ BAD = [
 
 
 def adapter(name: str) -> TypeAdapter[str]:
-    return TypeAdapter(getattr(names, name))
+    return TypeAdapter(getattr(values, name))
 
 
 @pytest.mark.parametrize(("name", "text"), [(n, t) for n, texts in GOOD.items() for t in texts])
@@ -172,7 +172,7 @@ def _taken(name: str, text: str) -> bool:
     return True
 
 
-LIKELY = st.text("abAB01_.-/ \"'{}é", max_size=8) | st.sampled_from(sorted(names.RESERVED))
+LIKELY = st.text("abAB01_.-/ \"'{}é", max_size=8) | st.sampled_from(sorted(values.RESERVED))
 
 
 @given(st.sampled_from(sorted(GOOD)), LIKELY | st.text(st.characters(codec="utf-8"), max_size=6))

@@ -12,7 +12,7 @@ from verify_support import Project, Result, read
 
 from adaptergen.generate import plan
 from adaptergen.render.adapter import render_adapter
-from adaptergen.render.formatting import format_python
+from adaptergen.render.templates import format_python
 
 pytestmark = pytest.mark.heavy
 

@@ -10,9 +10,9 @@ import pytest
 from verify_support import ROOT, SPEC, read
 
 from adaptergen.generate import generate, plan
-from adaptergen.plan.table import layer_tables
+from adaptergen.plan.model import layer_tables
 from adaptergen.render.adapter import render_adapter
-from adaptergen.render.formatting import format_python
+from adaptergen.render.templates import format_python
 
 pytestmark = pytest.mark.heavy
 

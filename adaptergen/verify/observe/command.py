@@ -18,9 +18,9 @@ from adaptergen.inspection.limit import Job, each_limited
 from adaptergen.lock.entry import Entry
 from adaptergen.lock.paths import has_lock, lock_path
 from adaptergen.lock.store import Lock, find_release, load_lock, lock_text, write_lock
-from adaptergen.plan import Plan
+from adaptergen.plan.model import Plan
 from adaptergen.problems import Failed, every
-from adaptergen.source import Source
+from adaptergen.source.source import Source
 from adaptergen.verify.environment import require
 
 

@@ -13,7 +13,7 @@ from adaptergen.contract import tables
 from adaptergen.contract.models import ModelUnderTest, difference, edited, quiet
 from adaptergen.contract.reference import random_tokens
 from adaptergen.lock.entry import Hook
-from adaptergen.plan import Plan
+from adaptergen.plan.model import Plan
 from adaptergen.verify.locate import hook_row
 from adaptergen.verify.observe.logits import BATCH, DECODE, POS, PROMPT, tokens_of
 from adaptergen.verify.observe.values import rms

@@ -6,10 +6,10 @@ from adaptergen.inspection.failures import failed, guarded
 from adaptergen.inspection.target import Target as ModelClass
 from adaptergen.inspection.target import load_class
 from adaptergen.lock.entry import Entry
-from adaptergen.plan import Plan
+from adaptergen.plan.model import Plan
 from adaptergen.problems import Failed
 from adaptergen.render.adapter import render_adapter
-from adaptergen.source import Source
+from adaptergen.source.source import Source
 from adaptergen.verify.observe.entry import observe_entry
 from adaptergen.verify.target import make_target
 

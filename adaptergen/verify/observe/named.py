@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from adaptergen.plan.table import layer_tables
-from adaptergen.spec.values import TOKEN_AXES
+from adaptergen.plan.model import layer_tables
+from adaptergen.spec.arithmetic import TOKEN_AXES
 from adaptergen.verify.target import Target
 
 

@@ -1,0 +1,244 @@
+"""Checks of how the parts of a spec fit: components, kinds of layer, derived values, hooks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from adaptergen.catalogue import Catalogue
+from adaptergen.plan.model import HookRow, KindPlan
+from adaptergen.plan.node import Location, Node
+from adaptergen.problems import Problem, SpecValueError, listing, quote, suggestion
+from adaptergen.resources import reserved_names
+from adaptergen.source.source import ANY
+from adaptergen.spec.architecture import SLOTS, Blocks, Spec
+
+_OTHER = "choose another name"
+
+
+def structure_problems(
+    components: tuple[Node, ...],
+    block: Node | None,
+    shared: tuple[Node, ...],
+    kinds: Mapping[str, Node],
+    catalogue: Catalogue,
+) -> list[Problem]:
+    """Every component that stands where the templates have nothing for it."""
+    blocks = (block,) if block else ()
+    problems: list[Problem] = []
+    for node in blocks:
+        problems += [*_block(node, catalogue), *_names(node, shared)]
+    for top in (*components, *blocks, *shared, *kinds.values()):
+        for _, node in top.walk():
+            problems += _names(node, node.submodules)
+            if node is not block:
+                problems += _inner_block(node, catalogue)
+    for top in (*components, *blocks):
+        for _, node in top.walk():
+            problems += _condition(node)
+    problems += [problem for node in kinds.values() for problem in _condition(node, hooks=False)]
+    return problems
+
+
+def _block(block: Node, catalogue: Catalogue) -> Iterator[Problem]:
+    component, place = catalogue.components[block.bridge], block.where.at("shape")
+    if not component.is_list_item:
+        blocks = [name for name, known in catalogue.components.items() if known.is_list_item]
+        message, hint = f"{block.bridge} is not a block", suggestion("BlockBridge", blocks)
+        yield place.problem("block-shape", message, hint)
+    points = {hook.name for hook in component.hooks}
+    taken_off = any(name in points for name, _ in block.absent)
+    given = {"submodules": block.submodules, "options": block.options, "absent hooks": taken_off}
+    extra = [word for word, there in given.items() if there]
+    if extra:
+        message = f"the adapter cannot give the blocks {listing(extra)} of their shape"
+        hint = "put submodules below blocks.submodules" if block.submodules else "delete them"
+        yield place.problem("block-shape", message, hint)
+
+
+def _inner_block(node: Node, catalogue: Catalogue) -> Iterator[Problem]:
+    if catalogue.components[node.bridge].is_list_item:
+        message = f"{node.bridge} is a block, and {quote(node.key)} is no list of layers"
+        hint = "take the shape of what HF has there"
+        yield node.where.problem("block-shape", message, hint, key=True)
+
+
+def _names(node: Node, submodules: Iterable[Node]) -> Iterator[Problem]:
+    taken = {hook.name for hook in node.hooks} | set(node.aliases) | reserved_names("component")
+    for child in submodules:
+        if child.key in taken:
+            message = f"{node.bridge} has something else called {quote(child.key)}"
+            yield child.where.problem("name-taken", message, _OTHER, key=True)
+        elif child.key.startswith("_"):
+            message = f"{quote(child.key)} starts with `_`, like what components keep to themselves"
+            yield child.where.problem("name-taken", message, _OTHER, key=True)
+
+
+def _condition(node: Node, hooks: bool = True) -> Iterator[Problem]:
+    conditional = [hook.name for hook in node.hooks if hook.when] if hooks else []
+    if node.condition or conditional:
+        word = "unless" if node.condition and not node.condition.is_set else "when"
+        message = "only what stands inside a layer may depend on the config"
+        place = node.where.at(word) if node.condition else node.where
+        yield place.problem("misplaced-when", message, f"delete {word}", key=True)
+
+
+def layer_problems(spec: Spec, top: Location) -> list[Problem]:
+    """Everything about the kinds that only shows where all are seen at once."""
+    here, problems = top.at("blocks"), list[Problem]()
+    if "blocks" in spec.components:
+        message = "blocks are not among the components"
+        place = top.at("components", "blocks")
+        problems.append(place.problem("blocks-twice", message, "delete it"))
+    problems += _told_apart(spec.blocks, here)
+    problems += _former_names(spec.blocks, here)
+    problems += _slots(spec.blocks, here)
+    problems += _in_tiny(spec, top)
+    return problems
+
+
+def _told_apart(blocks: Blocks, here: Location) -> Iterator[Problem]:
+    told = [name for name, kind in blocks.kinds.items() if kind.holds]
+    lacking = not blocks.kinds and here.is_resolved("kinds", ANY)
+    if blocks.kind and (told or lacking):
+        message = "kind names an attribute, so kinds must be there and must not have holds"
+        yield here.at("kind").problem("ambiguous-kinds", message, "delete kind, or holds")
+    untold = [name for name in blocks.kinds if name not in told]
+    lacking = all(here.is_resolved("kinds", name, "holds") for name in untold) and here.is_resolved(
+        "kind"
+    )
+    if not blocks.kind and untold and lacking:
+        message = "the kinds of layer cannot be told apart"
+        yield here.problem("ambiguous-kinds", message, "add kind, or holds to every kind")
+
+
+def _former_names(blocks: Blocks, here: Location) -> Iterator[Problem]:
+    seen = set(blocks.kinds)
+    for name, kind in blocks.kinds.items():
+        place = here.at("kinds", name, "formerly")
+        for index, former in enumerate(kind.formerly):
+            if not place.is_resolved(index):
+                continue
+            if former in seen:
+                message = f"two kinds of layer are called {quote(former)}"
+                hint = "delete one of the two names"
+                yield place.at(index).problem("kind-twice", message, hint)
+            seen.add(former)
+
+
+def _slots(blocks: Blocks, here: Location) -> Iterator[Problem]:
+    paths: dict[str, str] = {}
+    for name, kind in blocks.kinds.items():
+        place = here.at("kinds", name)
+        if not place.is_resolved("slot"):
+            continue
+        if kind.slot in blocks.submodules:
+            message = f"the slot {quote(kind.slot)} is a submodule of every layer already"
+            yield place.at("slot").problem("slot-taken", message, "choose another")
+        if (
+            blocks.kind
+            or not kind.holds
+            or not here.is_resolved("kind")
+            or not place.is_resolved("path")
+        ):
+            continue
+        slot = paths.setdefault(str(kind.path), kind.slot)
+        if slot != kind.slot:
+            message = f"kinds at one path are in the slots {listing([slot, kind.slot])}"
+            hint = "say by kind: where the kinds are listed, to translate names of weights"
+            yield place.at("slot").problem("ambiguous-slot", message, hint)
+
+
+def _in_tiny(spec: Spec, top: Location) -> Iterator[Problem]:
+    here, kinds = top.at("tiny", "kinds"), spec.blocks.kinds
+    unknown = [(i, kind) for i, kind in enumerate(spec.tiny.kinds) if kind not in kinds]
+    for index, kind in unknown:
+        if here.is_resolved(index) and top.is_resolved("blocks", "kinds", kind):
+            message = f"{quote(kind)} is not a kind of layer"
+            yield here.at(index).problem("unknown-kind", message, suggestion(kind, kinds))
+    missing = [kind for kind in kinds if kind not in spec.tiny.kinds]
+    # What is not a kind may stand for one that is missing.
+    if missing and not unknown and here.is_valid():
+        message = f"the tiny model has no layer of kind {listing(missing)}"
+        hint = "add one" if len(missing) == 1 else "add one of each"
+        yield here.problem("kind-untested", message, hint)
+
+
+def derived_problems(spec: Spec, top: Location) -> Iterator[Problem]:
+    """Derived values made from nothing, from names without a value, or that are no number."""
+    config, here = spec.config, top.at("config", "derived")
+    listed = top.is_valid("config", "from_hf")
+    made_of = (
+        config.from_hf or spec.blocks.kind or not listed or not top.is_resolved("blocks", "kind")
+    )
+    if config.derived and not made_of:
+        message = "derived values are made from from_hf, which is empty"
+        yield here.problem("derived-without-inputs", message, "add a field to it", key=True)
+    # Values that no config has by default, no two alike: what cannot be worked out fails here.
+    known, values = list(config.from_hf), {name: 6 + 4 * i for i, name in enumerate(config.from_hf)}
+    for name, expression in config.derived.items():
+        place = here.at(name)
+        unknown = [used for used in expression.names if used not in known]
+        if place.is_resolved() and listed and here.is_resolved(ANY):
+            for used in unknown:
+                message = f"{quote(used)} is neither in from_hf nor derived above"
+                # Either name may be the one that is written wrong.
+                near = suggestion(used, known)
+                add = f"add {quote(used)} to from_hf"
+                hint = f"{near} (or {add})" if near else add
+                yield place.problem("unknown-name", message, hint)
+        known.append(name)
+        if place.is_resolved() and all(used in values for used in expression.names):
+            try:
+                values[name] = expression.value(values)
+            except SpecValueError as error:
+                yield place.problem(error.code, error.message, error.hint)
+
+
+def promise_problems(kinds: Iterable[KindPlan], top: Location) -> Iterator[Problem]:
+    """Hooks of one name that promise different things."""
+    first: dict[str, tuple[str, HookRow]] = {}
+    for kind in kinds:
+        # Of what is broken, nothing is known that could differ.
+        for row in kind.hooks if kind.node.is_valid else ():
+            other, known = first.setdefault(row.name, (kind.name, row))
+            if (known.contract, known.condition) != (row.contract, row.condition):
+                differ = listing([other, kind.name])
+                message = f"{quote(row.name)} does not promise the same on {differ}"
+                hint = "give one of the two another slot, or both the same contract"
+                place = top.at("blocks", "kinds", kind.name)
+                yield place.problem("conflicting-contracts", message, hint, key=True)
+                break
+
+
+def replacement_problems(
+    spec: Spec,
+    tables: Iterable[Iterable[HookRow]],
+    block: Node,
+    nodes: Iterable[Node],
+    top: Location,
+) -> Iterator[Problem]:
+    """Replacements that are no hook in any table; `nodes` are the tops of all components."""
+    blocks, slots = spec.blocks, [kind.slot for kind in spec.blocks.kinds.values()]
+    told = Counter([*spec.components, *blocks.submodules, *slots])
+    # What may have hooks that are not known: none of those is missed.
+    doubtful = set(told - Counter(node.key for node in nodes if node.complete))
+    places = [top.at("blocks", "kinds", name, "slot") for name in blocks.kinds]
+    if not all(place.is_resolved() for place in places):
+        doubtful |= SLOTS
+    lists = ("components",), ("blocks", "submodules"), ("blocks", "kinds")
+    all_told = all(top.is_resolved(*loc, ANY) for loc in lists)
+    reached = {
+        alias
+        for alias, target in block.aliases.items()
+        if not all_told or target.partition(".")[0] in doubtful
+    }
+    offered = {name for table in tables for row in table for name in (row.name, *row.aliases)}
+    for old, new in spec.replaces.items():
+        place = top.at("replaces", old)
+        if new is None or new in offered or new in reached or not place.is_resolved():
+            continue
+        first, dot, _ = new.partition(".")
+        if not dot or (all_told and first not in doubtful):
+            message = f"neither a layer nor the model has a hook {quote(new)}"
+            yield place.problem("unknown-hook", message, suggestion(new, offered))
