@@ -138,7 +138,7 @@ MAY_START = {
     "isolated.py": {"subprocess", "sys.executable"},
     "export/git.py": {"subprocess"},
     # Copies of this process, which import nothing anew: see the next test.
-    "inspection/limit.py": {"multiprocessing"},
+    "inspection/fault_isolation.py": {"multiprocessing"},
     "verify/observe/command.py": {"multiprocessing", "concurrent.futures"},
 }
 

@@ -48,13 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Observe a target."""
     from adaptergen import emit
-    from adaptergen.inspection.command import inspect
     from adaptergen.inspection.table import table
+    from adaptergen.inspection.target import inspect_target
     from adaptergen.problems import Failed
     from adaptergen.records import InspectRecord
 
     try:
-        facts = inspect(args.target, args.branches, args.trust_remote_code, args.time_limit)
+        facts = inspect_target(args.target, args.branches, args.trust_remote_code, args.time_limit)
     except (Failed, ImportError) as error:  # JSON tells it too; `entry` prints it
         if args.json:
             _record_failure(args, error)

@@ -1,4 +1,4 @@
-"""Qualified names, and paths without numbers."""
+"""Names of classes, functions, files and modules that are the same on every machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import sys
 from functools import lru_cache
 from pathlib import Path
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 
@@ -16,13 +16,13 @@ def qualified(cls: Any) -> str:
 
 
 @lru_cache(maxsize=4096)
-def pattern(path: str) -> str:
-    """The path with `*` for every number."""
+def wildcard_path(path: str) -> str:
+    """The path of a module with `*` for every number."""
     return re.sub(r"(^|\.)\d+(?=\.|$)", r"\1*", path)
 
 
 def imported_as(file: str) -> str:
-    """A file below the folder of packages that it was imported from, so that machines agree."""
+    """The path of a file below the folder of packages that it was imported from."""
     folders = [entry for entry in sys.path if entry and file.startswith(entry.rstrip("/\\") + "/")]
     longest = max(folders, key=len, default="")
     return Path(file).relative_to(longest).as_posix() if longest else Path(file).name
@@ -30,16 +30,20 @@ def imported_as(file: str) -> str:
 
 def function_name(frame: FrameType) -> str:
     """The qualified name of the function that a frame runs."""
-    code = frame.f_code
     # Python 3.10 has no `co_qualname`.
-    name = getattr(code, "co_qualname", None) or _of_method(frame, code)
+    name = getattr(frame.f_code, "co_qualname", None) or _method_name(frame)
     return f"{frame.f_globals.get('__name__', '')}.{name}".replace("<locals>.", "")
 
 
-def _of_method(frame: FrameType, code: CodeType) -> str:
-    me = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
-    for cls in type(me).__mro__:
-        method = vars(cls).get(code.co_name)
-        if getattr(method, "__code__", None) is code:
+def self_of(frame: FrameType) -> Any:
+    """The first argument of the function that a frame runs; None if it takes none."""
+    code = frame.f_code
+    return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+
+
+def _method_name(frame: FrameType) -> str:
+    code = frame.f_code
+    for cls in type(self_of(frame)).__mro__:
+        if getattr(vars(cls).get(code.co_name), "__code__", None) is code:
             return f"{cls.__qualname__}.{code.co_name}"
     return code.co_name

@@ -1,4 +1,7 @@
-"""Everything that is observed of a model class, of one model, of a config class."""
+"""Observe a model class, a model, or a config class: each gives facts, and keeps nothing.
+
+A config is observed by its class: `observe_class(model_class, config.to_dict())`.
+"""
 
 from __future__ import annotations
 
@@ -7,89 +10,134 @@ from typing import Any
 
 import transformers
 
-from adaptergen.facts import Branch, CacheFacts, ConfigFacts, Facts, Vocabulary
-from adaptergen.facts.model import Attention
-from adaptergen.inspection import branches, tree
-from adaptergen.inspection.caches import attention, cache_facts
-from adaptergen.inspection.configs import config_facts, json_value
-from adaptergen.inspection.depends import depends
-from adaptergen.inspection.dims import Sizes
-from adaptergen.inspection.failures import reason
-from adaptergen.inspection.models import Tiny, full_config, make, tiny_model, with_words
+from adaptergen.facts import Attention, Branch, CacheFacts, ConfigFacts, Facts
+from adaptergen.inspection.config_fields import config_facts, json_value
+from adaptergen.inspection.fault_isolation import reason
+from adaptergen.inspection.field_effects import branches, size_expressions
+from adaptergen.inspection.layout import (
+    find_layout,
+    kind_facts,
+    module_facts,
+    size_names,
+    tied_weights,
+)
 from adaptergen.inspection.names import qualified
-from adaptergen.inspection.places import layout
-from adaptergen.inspection.scenarios import functional, trace, unused
-from adaptergen.inspection.vocabulary import vocabulary
+from adaptergen.inspection.runs import observe_cache, observe_scenarios
+from adaptergen.inspection.tiny_config import Settings
+from adaptergen.inspection.tiny_model import (
+    TinyModel,
+    full_config,
+    make,
+    tiny_model,
+    vocabulary,
+    with_words,
+)
+
+#: Fields of a config that say where it comes from or how weights are stored.
+_NOT_OF_A_MODEL = frozenset(
+    {"architectures", "auto_map", "_name_or_path", "torch_dtype", "dtype", "transformers_version",
+     "quantization_config", "_attn_implementation", "attn_implementation"}
+)  # fmt: skip
+#: Implementations of attention, and the attributes of a class that say it has them.
+_ATTENTION = {
+    "sdpa": ("_supports_sdpa",),
+    "flash_attention_2": ("_supports_flash_attn", "_supports_flash_attn_2"),
+    "flex_attention": ("_supports_flex_attn",),
+}
 
 
-def of_class(model_class: Any, base: Mapping[str, Any], every: bool) -> Facts:
-    """See `adaptergen.inspection.observe_class`."""
+def observe_class(
+    model_class: Any, config: Mapping[str, Any] | None = None, every: bool = False
+) -> Facts:
+    """The facts of a model class of transformers, on tiny models made for it.
+
+    `config` are the fields of a config.json to start from instead of the defaults; `every` adds a
+    model for each branch that the config opens. Raises `Failed` if no tiny model runs.
+    """
+    base = {name: v for name, v in (config or {}).items() if name not in _NOT_OF_A_MODEL}
     tiny = tiny_model(model_class, base)
     words = vocabulary(tiny)
     if words and not base:
         tiny = with_words(tiny, words.field, words.words)
-    default, implementations = attention(tiny.model)
-    found = [_of_tiny("default", tiny)]
-    if every:
-        for name, changes in sorted(branches.branches(tiny), key=lambda item: item[0]):
-            found.append(_opened(name, tiny, changes))
+    opened = sorted(branches(tiny), key=lambda item: item[0]) if every else []
+    config_class = type(tiny.model.config)
     return Facts(
         transformers=transformers.__version__,
         architecture=model_class.__name__,
         cls=qualified(model_class),
-        config=of_config(type(tiny.model.config), words),
-        attention=Attention(default=default, supported=implementations),
-        branches=tuple(found),
+        config=config_facts(config_class, full_config(config_class, {}), words),
+        attention=_attention(tiny.model),
+        branches=(
+            _of_tiny("default", tiny),
+            *(_of_branch(n, tiny, differs) for n, differs in opened),
+        ),
     )
 
 
-def of_config(config_class: Any, words: Vocabulary | None = None) -> ConfigFacts:
-    """See `adaptergen.inspection.observe_config`."""
-    return config_facts(config_class, full_config(config_class, {}), words)
+def observe_model(model: Any, name: str = "default", generates: bool = True) -> Branch:
+    """The facts of a model that is given, as small as it may be; it is run, and not changed.
+
+    What a module takes and returns is that of the first scenario that calls it; where the model is
+    not let generate, its cache stays unknown.
+    """
+    return _observe(model, name, None, generates, brief=True)
 
 
-def of_model(model: Any, name: str, generates: bool) -> Branch:
-    """See `adaptergen.inspection.observe_branch`."""
-    return _observed(model, name, Sizes(model.config), generates, brief=True)
+def observe_config(config_class: Any) -> ConfigFacts:
+    """The facts of a config class, without the vocabulary of kinds, which takes models."""
+    return config_facts(config_class, full_config(config_class, {}), None)
 
 
-def _observed(model: Any, name: str, sizes: Sizes, generates: bool, brief: bool) -> Branch:
-    placed = layout(model)
-    # Names of sizes are learned from the parameters, so the modules come before the runs.
-    kinds, outside = tree.kinds(placed, sizes), tree.outside(placed, sizes)
-    traced = trace(placed, sizes, brief)
+def _observe(
+    model: Any,
+    name: str,
+    exact: Mapping[str, tuple[str, ...]] | None,
+    generates: bool,
+    brief: bool,
+) -> Branch:
+    layout = find_layout(model)
+    sizes = size_names(layout, exact)
+    modules = module_facts(layout, sizes)
+    seen = observe_scenarios(layout, sizes, brief)
     return Branch(
         name=name,
         settings={},
-        layers_path=placed.path,
-        kinds=kinds,
-        modules=outside,
-        tied=tree.tied(model),
-        traces=traced.traces,
-        functional=functional(placed, traced),
-        unused=unused(placed, traced),
-        cache=cache_facts(placed, sizes) if generates else CacheFacts(),
+        layers_path=layout.path,
+        kinds=kind_facts(layout, modules),
+        modules=modules[""],
+        tied=tied_weights(model),
+        traces=seen.traces,
+        functional=seen.functional,
+        unused=seen.unused,
+        cache=observe_cache(layout, sizes) if generates else CacheFacts(),
     )
 
 
-def _of_tiny(name: str, tiny: Tiny, changes: Mapping[str, Any] | None = None) -> Branch:
-    sizes = Sizes(tiny.model.config, depends(tiny))
-    found = _observed(tiny.model, name, sizes, generates=True, brief=False)
-    told = {"settings": json_value(tiny.settings), "differs": json_value(changes or {})}
-    return found.model_copy(update=told)
+def _of_tiny(name: str, tiny: TinyModel, differs: Settings | None = None) -> Branch:
+    found = _observe(tiny.model, name, size_expressions(tiny), generates=True, brief=False)
+    settings = {"settings": json_value(tiny.settings), "differs": json_value(differs or {})}
+    return found.model_copy(update=settings)
 
 
-def _opened(name: str, tiny: Tiny, changes: Mapping[str, Any]) -> Branch:
-    settings = dict(sorted({**tiny.settings, **changes}.items()))
+def _of_branch(name: str, tiny: TinyModel, differs: Settings) -> Branch:
+    settings = dict(sorted({**tiny.settings, **differs}.items()))
     try:
-        return _of_tiny(name, Tiny(make(type(tiny.model), settings), settings), changes)
+        return _of_tiny(name, TinyModel(make(type(tiny.model), settings), settings), differs)
     except Exception as error:  # code of transformers may raise anything
         return Branch(
             name=name,
             settings=json_value(settings),
-            differs=json_value(changes),
+            differs=json_value(differs),
             error=reason(error),
             layers_path="",
             kinds=(),
             modules=(),
         )
+
+
+def _attention(model: Any) -> Attention:
+    has = [n for n, names in _ATTENTION.items() if any(getattr(model, f, False) for f in names)]
+    return Attention(
+        default=str(model.config._attn_implementation or ""),
+        supported=tuple(sorted([*has, "eager"])),
+    )

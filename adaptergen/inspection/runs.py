@@ -1,45 +1,138 @@
-"""Forwards of a tiny model: what goes in, in which scenario."""
+"""Forwards of a model in each scenario, and what is seen of them as facts."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from adaptergen.inspection.dims import BATCH, POS
+from adaptergen.facts import (
+    SCENARIOS,
+    CacheFacts,
+    CacheLayer,
+    Call,
+    Functional,
+    Scenario,
+    Trace,
+)
+from adaptergen.inspection.fault_isolation import reason
+from adaptergen.inspection.layout import Layout, ModulePath
+from adaptergen.inspection.names import imported_as, qualified
+from adaptergen.inspection.shapes import Run, Sizes
+from adaptergen.inspection.watch import Calls, Use, recording, watching
 
-#: How models call what they keep between forwards, in their output and their arguments.
-CACHES = ("cache", "past_key_values", "cache_params", "state", "mems", "past_buckets_states")
-
+#: Sequences that models run on, and tokens in each; few sizes of a tiny model are like these.
+BATCH, POS = 5, 13
 #: Tokens of padding in the first sequence of a padded batch.
 PADDING = 4
 
-
-def plain(model: Any) -> Any:
-    """A forward without a cache."""
-    return forward(model, tokens(model), use_cache=False)
+#: Names of what models keep between forwards, in their output and their arguments.
+CACHES = ("cache", "past_key_values", "cache_params", "state", "mems", "past_buckets_states")
 
 
-def with_cache(model: Any) -> None:
+@dataclass(frozen=True)
+class ScenarioFacts:
+    """What is seen in all scenarios; the fields are those of `Branch`."""
+
+    traces: dict[Scenario, Trace]
+    functional: tuple[Functional, ...]
+    unused: tuple[str, ...]
+
+
+def run_without_cache(model: Any) -> None:
+    """A forward without a cache; raises what it raises."""
+    _forward(model, _tokens(model), use_cache=False)
+
+
+def run_with_cache(model: Any) -> None:
     """A prompt and a token after it, as far as the model keeps a cache; raises what it raises."""
-    ids = tokens(model)
-    name, cache = kept(forward(model, ids, use_cache=True))
-    if name:
-        forward(model, ids[:, -1:], use_cache=True, **{name: cache})
+    ids = _tokens(model)
+    cache = _cache_of(_forward(model, ids, use_cache=True))
+    if cache:
+        _forward(model, ids[:, -1:], use_cache=True, **cache)
 
 
-def tokens(model: Any, number: int = POS) -> torch.Tensor:
+def observe_scenarios(layout: Layout, sizes: Sizes, brief: bool = False) -> ScenarioFacts:
+    """Run every scenario once. One that raises has the error in its trace, and stops no other.
+
+    If `brief`, what a module takes and returns is that of the first scenario that calls it.
+    """
+    model = layout.model
+    ids = _tokens(model)
+    whole, step = Run(sizes, len(ids), POS), Run(sizes, len(ids), 1, POS)
+    first = layout.paths(first_only=True)
+    known: dict[ModulePath, Call] = {}
+    cache: dict[str, Any] = {}
+    traces: dict[Scenario, Trace] = {}
+    uses: dict[Scenario, list[Use]] = {}
+    touched: set[int] = set()
+    with watching(model) as seen:
+        for scenario in SCENARIOS:
+            run = step if scenario == "decode" else whole
+            seen.clear()
+            try:
+                with recording(first, run, known) as calls:
+                    output = _run(model, scenario, ids, cache)
+            except Exception as error:  # code of transformers may raise anything
+                traces[scenario] = Trace(error=reason(error))
+                continue
+            if scenario == "prefill":
+                cache = _cache_of(output)
+            known |= calls.made if brief else {}
+            uses[scenario] = seen.functional()
+            touched |= seen.touched()
+            traces[scenario] = Trace(
+                returns=run.describe(output),
+                outside=tuple(_outside(layout, calls)),
+                inside={kind.name: calls.of(kind.name) for kind in layout.kinds},
+            )
+    return ScenarioFacts(traces, _functional(layout, uses), _unused(layout, touched))
+
+
+def observe_cache(layout: Layout, sizes: Sizes) -> CacheFacts:
+    """The cache that is left after two greedy tokens."""
+    model = layout.model
+    ids = _tokens(model)
+    generate = getattr(model, "generate", None)
+    if generate is None or not hasattr(model, "prepare_inputs_for_generation"):
+        return CacheFacts(error="the class has no generation")
+    try:
+        with torch.no_grad():
+            output = generate(
+                ids, attention_mask=torch.ones_like(ids), max_new_tokens=2, min_new_tokens=2,
+                do_sample=False, use_cache=True, return_dict_in_generate=True, pad_token_id=0,
+            )  # fmt: skip
+    except Exception as error:  # code of transformers may raise anything
+        return CacheFacts(error=reason(error))
+    cache = next(iter(_cache_of(output).values()), None)
+    if cache is None:
+        return CacheFacts()
+    run = Run(sizes, len(ids), 1, POS)
+    layers = {}
+    for kind in layout.kinds:
+        for index in kind.layers:
+            cls, states = _cached_states(cache, index)
+            shapes = {n: run.inside(kind.name).shape(states[n]) for n in sorted(states)}
+            layer = CacheLayer(kind=kind.name, cls=cls, states=shapes)
+            layers[layer.model_dump_json()] = layer
+    return CacheFacts(
+        cls=qualified(type(cache)), layers=tuple(layers[text] for text in sorted(layers))
+    )
+
+
+def _tokens(model: Any) -> torch.Tensor:
     """Tokens, none of them special: [batch, pos], or [batch * codebooks, pos] for audio."""
     rows = BATCH * int(getattr(model, "num_codebooks", 1))
-    # The vocabulary of a model that is given may be smaller than that of one made here.
-    known = getattr(model.config, "vocab_size", None)
-    most = min(80, known - 5) if isinstance(known, int) and known > 5 else 80
-    flat = torch.arange(rows * number) * 7 % most + 5
-    return flat.reshape(rows, number)
+    # The vocabulary of a model that is given may be smaller than that of a tiny model.
+    size = getattr(model.config, "vocab_size", None)
+    most = min(80, size - 5) if isinstance(size, int) and size > 5 else 80
+    return (torch.arange(rows * POS) * 7 % most + 5).reshape(rows, POS)
 
 
-def forward(model: Any, ids: torch.Tensor, **arguments: Any) -> Any:
+def _forward(model: Any, ids: torch.Tensor, **arguments: Any) -> Any:
     """The output for token ids, with those arguments that the model takes."""
     taken = inspect.signature(type(model).forward).parameters
     free = any(p.kind is p.VAR_KEYWORD for p in taken.values())
@@ -52,17 +145,102 @@ def forward(model: Any, ids: torch.Tensor, **arguments: Any) -> Any:
         return model(input_ids=ids, **chosen)
 
 
-def kept(output: Any) -> tuple[str, Any]:
-    """The name and value of the cache in an output; ("", None) without one."""
-    for name in CACHES:
-        value = getattr(output, name, None)
-        if value is not None:
-            return name, value
-    return "", None
+def _run(model: Any, scenario: Scenario, ids: torch.Tensor, cache: Mapping[str, Any]) -> Any:
+    if scenario == "no_cache":
+        return _forward(model, ids, use_cache=False)
+    if scenario == "decode":
+        if not cache:
+            raise LookupError("the forward returns no cache")
+        return _forward(model, ids[:, -1:], use_cache=True, **cache)
+    if scenario == "padded":
+        mask = torch.ones_like(ids)
+        mask[0, :PADDING] = 0
+        return _forward(model, ids, use_cache=True, attention_mask=mask)
+    return _forward(model, ids, use_cache=True)
 
 
-def padding_mask(ids: torch.Tensor) -> torch.Tensor:
-    """The attention mask of a batch whose first sequence starts with padding."""
-    mask = torch.ones_like(ids)
-    mask[0, :PADDING] = 0
-    return mask
+def _cache_of(output: Any) -> dict[str, Any]:
+    """The cache in an output, as the argument that takes it; empty without one."""
+    found = {name: getattr(output, name, None) for name in CACHES}
+    return next(({name: value} for name, value in found.items() if value is not None), {})
+
+
+def _outside(layout: Layout, calls: Calls) -> Iterator[Call]:
+    """The calls outside the layers, where the layers as a whole are one call."""
+    layers = False
+    for place in calls.order:
+        if place not in calls.made:
+            continue
+        path = place.path
+        if place.kind:
+            if layers or path:
+                continue
+            layers, path = True, f"{layout.path}.*"
+        yield calls.made[place].model_copy(update={"path": path})
+
+
+def _functional(layout: Layout, uses: Mapping[Scenario, list[Use]]) -> tuple[Functional, ...]:
+    """What is used without a call of its module, by kind of layer."""
+    paths = {id(module): path for module, path in layout.paths().items()}
+    found: dict[tuple[str, str, str], tuple[Use, set[Scenario]]] = {}
+    for scenario, used in uses.items():
+        for use in used:
+            place = paths.get(use.module)
+            if place is not None:
+                name = f"{place.path}.{use.parameter}" if place.path else use.parameter
+                _, scenarios = found.setdefault((place.kind, name, use.function), (use, set()))
+                scenarios.add(scenario)
+    return tuple(
+        Functional(
+            kind=kind,
+            parameter=name,
+            module=name.rpartition(".")[0],
+            function=function,
+            how=use.how,
+            scenarios=tuple(s for s in SCENARIOS if s in scenarios),
+            file=imported_as(use.file),
+            line=use.line,
+        )
+        for (kind, name, function), (use, scenarios) in sorted(found.items(), key=lambda i: i[0])
+    )
+
+
+def _unused(layout: Layout, touched: set[int]) -> tuple[str, ...]:
+    """Modules with parameters of their own that no scenario calls and nothing uses."""
+    paths = layout.paths().items()
+    used = {path for module, path in paths if id(module) in touched}
+    owning = {p for module, p in paths if any(x is not None for x in module._parameters.values())}
+    return tuple(sorted(f"{path.kind}:{path.path}" for path in owning - used))
+
+
+def _cached_states(cache: Any, index: int) -> tuple[str, dict[str, torch.Tensor]]:
+    """The class of the cache's layer, empty if it has none, and its tensors by name."""
+    held = getattr(cache, "layers", None)
+    if isinstance(held, list):
+        if index >= len(held):
+            return "", {}
+        return qualified(type(held[index])), dict(_tensors(vars(held[index])))
+    if isinstance(cache, (list, tuple)):
+        item = cache[index] if index < len(cache) else ()
+        parts = item if isinstance(item, (list, tuple)) else (item,)
+        return "", dict(_tensors({str(i): part for i, part in enumerate(parts)}))
+    states: dict[str, torch.Tensor] = {}
+    for name, value in vars(cache).items():
+        if isinstance(value, (list, tuple, Mapping)):
+            try:
+                states.update(_tensors({name: value[index]}))
+            except (KeyError, IndexError):
+                continue
+        elif isinstance(value, torch.Tensor) and value.dim() > 2 and index < len(value):
+            states[name] = value[index]
+    return "", states
+
+
+def _tensors(held: Mapping[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
+    for name, value in held.items():
+        if isinstance(value, torch.Tensor) and value.dim() > 1:
+            yield name, value
+        elif isinstance(value, (list, tuple)):
+            yield from _tensors({f"{name}.{i}": item for i, item in enumerate(value)})
+        elif isinstance(value, Mapping):
+            yield from _tensors({f"{name}.{key}": item for key, item in value.items()})

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from adaptergen.facts import Branch, Call, Facts, Functional, Module, Value
-from adaptergen.facts.model import SCENARIOS
+from adaptergen.facts import (
+    SCENARIOS,
+    Branch,
+    Call,
+    Facts,
+    Functional,
+    Module,
+    Value,
+)
 
 _WIDE = 100
 

@@ -1,32 +1,38 @@
-"""Who uses a parameter while the module that it belongs to is not called.
+"""Watch a forward: the calls of modules, and parameters that are used without a call.
 
-Seen in two ways, and neither goes by names. Reading `module.weight` passes through
-`Module.__getattr__`, which is watched: it tells the function that reads, also where what it passes
-the weight to is a kernel that torch knows nothing of. And each operation of torch tells its
-arguments: that finds weights that are held in a local, a list or an object that is no module.
+A parameter that a function uses while its module is not called is seen in two ways, and neither
+goes by names. Reading `module.weight` passes through `Module.__getattr__`, which is watched: the
+frame shows the function that reads, also where it passes the weight to a kernel that torch knows
+nothing of. And each operation of torch on a watched tensor is intercepted: that finds weights that
+are held in a local, a list or an object that is no module.
 """
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import FrameType
+from functools import cache
+from types import FrameType, MappingProxyType
 from typing import Any, Literal
 
 import torch
 from torch.nn.modules.module import register_module_forward_pre_hook
 
-from adaptergen.inspection.names import function_name
+from adaptergen.facts import Call, Value
+from adaptergen.inspection.layout import ModulePath
+from adaptergen.inspection.names import function_name, self_of
+from adaptergen.inspection.shapes import Run
 
 How = Literal["read", "operation", "method"]
 
-#: Attributes of a tensor that are a use of what it holds; others only tell about it.
+#: Attributes of a tensor that are a use of what it holds; others are metadata.
 _USED = frozenset({"T", "H", "mT", "mH", "data", "real", "imag"})
-#: Functions that only tell about a tensor.
-_TELLING = frozenset(
+#: Functions that only ask for metadata of a tensor.
+_METADATA = frozenset(
     {"size", "dim", "numel", "stride", "is_floating_point", "is_complex", "is_contiguous",
      "data_ptr", "element_size", "storage_offset", "untyped_storage", "__len__", "__hash__",
      "__format__", "__repr__", "get_device", "is_nonzero"}
@@ -35,9 +41,61 @@ _TELLING = frozenset(
 _INNER = frozenset({"<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>", "<lambda>"})
 
 
+@dataclass
+class Calls:
+    """The calls of one run: the modules as their calls begin, and the calls as they end."""
+
+    order: list[ModulePath] = field(default_factory=list)
+    made: dict[ModulePath, Call] = field(default_factory=dict)
+
+    def of(self, kind: str) -> tuple[Call, ...]:
+        """The calls inside layers of one kind; outside of all for an empty name."""
+        made = (path for path in self.order if path.kind == kind and path in self.made)
+        return tuple(self.made[path] for path in made)
+
+
+@contextmanager
+def recording(
+    paths: Mapping[Any, ModulePath],
+    run: Run,
+    known: Mapping[ModulePath, Call] = MappingProxyType({}),
+) -> Iterator[Calls]:
+    """Record the first call of each module in the block; `known` calls are not described anew."""
+    calls = Calls()
+    runs = {path.kind: run.inside(path.kind) for path in paths.values()}
+    takes: dict[ModulePath, dict[str, Value]] = {}
+
+    def before(module: Any, args: Any, kwargs: Any) -> None:
+        path = paths[module]
+        if path in takes:
+            return
+        calls.order.append(path)
+        passed = {} if path in known else _bound(module, args, kwargs)
+        describe = runs[path.kind].describe
+        takes[path] = {name: describe(v) for name, v in passed.items() if v is not None}
+
+    def after(module: Any, args: Any, kwargs: Any, output: Any) -> None:
+        path = paths[module]
+        if path in known:
+            calls.made[path] = known[path]
+        elif path not in calls.made:
+            returns = runs[path.kind].returned_by(module).describe(output)
+            calls.made[path] = Call(path=path.path, takes=takes[path], returns=returns)
+
+    handles = []
+    for module in paths:
+        handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
+        handles.append(module.register_forward_hook(after, with_kwargs=True))
+    try:
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 @dataclass(frozen=True)
 class Use:
-    """A use of a parameter by a function: where, and in which way."""
+    """A use of a parameter by a function. `module` is the `id` of the module it belongs to."""
 
     module: int
     parameter: str
@@ -46,155 +104,163 @@ class Use:
     file: str
     line: int
 
+    @property
+    def key(self) -> tuple[int, str, str]:
+        """Parameter and function."""
+        return self.module, self.parameter, self.function
 
-@dataclass
-class Watch:
-    """What was seen in one run; modules are told by `id`."""
 
-    called: set[int] = field(default_factory=set)
-    uses: list[Use] = field(default_factory=list)
-    told: Counter[tuple[int, str, str]] = field(default_factory=Counter)
-    """How often a function only asked a parameter for its type, its shape and the like."""
+class Uses:
+    """Which modules a run called, and which parameters it used; modules are identified by `id`."""
+
+    def __init__(self, model: Any) -> None:
+        self._modules = {id(module): module for module in model.modules()}
+        self._owners: dict[int, list[tuple[int, str]]] = {}
+        self.tensors: dict[int, Any] = {}
+        for module, held in self._modules.items():
+            for name, tensor in (*held._parameters.items(), *held._buffers.items()):
+                if tensor is not None:
+                    self._owners.setdefault(id(tensor), []).append((module, name))
+                    self.tensors[id(tensor)] = tensor
+        self.clear()
 
     def clear(self) -> None:
         """Begin another run."""
-        self.called.clear()
-        self.uses.clear()
-        self.told.clear()
+        self.called: set[int] = set()
+        self._uses: list[Use] = []
+        # How often a function only asked a parameter for its type, its shape and the like.
+        self._metadata: Counter[tuple[int, str, str]] = Counter()
 
     def functional(self) -> list[Use]:
-        """Uses of what belongs to modules that were not called; each function once, sorted."""
-        reads = Counter((u.module, u.parameter, u.function) for u in self.uses if _is_read(u))
-        operated = {(u.module, u.parameter, u.function) for u in self.uses if not _is_read(u)}
+        """Uses of parameters of modules that were not called; each function once, in order."""
+        reads = Counter(use.key for use in self._uses if use.how != "operation")
+        operated = {use.key for use in self._uses if use.how == "operation"}
         found: dict[tuple[int, str, str], Use] = {}
-        for use in self.uses:
-            key = (use.module, use.parameter, use.function)
-            asked_only = key not in operated and reads[key] <= self.told[key]
-            if use.module not in self.called and not asked_only:
-                found.setdefault(key, use)
+        for use in self._uses:
+            only_metadata = use.key not in operated and reads[use.key] <= self._metadata[use.key]
+            if use.module not in self.called and not only_metadata:
+                found.setdefault(use.key, use)
         # A read says more than the operation on what was read.
-        read = {key[:2] for key, use in found.items() if _is_read(use)}
-        return [u for k, u in found.items() if _is_read(u) or k[:2] not in read]
+        read = {key[:2] for key, use in found.items() if use.how != "operation"}
+        return [u for key, u in found.items() if u.how != "operation" or key[:2] not in read]
 
-    @property
     def touched(self) -> set[int]:
         """Modules that were called, or whose parameters were used."""
-        return self.called | {use.module for use in self.uses}
+        return self.called | {use.module for use in self._uses}
 
-
-@contextmanager
-def watching(model: Any) -> Iterator[Watch]:
-    """Watch all parameters and buffers of a model until the end of the block."""
-    seen = Watch()
-    modules = {id(module): module for module in model.modules()}
-    handle = register_module_forward_pre_hook(lambda module, _: seen.called.add(id(module)))
-    original = torch.nn.Module.__getattr__
-
-    def getattr_(self: Any, name: str) -> Any:
-        value = original(self, name)
+    def on_read(self, module: Any, name: str, at: FrameType) -> None:
+        """Note that the function at a frame reads a tensor of a module."""
         # What is called already needs no frame looked at: its uses do not count.
-        if isinstance(value, torch.Tensor) and id(self) in modules and id(self) not in seen.called:
-            frame = _outer(sys._getframe(1))
+        if id(module) in self._modules and id(module) not in self.called:
+            frame = _outer(at)
             if frame is not None:
-                seen.uses.append(_use(id(self), name, frame, _of(frame) is self, "read"))
-        return value
+                self._add(id(module), name, frame, "read")
 
-    torch.nn.Module.__getattr__ = getattr_
-    try:
-        with _Operations(seen, modules).noted():
-            yield seen
-    finally:
-        torch.nn.Module.__getattr__ = original
-        handle.remove()
-
-
-class _Operations:
-    """Notes each operation on a watched tensor, with the function outside torch that asks."""
-
-    def __init__(self, seen: Watch, modules: Mapping[int, Any]) -> None:
-        self.seen, self.modules = seen, modules
-        self.owners: dict[int, list[tuple[int, str]]] = {}
-        self.tensors: dict[int, Any] = {}
-        for key, module in modules.items():
-            for name, tensor in (*module._parameters.items(), *module._buffers.items()):
-                if tensor is not None:
-                    self.owners.setdefault(id(tensor), []).append((key, name))
-                    self.tensors[id(tensor)] = tensor
-
-    @contextmanager
-    def noted(self) -> Iterator[None]:
-        """Give the tensors a class that tells, so that operations on others take no time."""
-        # Tensors of other classes have ways of their own to be operated on.
-        telling = {
-            cls: type(cls.__name__, (cls,), {"__torch_function__": self._operated})
-            for cls in (torch.Tensor, torch.nn.Parameter)
-        }
-        plain = [(tensor, type(tensor)) for tensor in self.tensors.values()]
-        for tensor, cls in plain:
-            tensor.__class__ = telling.get(cls, cls)
-        try:
-            yield
-        finally:
-            for tensor, cls in plain:
-                tensor.__class__ = cls
-
-    def _operated(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def on_operation(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Note an operation of torch on a watched tensor; a `__torch_function__`."""
         kwargs = kwargs or {}
         for value in (*args, *kwargs.values()):
             for one in value if type(value) in (list, tuple) else (value,):
-                owners = self.owners.get(id(one))
+                owners = self._owners.get(id(one))
                 if owners:
-                    self._note(func, owners, sys._getframe(1))
+                    self._on_operand(func, owners, sys._getframe(1))
         with torch._C.DisableTorchFunctionSubclass():
             return func(*args, **kwargs)
 
-    def _note(self, func: Any, owners: list[tuple[int, str]], at: FrameType) -> None:
-        if self.seen.called.issuperset(module for module, _ in owners):
+    def _on_operand(self, func: Any, owners: list[tuple[int, str]], at: FrameType) -> None:
+        if self.called.issuperset(module for module, _ in owners):
             return
-        objects = [self.modules[module] for module, _ in owners]
+        objects = [self._modules[module] for module, _ in owners]
+        # The function outside torch that asks for the operation, or a method of an owner.
         frame = _outer(at)
         while frame is not None and _in_torch(frame):
-            if any(_of(frame) is one for one in objects):
+            if any(self_of(frame) is one for one in objects):
                 break
             frame = _outer(frame.f_back)
         if frame is None:
             return
         for module, name in owners:
-            if _only_tells(func):
-                self.seen.told[module, name, function_name(frame)] += 1
-            elif _of(frame) is self.modules[module]:
-                self.seen.uses.append(_use(module, name, frame, True, "operation"))
-            elif not any(_of(frame) is one for one in objects):
-                self.seen.uses.append(_use(module, name, frame, False, "operation"))
+            if _only_metadata(func):
+                self._metadata[module, name, function_name(frame)] += 1
+            elif self_of(frame) is self._modules[module] or not any(
+                self_of(frame) is one for one in objects
+            ):
+                self._add(module, name, frame, "operation")
+
+    def _add(self, module: int, name: str, frame: FrameType, how: How) -> None:
+        if self_of(frame) is self._modules[module]:
+            how = "method"
+        file = frame.f_code.co_filename
+        self._uses.append(Use(module, name, function_name(frame), how, file, frame.f_lineno))
 
 
-def _use(module: int, name: str, frame: FrameType, own: bool, how: How) -> Use:
-    code = frame.f_code
-    how = "method" if own else how
-    return Use(module, name, function_name(frame), how, code.co_filename, frame.f_lineno)
+@contextmanager
+def watching(model: Any) -> Iterator[Uses]:
+    """Watch all parameters and buffers of a model in the block."""
+    uses = Uses(model)
+    handle = register_module_forward_pre_hook(lambda module, _: uses.called.add(id(module)))
+    original = torch.nn.Module.__getattr__
+
+    def getattr_(module: Any, name: str) -> Any:
+        value = original(module, name)
+        if isinstance(value, torch.Tensor):
+            uses.on_read(module, name, sys._getframe(1))
+        return value
+
+    # Giving the tensors another class costs operations on other tensors no time. Tensors of other
+    # classes have ways of their own to be operated on.
+    watched = {
+        cls: type(cls.__name__, (cls,), {"__torch_function__": uses.on_operation})
+        for cls in (torch.Tensor, torch.nn.Parameter)
+    }
+    classes = [(tensor, type(tensor)) for tensor in uses.tensors.values()]
+    torch.nn.Module.__getattr__ = getattr_
+    for tensor, cls in classes:
+        tensor.__class__ = watched.get(cls, cls)
+    try:
+        yield uses
+    finally:
+        for tensor, cls in classes:
+            tensor.__class__ = cls
+        torch.nn.Module.__getattr__ = original
+        handle.remove()
 
 
-def _is_read(use: Use) -> bool:
-    return use.how != "operation"
+def _bound(module: Any, args: Any, kwargs: Any) -> dict[str, Any]:
+    """The arguments by the names that `forward` gives them, in its order."""
+    positional, rest, named = _parameters(module.__class__)
+    more = {f"{rest}{index}": value for index, value in enumerate(args[len(positional) :])}
+    given = {**dict(zip(positional, args, strict=False)), **more, **kwargs}
+    order = dict.fromkeys((*positional, *more, *named, *kwargs))
+    return {name: given[name] for name in order if name in given}
 
 
-def _only_tells(func: Any) -> bool:
+@cache
+def _parameters(cls: Any) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    """Names of what a `forward` takes: by position, what begins those of the rest, by name only."""
+    try:
+        _, *parameters = inspect.signature(cls.forward).parameters.values()
+    except (TypeError, ValueError):  # it is not written in Python
+        return (), "", ()
+    rest = [f"{p.name}." for p in parameters if p.kind is p.VAR_POSITIONAL]
+    return (
+        tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)),
+        "".join(rest),
+        tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY),
+    )
+
+
+def _only_metadata(func: Any) -> bool:
     name = getattr(func, "__name__", "")
     if name == "__get__":
         return getattr(getattr(func, "__self__", None), "__name__", "") not in _USED
-    return name in _TELLING
+    return name in _METADATA
 
 
 def _outer(frame: FrameType | None) -> FrameType | None:
     while frame is not None and frame.f_code.co_name in _INNER:
         frame = frame.f_back
     return frame
-
-
-def _of(frame: FrameType) -> Any:
-    """The object whose method a frame runs; None for a function without arguments."""
-    code = frame.f_code
-    return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
 
 
 def _in_torch(frame: FrameType) -> bool:

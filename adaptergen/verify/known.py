@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from adaptergen import resources
-from adaptergen.inspection.config_file import read_config
+from adaptergen.inspection.target import read_config
 from adaptergen.problems import quote
 
 

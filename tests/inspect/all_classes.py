@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from adaptergen.facts import Facts
-from adaptergen.inspection.limit import Job, each_limited
+from adaptergen.inspection.fault_isolation import Job, each_limited
 from adaptergen.inspection.target import Target, load_class
 from adaptergen.problems import Failed
 
@@ -50,26 +50,26 @@ def _row(name: str, found: Facts | Failed) -> tuple[bool, str]:
 
 
 def _observed(name: str) -> Facts:
-    from adaptergen.inspection.observe import of_class
+    from adaptergen.inspection.observe import observe_class
 
-    return of_class(load_class(Target(name)), {}, every=False)
+    return observe_class(load_class(Target(name)))
 
 
 def _kinds(facts: Facts) -> str:
-    return ", ".join(f"{kind.name}" for kind in facts.branch().kinds) or "no layers found"
+    return ", ".join(f"{kind.name}" for kind in facts.branches[0].kinds) or "no layers found"
 
 
 def _functional(facts: Facts) -> str:
-    return ", ".join(sorted({use.module for use in facts.branch().functional}))
+    return ", ".join(sorted({use.module for use in facts.branches[0].functional}))
 
 
 def _cache(facts: Facts) -> str:
-    cache = facts.branch().cache
+    cache = facts.branches[0].cache
     return cache.cls.rpartition(".")[2] or (_cell(cache.error) if cache.error else "none")
 
 
 def _not(facts: Facts) -> str:
-    traces = facts.branch().traces.items()
+    traces = facts.branches[0].traces.items()
     return "; ".join(f"{scenario}: {_cell(t.error)}" for scenario, t in traces if t.error)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adaptergen.facts import Branch, Call, Facts
+from adaptergen.facts import Branch, Call, Facts, Kind
 
 pytestmark = pytest.mark.heavy
 
@@ -18,9 +18,19 @@ CAUSAL_CONV = ["bias", "weight"]
 def facts(name: str, every: bool = False) -> Facts:
     import transformers
 
-    from adaptergen.inspection import observe_class
+    from adaptergen.inspection.observe import observe_class
 
     return observe_class(getattr(transformers, name), every=every)
+
+
+def branch_named(found: Facts, name: str) -> Branch:
+    (branch,) = [branch for branch in found.branches if branch.name == name]
+    return branch
+
+
+def kind_named(branch: Branch, name: str) -> Kind:
+    (kind,) = [kind for kind in branch.kinds if kind.name == name]
+    return kind
 
 
 def call(branch: Branch, scenario: Any, kind: str, path: str) -> Call:
@@ -31,8 +41,7 @@ def call(branch: Branch, scenario: Any, kind: str, path: str) -> Call:
 
 
 def sizes(branch: Branch, kind: str, path: str, name: str) -> list[str]:
-    found = branch.kind(kind)
-    assert found is not None
+    found = kind_named(branch, kind)
     (module,) = [module for module in found.modules if module.path == path]
     return [names[0] if names else "" for names in module.parameters[name].sizes]
 
@@ -40,7 +49,7 @@ def sizes(branch: Branch, kind: str, path: str, name: str) -> list[str]:
 class TestNemotronH:
     @property
     def default(self) -> Branch:
-        return facts("NemotronHForCausalLM").branch()
+        return facts("NemotronHForCausalLM").branches[0]
 
     def test_kinds(self) -> None:
         assert self.default.layers_path == "model.layers"
@@ -75,13 +84,11 @@ class TestNemotronH:
             assert field in conv
 
     def test_identities(self) -> None:
-        kind = self.default.kind("moe")
-        assert kind is not None
+        kind = kind_named(self.default, "moe")
         states = {module.path: module.state for module in kind.modules}
         assert states["mixer.fc1_latent_proj"] == "identity"
-        branch = facts("NemotronHForCausalLM", True).branch("moe_latent_size=40")
-        kind = branch.kind("moe")
-        assert kind is not None
+        branch = branch_named(facts("NemotronHForCausalLM", True), "moe_latent_size=40")
+        kind = kind_named(branch, "moe")
         assert {m.path: m.state for m in kind.modules}["mixer.fc1_latent_proj"] == "module"
 
     def test_router_returns_three(self) -> None:
@@ -134,12 +141,12 @@ class TestNemotronH:
         import transformers
         from transformers.models.nemotron_h import modeling_nemotron_h as module
 
-        from adaptergen.inspection import observe_class
+        from adaptergen.inspection.observe import observe_class
 
         if not hasattr(module, "causal_conv1d_fn"):
             pytest.skip("before 5.17 no such function is called")
         monkeypatch.setattr(module, "causal_conv1d_fn", opaque(module.causal_conv1d_fn, torch))
-        seen = observe_class(transformers.NemotronHForCausalLM).branch()
+        seen = observe_class(transformers.NemotronHForCausalLM).branches[0]
         assert [(u.parameter, u.function) for u in seen.functional] == [
             (u.parameter, u.function) for u in self.default.functional
         ]
@@ -157,7 +164,7 @@ def opaque(function: Any, torch: Any) -> Any:
 
 class TestDeepSeek:
     def test_kinds_without_words(self) -> None:
-        kinds = [kind.name for kind in facts("DeepseekV2ForCausalLM").branch().kinds]
+        kinds = [kind.name for kind in facts("DeepseekV2ForCausalLM").branches[0].kinds]
         assert kinds == ["layer[mlp=DeepseekV2MLP]", "layer[mlp=DeepseekV2Moe]"]
 
     def test_branches(self) -> None:
@@ -165,12 +172,12 @@ class TestDeepSeek:
         names = {branch.name for branch in found.branches}
         assert {"default", "q_lora_rank=none", "tie_word_embeddings=true"} <= names
         assert {"attention_bias=true"} <= names
-        (kind, _) = found.branch("q_lora_rank=none").kinds
+        (kind, _) = branch_named(found, "q_lora_rank=none").kinds
         paths = {module.path for module in kind.modules}
         assert "self_attn.q_proj" in paths and "self_attn.q_a_proj" not in paths
-        tied = found.branch("tie_word_embeddings=true").tied
+        tied = branch_named(found, "tie_word_embeddings=true").tied
         assert tied == (("lm_head.weight", "model.embed_tokens.weight"),)
-        assert found.branch().tied == ()
+        assert found.branches[0].tied == ()
         assert not [branch.error for branch in found.branches if branch.error]
 
 
@@ -193,55 +200,55 @@ def test_an_explicit_head_dim_is_a_branch(name: str) -> None:
     ],
 )
 def test_the_residual_stream_is_called_by_its_field(name: str, kind: str, width: str) -> None:
-    layer = call(facts(name).branch(), "prefill", kind, "")
+    layer = call(facts(name).branches[0], "prefill", kind, "")
     (first, *_) = [v for v in layer.takes.values() if v.type == "tensor"]
     returned = layer.returns.items[0] if layer.returns.type == "tuple" else layer.returns
     assert first.shape == returned.shape == ("batch", "pos", width)
 
 
 def test_what_a_convolution_pads_is_no_size_of_the_config() -> None:
-    branch = facts("RecurrentGemmaForCausalLM").branch()
+    branch = facts("RecurrentGemmaForCausalLM").branches[0]
     conv = call(branch, "prefill", "recurrent", "temporal_block.conv_1d")
     assert conv.takes["input"].shape[2] == "pos" and conv.returns.shape[2] == "pos + 3"
 
 
 def test_words_that_the_default_lacks_have_a_layer() -> None:
-    branch = facts("Lfm2ForCausalLM").branch()
+    branch = facts("Lfm2ForCausalLM").branches[0]
     assert {kind.word for kind in branch.kinds} == {"conv", "full_attention"}
     assert {use.module for use in branch.functional} == {"conv.conv"}
 
 
 def test_a_word_with_which_no_cache_works_is_no_kind() -> None:
-    branch = facts("Zamba2ForCausalLM").branch()
+    branch = facts("Zamba2ForCausalLM").branches[0]
     assert "full_attention" not in {kind.word for kind in branch.kinds}
     assert not [trace.error for trace in branch.traces.values() if trace.error]
     assert branch.cache.cls and not branch.cache.error
 
 
 def test_a_model_needs_a_layer_of_attention_beside_those_it_knows_by_name() -> None:
-    words = {kind.word for kind in facts("GraniteMoeHybridForCausalLM").branch().kinds}
+    words = {kind.word for kind in facts("GraniteMoeHybridForCausalLM").branches[0].kinds}
     assert words in ({"full_attention", "linear_attention"}, {"attention", "mamba"})
 
 
 def test_a_method_that_fires_no_hook() -> None:
-    (use,) = facts("JetMoeForCausalLM").branch().functional
+    (use,) = facts("JetMoeForCausalLM").branches[0].functional
     assert (use.parameter, use.how) == ("self_attention.experts.bias", "method")
     assert use.function.endswith("JetMoeMoA.reduce")
 
 
 def test_a_projection_that_is_only_passed_on() -> None:
-    uses = facts("MambaForCausalLM").branch().functional
+    uses = facts("MambaForCausalLM").branches[0].functional
     assert {use.module for use in uses} == {"mixer.conv1d", "mixer.dt_proj"}
 
 
 def test_a_model_that_is_given_makes_the_same_calls() -> None:
     import transformers
 
-    from adaptergen.inspection import observe_branch
-    from adaptergen.inspection.models import tiny_model
+    from adaptergen.inspection.observe import observe_model
+    from adaptergen.inspection.tiny_model import tiny_model
 
     model = tiny_model(transformers.MambaForCausalLM, {}).model
-    given, whole = observe_branch(model, generates=False), facts("MambaForCausalLM").branch()
+    given, whole = observe_model(model, generates=False), facts("MambaForCausalLM").branches[0]
     assert given.functional == whole.functional and not given.cache.cls and whole.cache.cls
     for scenario, trace in whole.traces.items():
         (kind,) = trace.inside
@@ -256,18 +263,21 @@ def test_a_model_that_is_given_makes_the_same_calls() -> None:
 
 def test_a_config_that_refuses_to_tell_a_field() -> None:
     found = facts("Gemma4ForCausalLM")
-    assert {kind.word for kind in found.branch().kinds} == {"full_attention", "sliding_attention"}
+    assert {kind.word for kind in found.branches[0].kinds} == {
+        "full_attention",
+        "sliding_attention",
+    }
     assert "head_dim" in found.config.fields
 
 
 def test_absent_modules() -> None:
-    kinds = facts("RwkvForCausalLM").branch().kinds
+    kinds = facts("RwkvForCausalLM").branches[0].kinds
     states = [{m.path: m.state for m in kind.modules}["pre_ln"] for kind in kinds]
     assert states == ["module", "absent"]
 
 
 def test_no_layer_of_attention_and_no_cache() -> None:
-    branch = facts("XLMWithLMHeadModel").branch()
+    branch = facts("XLMWithLMHeadModel").branches[0]
     assert branch.traces["decode"].error == "LookupError: the forward returns no cache"
     assert not branch.traces["no_cache"].error
 
@@ -276,9 +286,9 @@ def test_no_layer_of_attention_and_no_cache() -> None:
 def test_round_trip_and_same_bytes(name: str) -> None:
     import transformers
 
-    from adaptergen.inspection import observe_class
+    from adaptergen.inspection.observe import observe_class
 
     text = facts(name).to_json()
-    assert Facts.from_json(text) == facts(name)
+    assert Facts.model_validate_json(text) == facts(name)
     assert observe_class(getattr(transformers, name)).to_json() == text
     assert "0x" not in text and "site-packages" not in text

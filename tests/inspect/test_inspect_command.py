@@ -48,7 +48,7 @@ def test_a_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "tied: lm_head.weight = model.embed_tokens.weight" in out
     record = valid(folder / "facts.json")
     assert record["outcome"] == "fine" and record["target"] == str(folder)
-    branch = Facts.model_validate(record["facts"]).branch()
+    branch = Facts.model_validate(record["facts"]).branches[0]
     (kind,) = branch.kinds
     (k_proj,) = [m for m in kind.modules if m.path == "self_attn.k_proj"]
     # The values of the folder: a bias, and fewer heads for keys than for queries.

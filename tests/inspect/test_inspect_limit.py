@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from adaptergen.inspection.failures import failed
-from adaptergen.inspection.limit import Job, each_limited, limited
+from adaptergen.inspection.fault_isolation import Job, each_limited, failed, limited
 from adaptergen.problems import Failed
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")

@@ -14,7 +14,7 @@ from pathlib import Path
 from adaptergen.drift.between import cannot_run, drift_between
 from adaptergen.drift.report import SpecDrift
 from adaptergen.generate import plan_and_source, project_path
-from adaptergen.inspection.limit import Job, each_limited
+from adaptergen.inspection.fault_isolation import Job, each_limited
 from adaptergen.lock.entry import Entry
 from adaptergen.lock.paths import has_lock, lock_path
 from adaptergen.lock.store import Lock, find_release, load_lock, lock_text, write_lock

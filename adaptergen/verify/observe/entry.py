@@ -11,7 +11,7 @@ import transformers
 from adaptergen.contract import AdapterTables
 from adaptergen.contract.models import undisturbed
 from adaptergen.contract.tables import is_met
-from adaptergen.inspection import observe_config
+from adaptergen.inspection.observe import observe_config
 from adaptergen.lock import entry as locked
 from adaptergen.lock.reduce import fields
 from adaptergen.verify.environment import HEAVY

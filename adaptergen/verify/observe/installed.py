@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adaptergen.inspection.failures import failed, guarded
+from adaptergen.inspection.fault_isolation import failed, guarded
 from adaptergen.inspection.target import Target as ModelClass
 from adaptergen.inspection.target import load_class
 from adaptergen.lock.entry import Entry

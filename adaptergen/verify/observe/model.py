@@ -9,8 +9,8 @@ from typing import Any
 from adaptergen.contract import ModelReport, tables
 from adaptergen.contract.models import perturb
 from adaptergen.facts import ConfigFacts
-from adaptergen.inspection import observe_branch
-from adaptergen.inspection.failures import attempted, guarded
+from adaptergen.inspection.fault_isolation import attempted, guarded
+from adaptergen.inspection.observe import observe_model
 from adaptergen.lock.reduce import Reduction
 from adaptergen.verify.models import hf_config, layer_kinds, random_model, wrapped
 from adaptergen.verify.observe.hooks import Hooks, observe_hooks
@@ -46,7 +46,7 @@ class ObservedModel:
         perturb(self._model)
         with noted(self._model) as logits:
             # Generation is told once, of the first.
-            self.facts = observe_branch(self._model, name, generates=not changes)
+            self.facts = observe_model(self._model, name, generates=not changes)
         errors = [trace.error for trace in self.facts.traces.values()]
         if all(errors):
             raise RuntimeError(f"no forward of the tiny model {name} runs: {errors[0]}")

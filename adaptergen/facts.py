@@ -1,7 +1,7 @@
 """What was observed of one model class under one release of transformers.
 
-Everything is a fact of the release and not of the run: no addresses, no times, nothing random,
-layers told by their kind, and functions by their qualified name. Where order means something
+Everything is a fact of the release and not of the run: no addresses, no times, nothing random.
+A layer is identified by its kind, and a function by its qualified name. Where order means something
 (calls, layers, axes) it is that of the model; everything else is sorted, so that equal facts are
 equal bytes.
 
@@ -11,12 +11,10 @@ model, and `*` stands for every number, so `mlp.experts.*.up_proj` is one module
 
 from __future__ import annotations
 
-from typing import Literal
+import json
+from typing import Any, Literal
 
-from pydantic import Field
-
-from adaptergen.facts.base import Fact, Json
-from adaptergen.facts.config import ConfigFacts
+from pydantic import BaseModel, ConfigDict, Field
 
 FORMAT: Literal[1] = 1
 
@@ -24,6 +22,45 @@ Scenario = Literal["prefill", "decode", "no_cache", "padded"]
 #: Tokens with a cache; one more token with that cache; tokens without a cache; a batch with
 #: padding on the left and an attention mask, with a cache.
 SCENARIOS: tuple[Scenario, ...] = ("prefill", "decode", "no_cache", "padded")
+
+#: A value as JSON holds it; what JSON cannot hold is its `repr`.
+Json = Any
+
+
+class Fact(BaseModel):
+    """A frozen record; a key that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ConfigField(Fact):
+    """A field that the config class declares, itself or by a base other than that of all."""
+
+    type: str = Field(description="text of the annotation; empty where there is none")
+    default: Json = Field(None, description="as JSON; `repr` of what JSON cannot hold")
+    required: bool = False
+
+
+class Vocabulary(Fact):
+    """The words for kinds of layer."""
+
+    field: str = Field(description="field of the config with a word for each layer")
+    words: tuple[str, ...] = Field((), description="words that make a config and a model, sorted")
+    older: dict[str, str] = Field({}, description="older word to what the config makes of it")
+
+
+class ConfigFacts(Fact):
+    """A config class."""
+
+    cls: str = Field(description="qualified name")
+    model_type: str = ""
+    fields: dict[str, ConfigField] = Field({}, description="by name, sorted")
+    aliases: dict[str, str] = Field({}, description="`attribute_map`: other name to field")
+    older: dict[str, str] = Field(
+        {}, description="older name still taken, to the field it sets; empty where none is seen"
+    )
+    none: tuple[str, ...] = Field((), description="fields whose value is None by default, sorted")
+    vocabulary: Vocabulary | None = Field(None, description="None if no field lists kinds")
 
 
 class Parameter(Fact):
@@ -147,10 +184,6 @@ class Branch(Fact):
     )
     cache: CacheFacts = CacheFacts()
 
-    def kind(self, name: str) -> Kind | None:
-        """The kind of that name."""
-        return next((kind for kind in self.kinds if kind.name == name), None)
-
 
 class Attention(Fact):
     """Implementations of attention."""
@@ -170,19 +203,7 @@ class Facts(Fact):
     attention: Attention = Attention()
     branches: tuple[Branch, ...] = Field(description="`default` first, the others sorted by name")
 
-    def branch(self, name: str = "default") -> Branch:
-        """The branch of that name; KeyError for another."""
-        found = {branch.name: branch for branch in self.branches}
-        return found[name]
-
     def to_json(self) -> str:
-        """As text; what is empty or a default is left out."""
-        import json
-
+        """As text, without fields that have their default; `model_validate_json` reads it."""
         content = self.model_dump(mode="json", exclude_defaults=True)
         return json.dumps({"format": FORMAT, **content}, indent=1, ensure_ascii=False) + "\n"
-
-    @staticmethod
-    def from_json(text: str) -> Facts:
-        """What `to_json` wrote; pydantic's ValidationError for anything else."""
-        return Facts.model_validate_json(text)

@@ -1,6 +1,8 @@
-"""Run code of others apart from ours: in forked processes, each job for so long and no longer.
+"""Run code of transformers or of a checkpoint, which may raise anything, hang or end its process.
 
-A forward that hangs may hang in C, where no exception gets in, and a kernel may end its process.
+What it raises becomes a `Failed` with one problem. Jobs run in forked processes, each with a time
+limit: a forward that hangs may hang in C, where no exception gets in, and a kernel may end its
+process.
 """
 
 from __future__ import annotations
@@ -13,36 +15,79 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
-from adaptergen.inspection.failures import failed, reason
-from adaptergen.problems import Failed
+from adaptergen.problems import Failed, Problem
 
+Given = ParamSpec("Given")
 Result = TypeVar("Result")
+
+#: The longest reason that a message repeats, in characters.
+_LONGEST = 300
 
 #: New objects, less those that are gone, after which Python looks for garbage: a model makes many
 #: at once that live as long as it does.
 _COLLECTED_AFTER = 1_000_000
 
 
+def failed(code: str, message: str, hint: str) -> Failed:
+    """The failure of one target."""
+    return Failed([Problem(code, message, hint)])
+
+
+def reason(error: BaseException) -> str:
+    """The type of an error and its message on one line, shortened."""
+    text = " ".join(str(error).split())
+    text = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def attempted(
+    function: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs
+) -> Result | None:
+    """What the function returns; None where it raises."""
+    try:
+        return function(*args, **kwargs)
+    except Exception:  # configs and models raise errors of any class, some of their own making
+        return None
+
+
+def guarded(code: str, what: str, hint: str, function: Callable[[], Any]) -> Any:
+    """What the function returns; a failure of that code if it raises anything."""
+    try:
+        return function()
+    except Failed:
+        raise
+    except ImportError as error:
+        raise import_failed(what, error) from error
+    except Exception as error:
+        raise failed(code, f"{what}: {reason(error)}", hint) from error
+
+
+def import_failed(what: str, error: ImportError) -> Failed:
+    """The failure where a package is missing or does not fit."""
+    fix = f"pip install {error.name}" if error.name else "install what the message names"
+    return failed("hf-import", f"{what}: {reason(error)}", fix)
+
+
 @dataclass(frozen=True)
 class Job(Generic[Result]):
-    """A function, and what it is called; what it returns has to be picklable."""
+    """A function and its title in messages; what the function returns has to be picklable."""
 
-    what: str
+    title: str
     function: Callable[[], Result]
 
-    def done(self) -> Result | Failed:
+    def outcome(self) -> Result | Failed:
         """What the function returns, or failed with."""
         try:
             return self.function()
         except Failed as error:
             return error
-        except BaseException as error:  # our own mistake, or an exit that transformers asks for
+        except BaseException as error:  # a bug in adaptergen, or an exit that transformers asks for
             if os.environ.get("ADAPTERGEN_TRACEBACK"):
                 sys.excepthook(type(error), error, error.__traceback__)
             hint = "run it with ADAPTERGEN_TRACEBACK=1 to see where"
-            return failed("hf-crash", f"{self.what} cannot be observed: {reason(error)}", hint)
+            return failed("hf-crash", f"{self.title} cannot be observed: {reason(error)}", hint)
 
 
 def limited(job: Job[Result], seconds: float) -> Result:
@@ -58,13 +103,13 @@ def limited(job: Job[Result], seconds: float) -> Result:
 
 
 def each_limited(jobs: Sequence[Job[Result]], seconds: float) -> list[Result | Failed]:
-    """What comes of each job, in their order.
+    """The outcome of each job, in their order.
 
     There are as many processes as cores. One that has answered does the next job, so that what is
     prepared when it is first used is prepared once; one that is late or has ended is replaced.
     """
     if not hasattr(os, "fork"):
-        return [job.done() for job in jobs]
+        return [job.outcome() for job in jobs]
     # What is forked shares memory as long as nobody touches it, and looking for garbage does.
     gc.freeze()
     found: dict[int, Result | Failed] = {}
@@ -78,9 +123,9 @@ def each_limited(jobs: Sequence[Job[Result]], seconds: float) -> list[Result | F
                 busy[-1].begin(waiting.pop(), seconds)
             left = min(worker.end for worker in busy) - time.monotonic()
             wait([worker.pipe for worker in busy], max(left, 0))
-            for worker in [worker for worker in busy if worker.has_answered or worker.is_late]:
+            for worker in [w for w in busy if w.has_answered() or w.end <= time.monotonic()]:
                 busy.remove(worker)
-                found[worker.job] = worker.answer(jobs[worker.job].what, seconds)
+                found[worker.job] = worker.answer(seconds)
                 if worker.alive:
                     idle.append(worker)
     finally:
@@ -100,35 +145,30 @@ class _Worker:
         self._process = context.Process(target=_work, args=(jobs, theirs, unused), daemon=True)
         self._process.start()
         theirs.close()
-        self.alive, self.job, self.end = True, -1, 0.0
+        self._jobs, self.alive, self.job, self.end = jobs, True, -1, 0.0
 
     def begin(self, job: int, seconds: float) -> None:
-        """Let it do a job."""
+        """Send it the number of a job."""
         self.job, self.end = job, time.monotonic() + seconds
         self.pipe.send(job)
 
-    @property
     def has_answered(self) -> bool:
-        """Whether there is an answer, or an end."""
+        """Whether there is an answer, or the process has ended."""
         return self.pipe.poll()
 
-    @property
-    def is_late(self) -> bool:
-        """Whether its time is over."""
-        return self.end <= time.monotonic()
-
-    def answer(self, what: str, seconds: float) -> Any:
-        """What came of the job; where nothing did, `Failed`, and the worker is gone."""
-        if self.has_answered:
+    def answer(self, seconds: float) -> Any:
+        """The outcome of the job; where there is none, `Failed`, and the worker is stopped."""
+        title = self._jobs[self.job].title
+        if self.has_answered():
             try:
                 return self.pipe.recv()
             except (EOFError, OSError):
                 self.stop()
                 hint = "run it with ADAPTERGEN_TRACEBACK=1 to see what it says"
-                return failed("hf-crash", f"{what} ended the process that observed it", hint)
+                return failed("hf-crash", f"{title} ended the process that observed it", hint)
         self.stop()
         hint = "raise --time-limit if the model is only slow"
-        return failed("hf-time", f"{what} took longer than {seconds:g} seconds", hint)
+        return failed("hf-time", f"{title} took longer than {seconds:g} seconds", hint)
 
     def stop(self) -> None:
         """End it: it has answered or it is late, and in both cases there is nothing to wait for."""
@@ -149,9 +189,9 @@ def _work(jobs: Sequence[Job[Any]], pipe: Connection, unused: Sequence[Connectio
     while True:
         try:
             number = pipe.recv()
-        except EOFError:  # nobody asks any more
+        except EOFError:  # the parent asks for no more jobs
             return
-        pipe.send(jobs[number].done())
+        pipe.send(jobs[number].outcome())
 
 
 def _cores() -> int:
