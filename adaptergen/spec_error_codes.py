@@ -414,7 +414,7 @@ SPEC_CODES = {
         "The slot of a weight cannot be told",
         "Kinds of layer at one path have different slots, so the name of a weight says its slot "
         "only together with the kind of its layer, which must be listed in the config.",
-        "`kind: {attribute: block_type, listed_in: layers_block_type}`, and no `holds`.",
+        "`kind: {attribute: block_type, listed_in: layers_block_type}`, and no `has_submodule`.",
     ),
     "misplaced-when": Code(
         "Something depends on the config where it cannot",

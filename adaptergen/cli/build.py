@@ -26,7 +26,7 @@ edited by hand. A spec is found with the shapes in `shapes/` beside it, or else 
 that come with adaptergen.
 
 Where a lock lies beside a spec (see `adaptergen lock`), the spec has to agree with what was
-observed of transformers; without one, a build says that it is unproved.
+observed of transformers; without one, a build says that it is unverified.
 """
 EXAMPLES = """\
 examples:
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     # pydantic would read the entry points of every package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from adaptergen.cli.wanted import gather
-    from adaptergen.lock.paths import unproved
+    from adaptergen.lock.paths import unverified
     from adaptergen.output import build
     from adaptergen.problems import Failed
 
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
             _record(args.json, failed)
         raise
     report = build(args.out, wanted, write=not (args.check or args.diff), force=args.force)
-    say(unproved(args.specs))
+    say(unverified(args.specs))
     _tell(report, args.diff)
     # Last: what was written is told, whatever becomes of this.
     if args.json:

@@ -12,7 +12,7 @@ DESCRIPTION = """\
 Say what the installed transformers does to the adapter, and bring it up to it: the spec is held
 against what is observed, the adapter verified, its lock and its files written. Where the spec has
 to change and the change follows from what was observed (a module or a kind of layer has another
-name, one more release is proved), it is shown as a diff, and made only with --write: without it
+name, one more release is verified), it is shown as a diff, and made only with --write: without it
 nothing is written, and the exit code is 1. Comments, order, quotes and line ends stay; a layout
 that cannot be edited so is left to you. Nothing is written if the adapter does not pass.
 

@@ -29,16 +29,16 @@ def derived_edits(
     return list(dict.fromkeys(edits))
 
 
-def proved_edit(
+def verified_edit(
     source: Source, plan: Plan, transformers: str, others: Iterable[Edit] = ()
 ) -> Edit | None:
-    """The release among those that the spec is proved on; None if it is there, or is none.
+    """The release among those that the spec was verified with; None if it is there, or is none.
 
     With another path of a module, it is the only one: older releases do not have the path.
     """
-    if transformers in plan.spec.proved_on.transformers or not _RELEASE.fullmatch(transformers):
+    if transformers in plan.spec.verified_with.transformers or not _RELEASE.fullmatch(transformers):
         return None
-    loc = ("proved_on", "transformers")
+    loc = ("verified_with", "transformers")
     if any(edit.loc[-1] == "path" for edit in others):
         return _only(source, loc, transformers)
     return _one_more(source, loc, transformers)

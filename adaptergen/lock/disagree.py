@@ -52,7 +52,7 @@ def disagreements(plan: Plan, source: Callable[[], Source], lock: Lock) -> list[
 
 def _that_counts(plan: Plan, lock: Lock) -> Lock:
     """The lock without releases that the spec does not claim; the newest always counts."""
-    proved = plan.spec.proved_on.transformers
+    proved = plan.spec.verified_with.transformers
     entries = {
         name: entry
         for name, entry in lock.entries.items()
@@ -165,13 +165,13 @@ def _held(
     plan: Plan, source: Callable[[], Source], name: str, entry: Entry, release: str, found: Found
 ) -> None:
     """The module by which the spec tells layers of a kind, which they have to have."""
-    held = next((kind.holds for kind in plan.kinds if kind.name == name), None)
+    held = next((kind.has_submodule for kind in plan.kinds if kind.name == name), None)
     known = everything(entry, name)
     if held and known and held not in known:
         message = f"HF has no module {quote(held)} in these layers"
-        loc, hint = ("blocks", "kinds", name, "holds"), suggestion(held, known)
+        loc, hint = ("blocks", "kinds", name, "has_submodule"), suggestion(held, known)
         make = at(source, loc, "lock-path", message, hint)
-        found.add(("path", name, "holds"), release, make)
+        found.add(("path", name, "has_submodule"), release, make)
 
 
 def _modules(

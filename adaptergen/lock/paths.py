@@ -19,11 +19,11 @@ def has_lock(spec: Path) -> bool:
     return os.path.lexists(lock_path(spec))
 
 
-def unproved(specs: Iterable[Path]) -> str:
+def unverified(specs: Iterable[Path]) -> str:
     """One line about specs that nobody has held against transformers; empty if there are none."""
     without = [path.as_posix() for path in dict.fromkeys(specs) if not has_lock(path)]
     if not without:
         return ""
     verb = "has no lock" if len(without) == 1 else "have no lock"
     shown = ", ".join(without[:3]) + (f" and {len(without) - 3} more" if len(without) > 3 else "")
-    return f"unproved: {shown} {verb}; `adaptergen lock` writes one"
+    return f"unverified: {shown} {verb}; `adaptergen lock` writes one"

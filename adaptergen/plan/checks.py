@@ -98,18 +98,17 @@ def layer_problems(spec: Spec, top: Location) -> list[Problem]:
 
 
 def _told_apart(blocks: Blocks, here: Location) -> Iterator[Problem]:
-    told = [name for name, kind in blocks.kinds.items() if kind.holds]
+    told = [name for name, kind in blocks.kinds.items() if kind.has_submodule]
     lacking = not blocks.kinds and here.is_resolved("kinds", ANY)
     if blocks.kind and (told or lacking):
-        message = "kind names an attribute, so kinds must be there and must not have holds"
-        yield here.at("kind").problem("ambiguous-kinds", message, "delete kind, or holds")
+        message = "kind names an attribute, so kinds must be there and must not have has_submodule"
+        yield here.at("kind").problem("ambiguous-kinds", message, "delete kind, or has_submodule")
     untold = [name for name in blocks.kinds if name not in told]
-    lacking = all(here.is_resolved("kinds", name, "holds") for name in untold) and here.is_resolved(
-        "kind"
-    )
+    places = [here.at("kind"), *(here.at("kinds", name, "has_submodule") for name in untold)]
+    lacking = all(place.is_resolved() for place in places)
     if not blocks.kind and untold and lacking:
         message = "the kinds of layer cannot be told apart"
-        yield here.problem("ambiguous-kinds", message, "add kind, or holds to every kind")
+        yield here.problem("ambiguous-kinds", message, "add kind, or has_submodule to every kind")
 
 
 def _former_names(blocks: Blocks, here: Location) -> Iterator[Problem]:
@@ -137,7 +136,7 @@ def _slots(blocks: Blocks, here: Location) -> Iterator[Problem]:
             yield place.at("slot").problem("slot-taken", message, "choose another")
         if (
             blocks.kind
-            or not kind.holds
+            or not kind.has_submodule
             or not here.is_resolved("kind")
             or not place.is_resolved("path")
         ):

@@ -110,5 +110,5 @@ def _kind(
         slot_aliases=found,
         absent=absent_hooks((*shared, node)),
         gone=tuple((old, new) for old, new in replaces.items() if old not in offered),
-        holds=kind.holds,
+        has_submodule=kind.has_submodule,
     )

@@ -62,7 +62,7 @@ class KindPlan:
     """Aliases of the block, by their targets in the slot."""
     absent: tuple[tuple[str, str], ...]
     gone: tuple[tuple[str, str | None], ...]
-    holds: str | None
+    has_submodule: str | None
 
 
 @dataclass(frozen=True)

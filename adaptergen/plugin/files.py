@@ -100,7 +100,7 @@ def _adapter(plan: Plan) -> _Adapter:
 
 def _pyproject(plans: Sequence[Plan], values: dict[str, object]) -> str:
     """Requirements start at the oldest versions that the tests of all adapters were run on."""
-    proved = [plan.spec.proved_on for plan in plans]
+    proved = [plan.spec.verified_with for plan in plans]
     oldest = {
         "transformer-lens": max(_oldest(one.transformer_lens) for one in proved),
         "transformers": max(_oldest(one.transformers) for one in proved),

@@ -40,8 +40,8 @@ def _row(plan: Plan, discovered: Sequence[str]) -> dict[str, object]:
         "adapter_class": plan.adapter_class,
         "checkpoint": spec.checkpoints[0],
         "discovered": spec.architecture in discovered,
-        "proved_on_transformer_lens": ", ".join(spec.proved_on.transformer_lens),
-        "proved_on_transformers": ", ".join(spec.proved_on.transformers),
+        "verified_with_transformer_lens": ", ".join(spec.verified_with.transformer_lens),
+        "verified_with_transformers": ", ".join(spec.verified_with.transformers),
         "hook_page": _as_section(render_hook_page(plan)),
     }
 

@@ -102,7 +102,7 @@ def _blocks(plan: Plan) -> Code:
 
 def _kind(plan: Plan, kind: KindPlan) -> Code:
     component = component_code(kind.node, "self.cfg", plan.runtime)
-    told = f", has_submodule={kind.holds!r}" if kind.holds else ""
+    told = f", has_submodule={kind.has_submodule!r}" if kind.has_submodule else ""
     conditions = kind.node.conditional()
     conditional = f", conditional={_conditions(conditions)}" if conditions else ""
     text = f"LayerKind({kind.slot!r}, {component.text}{told}{conditional})"

@@ -66,7 +66,7 @@ def hook_table(plan: Plan, rows: Iterable[HookRow]) -> str:
 
 
 def _rows(plan: Plan, rows: Iterable[HookRow]) -> list[str]:
-    newest = max(plan.spec.proved_on.transformers, key=Version)
+    newest = max(plan.spec.verified_with.transformers, key=Version)
     return [_row(row, newest) for row in rows]
 
 

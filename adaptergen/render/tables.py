@@ -40,7 +40,7 @@ def adapter_tables(plan: Plan) -> AdapterTables:
                 _components((kind.node,)),
                 _hooks(plan, [row for row in kind.hooks if row not in shared]),
                 slot=kind.slot,
-                holds=kind.holds or "",
+                holds=kind.has_submodule or "",
                 formerly=kind.formerly,
             )
             for kind in plan.kinds

@@ -37,7 +37,7 @@ SLOTS = frozenset(get_args(Slot))
 TinyValue = Setting | tuple[Setting, ...]
 
 
-class ProvedOn(Strict):
+class VerifiedWith(Strict):
     """Versions on which the generated tests were run."""
 
     transformer_lens: tuple[Version, ...] = Field(min_length=1)
@@ -68,7 +68,7 @@ class Kind(ShapeUse):
     """A kind of layer: the slot its module takes on the block, and how it is wrapped."""
 
     slot: Slot
-    holds: AttributePath | None = Field(
+    has_submodule: AttributePath | None = Field(
         None, description="submodule by which a HF block of this kind is told from the others"
     )
     formerly: tuple[Identifier, ...] = Field((), description="names in older releases")
@@ -109,7 +109,7 @@ class Spec(Strict):
         min_length=1, description="owners of checkpoints on the Hub"
     )
     checkpoints: tuple[HubId, ...] = Field(min_length=1)
-    proved_on: ProvedOn
+    verified_with: VerifiedWith
     config: Config
     cache: Literal["DynamicCache"] | None = Field(
         None, description="class of the cache that holds states next to keys and values"

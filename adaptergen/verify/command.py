@@ -13,7 +13,7 @@ from adaptergen.contract import ModelReport
 from adaptergen.generate import plan, project_path
 from adaptergen.problems import Failed, Problem, every
 from adaptergen.records import VerifyRecord
-from adaptergen.verify.environment import HEAVY, peak_memory, require, unproved
+from adaptergen.verify.environment import HEAVY, peak_memory, require, unverified
 from adaptergen.verify.findings import SpecResult
 from adaptergen.verify.known import BadInput, configs
 from adaptergen.verify.report import Report, verify_record
@@ -56,7 +56,7 @@ def _verify(args: argparse.Namespace) -> Report:
     warnings = [
         line
         for path, made in zip(paths, plans, strict=True)
-        for line in unproved(made, project_path(path))
+        for line in unverified(made, project_path(path))
     ]
     warnings = list(dict.fromkeys(warnings))
     for line in warnings:
@@ -72,13 +72,13 @@ def _result(path: Path, args: argparse.Namespace) -> SpecResult:
         target = load_target(path)
     except ImportError as error:
         message = f"the adapter of {path.as_posix()} cannot be imported: {error}"
-        versions = f"it is made for the {', '.join(HEAVY.values())} in proved_on"
+        versions = f"it is made for the {', '.join(HEAVY.values())} in verified_with"
         raise BadInput(message, f"check the versions: {versions}") from error
     spec = target.plan.spec
     # Imported before any time is taken.
     if not hasattr(import_module("transformers"), spec.architecture):
         message = f"this transformers has no {spec.architecture}"
-        raise BadInput(message, f"install transformers {spec.proved_on.transformers[-1]}")
+        raise BadInput(message, f"install transformers {spec.verified_with.transformers[-1]}")
     reports = _reports(target, args)
     return SpecResult(spec.module, project_path(path), spec.architecture, tuple(reports))
 

@@ -1,4 +1,4 @@
-"""What verification needs: the heavy packages, and versions that the spec is proved on."""
+"""What verification needs: the heavy packages, and versions that the spec was verified with."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def require() -> None:
             raise _broken(name, error) from error
 
 
-def unproved(plan: Plan, spec: str) -> Iterator[str]:
+def unverified(plan: Plan, spec: str) -> Iterator[str]:
     """Warnings: installed versions that the catalogues or the spec do not know."""
     _, warning = catalogue.load(version(HEAVY["transformer_lens"]))
     if warning:
         yield warning
-    proved = plan.spec.proved_on
+    proved = plan.spec.verified_with
     for name, known in (
         ("transformer-lens", proved.transformer_lens),
         ("transformers", proved.transformers),
     ):
         installed = version(name)
         if Version(installed) not in map(Version, known):
-            yield f"{spec} is proved on {name} {', '.join(known)}; {installed} is installed."
+            yield f"{spec} was verified with {name} {', '.join(known)}; {installed} is installed."
 
 
 def peak_memory() -> int | None:

@@ -55,7 +55,7 @@ def test_build_check_diff(made_up: Path, run: Any) -> None:
         fine = run("build", "a.yaml", "b.yaml", option)
         assert (fine.code, fine.out) == (0, "")
         assert fine.err.splitlines() == [
-            "unproved: a.yaml, b.yaml have no lock; `adaptergen lock` writes one",
+            "unverified: a.yaml, b.yaml have no lock; `adaptergen lock` writes one",
             f"Fine: {4 + len(SHARED)} unchanged.",
         ]
 

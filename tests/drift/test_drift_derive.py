@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adaptergen.drift.derive import derived_edits, proved_edit
+from adaptergen.drift.derive import derived_edits, verified_edit
 from adaptergen.drift.edits import Edit, diff, edited
 from adaptergen.generate import plan_and_source
 from adaptergen.problems import Failed
@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from hybrid_support import HYBRID
 
 SPEC = (HYBRID / "specs" / "drift_hybrid.yaml").read_text("utf-8")
-PROVED = "proved_on: {transformer_lens: [4.3.0], transformers: [5.23.0]}\n"
-BLOCK = "proved_on:\n  transformer_lens: [4.3.0]\n  transformers:"
+PROVED = "verified_with: {transformer_lens: [4.3.0], transformers: [5.23.0]}\n"
+BLOCK = "verified_with:\n  transformer_lens: [4.3.0]\n  transformers:"
 KIND = """\
     linear_attention:
       slot: mixer
@@ -38,9 +38,9 @@ def path(spec: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def edits_for(path: Path) -> list[Edit]:
-    """Those for a release that is proved, and for a kind that has another name in it."""
+    """Those for a release that is verified, and for a kind that has another name in it."""
     plan, source = plan_and_source(path)
-    proved = proved_edit(source, plan, "5.24.0")
+    proved = verified_edit(source, plan, "5.24.0")
     layers = SimpleNamespace(layers=(0, 3))
     old: Any = SimpleNamespace(kinds={"linear_attention": layers})
     new: Any = SimpleNamespace(kinds={"convolution": layers})
@@ -97,7 +97,7 @@ def test_only_the_newest_release_has_another_path(before: str, after: str, path:
     path.write_text(text, encoding="utf-8")
     plan, source = plan_and_source(path)
     other = Edit(str(path), 1, 1, "", "", ("components", "unembed", "path"), "embed_out")
-    edit = proved_edit(source, plan, "5.24.0", [other])
+    edit = verified_edit(source, plan, "5.24.0", [other])
     assert edit is not None
     assert edited([edit])[path].after.decode() == text.replace(before, after)
 
@@ -105,7 +105,7 @@ def test_only_the_newest_release_has_another_path(before: str, after: str, path:
 @pytest.mark.parametrize("version", ["5.23.0", "5.24.0.dev0"])
 def test_no_more_releases(version: str, path: Path) -> None:
     plan, source = plan_and_source(path)
-    assert proved_edit(source, plan, version) is None
+    assert verified_edit(source, plan, version) is None
 
 
 FLOW = "    linear_attention: {slot: mixer, shape: conv_mixer, path: mixer}\n"

@@ -48,10 +48,10 @@ def test_findings_are_those_of_the_page(pair: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.stem)
-def test_every_release_that_the_spec_is_proved_on_is_locked(spec: Path) -> None:
+def test_every_release_that_the_spec_is_verified_with_is_locked(spec: Path) -> None:
     from adaptergen.generate import plan
 
-    proved = plan(spec).spec.proved_on
+    proved = plan(spec).spec.verified_with
     locked = [release.split("/") for release in read_lock(lock_path(spec), spec.name).releases]
     assert [release for release, _ in locked] == list(proved.transformers) == list(RELEASES)
     assert {tl for _, tl in locked} == set(proved.transformer_lens)

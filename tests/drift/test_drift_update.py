@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from adaptergen.drift.derive import proved_edit
+from adaptergen.drift.derive import verified_edit
 from adaptergen.drift.edits import edited
 from adaptergen.problems import Failed
 from adaptergen.spec.load import load_shape
@@ -152,8 +152,8 @@ def test_an_edit_for_people(spec_file: Path, run: Run) -> None:
     import transformers
 
     version = transformers.__version__
-    new = "proved_on:\n  transformer_lens: [4.3.0]\n  transformers:\n  - >-\n    5.12.1\n"
-    old = f"proved_on: {{transformer_lens: [4.3.0], transformers: [{version}]}}\n"
+    new = "verified_with:\n  transformer_lens: [4.3.0]\n  transformers:\n  - >-\n    5.12.1\n"
+    old = f"verified_with: {{transformer_lens: [4.3.0], transformers: [{version}]}}\n"
     replace(spec_file, old, new)
     before = files()
     for options in ((), ("--write",)):
@@ -165,7 +165,7 @@ def test_an_edit_for_people(spec_file: Path, run: Run) -> None:
 
 def test_an_edit_with_which_the_spec_cannot_be_loaded(spec_file: Path) -> None:
     spec = with_lock(spec_file, None)
-    edit = proved_edit(spec.source, spec.plan, "05.24.0")
+    edit = verified_edit(spec.source, spec.plan, "05.24.0")
     assert edit is not None
     with pytest.raises(Failed) as caught:
         update._with_edits(spec, [edit], edited([edit]))
@@ -176,8 +176,8 @@ def test_problems_are_placed_in_the_edited_text(spec_file: Path, run: Run) -> No
     import transformers
 
     version = transformers.__version__
-    old = f"proved_on: {{transformer_lens: [4.3.0], transformers: [{version}]}}\n"
-    new = "proved_on:\n  transformer_lens: [4.3.0]\n  transformers:\n  - 5.12.1\n"
+    old = f"verified_with: {{transformer_lens: [4.3.0], transformers: [{version}]}}\n"
+    new = "verified_with:\n  transformer_lens: [4.3.0]\n  transformers:\n  - 5.12.1\n"
     contract = "contract: {is: read_only, reason: nobody knows}"
     hook = f"hook_out: {{shape: [batch, pos, d_vocab], tensor: logits, {contract}}}"
     replace(spec_file, old, new)

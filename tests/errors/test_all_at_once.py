@@ -60,7 +60,7 @@ FAULTS = [
     *_of(
         "deepseek_v2",
         ("supports_fold_ln", "support_fold_ln", "unknown-attribute", "support_fold_ln"),
-        ("      holds: mlp.gate\n", "", "ambiguous-kinds", "blocks:"),
+        ("      has_submodule: mlp.gate\n", "", "ambiguous-kinds", "blocks:"),
         ("kv_lora_rank: 16", "kv_lora_rank: 9007199254740993", "bad-value", "740993"),
         ("[deepseek-ai]", "[deepseek-ai, deepseek-ai]", "listed-twice", "deepseek-ai, deepseek"),
         ("topk_group: 1,", "topk_group: 1, topk_group: 2,", "duplicate-key", "topk_group: 2"),
@@ -71,7 +71,7 @@ FAULTS = [
     *_of(
         "deepseek_v3",
         ("module: deepseek_v3", "module: deepseek_v4", "module-not-file", "deepseek_v4"),
-        ("proved_on:", "proved_om:", "unknown-key", "proved_om"),
+        ("verified_with:", "verified_wiht:", "unknown-key", "verified_wiht"),
     ),
     *_of(
         "shapes/rms_norm",

@@ -70,7 +70,7 @@ ODD = (
 
 KEYS = (
     "shape", "path", "component", "config", "hooks", "submodules", "add", "with", "when",
-    "unless", "slot", "formerly", "holds", "options", "aliases", "taps", "contract", "is",
+    "unless", "slot", "formerly", "has_submodule", "options", "aliases", "taps", "contract", "is",
     "reason", "switch", "transformers", "tensor", "parameter", "parameters", "kind", "kinds",
     "attribute", "listed_in", "flags", "derived", "from_hf", "adapter", "tiny", "branches",
     "heads", "title", "spec", "cache", "replaces", "function", "torch", "weight", "argument",
@@ -206,7 +206,7 @@ def _edit(draw: st.DrawFn, data: dict[str, Any]) -> None:
 
 def _likely_edit(draw: st.DrawFn, data: dict[str, Any]) -> None:
     """A value in the place of another one like it, or one that is left out or added."""
-    found = [place for place in places(data) if place[1] not in ("spec", "proved_on", "module")]
+    found = [place for place in places(data) if place[1] not in ("spec", "verified_with", "module")]
     if not found:
         return
     holder, key = draw(st.sampled_from(found))

@@ -38,10 +38,10 @@ def test_page_is_made_of_the_data(run: Any, data: dict[str, Any]) -> None:
     assert run.PAGE.read_text(encoding="utf-8") == run.page(data), "stale: run `make matrix`"
 
 
-def test_releases_are_those_the_spec_is_proved_on(run: Any, data: dict[str, Any]) -> None:
+def test_releases_are_those_the_spec_is_verified_with(run: Any, data: dict[str, Any]) -> None:
     spec = YAML(typ="safe").load(PROJECT / "specs" / "nemotron_h.yaml")
-    assert list(data["releases"]) == spec["proved_on"]["transformers"] == list(run.RELEASES)
-    assert [data["versions"]["transformer-lens"]] == spec["proved_on"]["transformer_lens"]
+    assert list(data["releases"]) == spec["verified_with"]["transformers"] == list(run.RELEASES)
+    assert [data["versions"]["transformer-lens"]] == spec["verified_with"]["transformer_lens"]
 
 
 def test_ours_holds_what_it_states_on_each(data: dict[str, Any]) -> None:

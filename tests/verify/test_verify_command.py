@@ -84,23 +84,24 @@ def test_a_heavy_package_is_missing(tmp_path: Path, missing: str) -> None:
 
 
 @pytest.mark.heavy
-def test_versions_that_nothing_is_proved_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_versions_that_nothing_is_verified_with(monkeypatch: pytest.MonkeyPatch) -> None:
     versions = {"transformer-lens": "4.9.0", "transformers": "6.1.0"}
     monkeypatch.setattr(environment, "version", versions.__getitem__)
-    catalogue, tl, transformers = environment.unproved(plan(SPEC), "specs/nemotron_h.yaml")
+    catalogue, tl, transformers = environment.unverified(plan(SPEC), "specs/nemotron_h.yaml")
     assert "no catalogue for TransformerLens 4.9.0" in catalogue
-    assert tl == "specs/nemotron_h.yaml is proved on transformer-lens 4.3.0; 4.9.0 is installed."
-    newest = plan(SPEC).spec.proved_on.transformers[-1]
+    verified = "specs/nemotron_h.yaml was verified with transformer-lens 4.3.0"
+    assert tl == f"{verified}; 4.9.0 is installed."
+    newest = plan(SPEC).spec.verified_with.transformers[-1]
     assert f", {newest}; 6.1.0 is installed." in transformers
 
 
 @pytest.mark.heavy
-def test_an_unproved_version_is_a_warning(run: Run, project: Project, tmp_path: Path) -> None:
-    project.change(SPEC.name, "proved_on", "transformer_lens", to=["4.2.0"])
+def test_an_unverified_version_is_a_warning(run: Run, project: Project, tmp_path: Path) -> None:
+    project.change(SPEC.name, "verified_with", "transformer_lens", to=["4.2.0"])
     file = tmp_path / "found.json"
     result = run(project.spec, "--tier", "full", "--json", file)
     assert result.code == 0
-    assert "warning: specs/nemotron_h.yaml is proved on transformer-lens 4.2.0" in result.err
+    assert "warning: specs/nemotron_h.yaml was verified with transformer-lens 4.2.0" in result.err
     assert any("4.2.0" in line for line in read(file)["warnings"])
 
 

@@ -37,7 +37,7 @@ def observed(plan: Plan, source: Source, known: Entry | None = None) -> Entry:
     return entry
 
 
-_VERSIONS = "install versions of transformers and transformer-lens that the spec is proved on"
+_VERSIONS = "install versions of transformers and transformer-lens that the spec was verified with"
 
 
 def not_usable(plan: Plan, source: Source, entry: Entry) -> Failed:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from adaptergen import guard, runtime
 from adaptergen.drift.between import drift_between
-from adaptergen.drift.derive import derived_edits, proved_edit
+from adaptergen.drift.derive import derived_edits, verified_edit
 from adaptergen.drift.edits import Edit, Rewritten, by_hand, diff, edited
 from adaptergen.drift.formats import as_text
 from adaptergen.drift.report import Report as DriftReport
@@ -46,7 +46,7 @@ def update(path: Path, out: Path, write: bool, seconds: float) -> int:
     found = drift_between(spec.plan, spec.source, spec.shown, spec.before, (name, new))
     sys.stdout.write(as_text(DriftReport((found,))))
     edits = derived_edits(spec.plan, spec.source, old, new, found.findings)
-    proved = proved_edit(spec.source, spec.plan, name.partition("/")[0], edits)
+    proved = verified_edit(spec.source, spec.plan, name.partition("/")[0], edits)
     edits += [proved] if proved else []
     texts = edited(edits)
     sys.stdout.write(diff(texts))
