@@ -6,7 +6,7 @@ import functools
 import inspect
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -110,23 +110,44 @@ class TappedCall:
 
     def _mute(self) -> None:
         """Let the taps alone fire their hooks, also those that the component would fire itself."""
-        bridge_modules: dict[str, Any] = {
-            **self.bridge._modules,
-            "_original_component": self.module,
-        }
+        bridge_modules = {**self.bridge._modules, "_original_component": self.module}
+        vars(self.bridge)["_modules"] = bridge_modules
         children: dict[str, Any] = {}
         for name, _, _ in self.used:
             key, _, hook = name.rpartition(".")
-            if not key:
-                bridge_modules[hook] = _SILENT
-                continue
-            if key not in children:
-                child = children[key] = shallow_copy(below(self.component, key))
-                child._modules = dict(child._modules)
-            children[key]._modules[hook] = _SILENT
-        vars(self.bridge)["_modules"] = bridge_modules
+            modules = self._child(key, children)._modules if key else bridge_modules
+            modules[hook] = _SILENT
+        for path in dict.fromkeys(tap.weight for _, tap, _ in self.used if tap.weight):
+            self._watch(path, children)
         replaced = {str(child.name): child for child in children.values()}
         self.module._modules = {**self.module._modules, **replaced}
+
+    def _child(self, key: str, children: dict[str, Any]) -> Any:
+        """The copy of a component below this one, made at first."""
+        if key not in children:
+            child = children[key] = shallow_copy(below(self.component, key))
+            child._modules = dict(child._modules)
+        return children[key]
+
+    def _watch(self, path: str, children: dict[str, Any]) -> None:
+        """Put a weight in its place that sees the operations which receive it."""
+        key, _, name = path.rpartition(".")
+        owner = self.module
+        if key:
+            modules = self._child(key, children)._modules
+            original = modules["_original_component"]
+            owner = modules["_original_component"] = shallow_copy(original)
+            if hasattr(original, "_hf_hook"):
+                # Accelerate would load the weight anew; it is loaded already.
+                vars(owner)["forward"] = types.MethodType(type(original).forward, owner)
+        weight = owner._parameters[name]
+        if type(weight) not in (torch.nn.Parameter, torch.Tensor):
+            raise RuntimeError(
+                f"{self.component.name}: hooks on the operation with {path} need a plain tensor, "
+                f"and the weight is a {type(weight).__name__}"
+            )
+        watched = _WatchedWeight.of(weight, self, path)
+        vars(owner)["_parameters"] = {**owner._parameters, name: watched}
 
     def _bind(self) -> None:
         """Give the copy of the module what it is to find before what the original finds."""
@@ -145,10 +166,6 @@ class TappedCall:
             elif self.namespace.get(name) is not None:
                 names[name] = functools.partial(self.call, name, None)
         names |= self.component._further_functions(self, names)
-        for key, entries in self._weights_of_submodules().items():
-            child = own[key] = shallow_copy(self.module._modules[key])
-            # Not by `setattr`, which a bridge passes on to what it wraps.
-            vars(child)["forward"] = functools.partial(self._watched, entries, child.forward)
         own |= _rebound_methods(self.original, self.module, names)
         for name in methods:
             method = own.get(name) or types.MethodType(getattr(self.cls, name), self.module)
@@ -163,40 +180,19 @@ class TappedCall:
 
     def mode(self) -> Any:
         """What sees functions of torch in this thread, while this call needs it."""
-        torch_taps = [] if self.has_steps else [e for e in self.used if e[1].torch]
-        weights = [e for e in self.used if e[1].weight and self._reads(e[1])]
-        return self._watch(torch_taps, weights)
+        return ExitStack() if self.has_steps else self._torch_functions()
 
     def steps(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Call the one function of Hugging Face that calls all functions of torch with taps."""
-        with self._watch([entry for entry in self.used if entry[1].torch], []):
+        with self._torch_functions():
             return function(*args, **kwargs)
 
-    def _watch(self, torch_taps: list[Any], weights: list[Any]) -> Any:
-        functions = {
-            function: [entry for entry in torch_taps if entry[1].torch == name]
-            for name in dict.fromkeys(tap.torch for _, tap, _ in torch_taps)
-            for function in _TORCH_FUNCTIONS[name]
-        }
-        return _Mode(self, functions, weights) if functions or weights else ExitStack()
-
-    def _reads(self, tap: Tap) -> bool:
-        """Whether the module itself reads the weight of a tap, and not the submodule that has it."""
-        owner, _, name = tap.weight.rpartition(".")
-        return not owner or name in _names_read(self.cls)
-
-    def _weights_of_submodules(self) -> dict[str, list[Any]]:
-        """Submodules that use weights with taps in their own forward, by their names."""
-        found: dict[str, list[Any]] = {}
+    def _torch_functions(self) -> Any:
+        functions: dict[Any, list[Any]] = {}
         for entry in self.used:
-            if entry[1].weight and not self._reads(entry[1]):
-                key = str(below(self.component, entry[1].weight.rpartition(".")[0]).name)
-                found.setdefault(key, []).append(entry)
-        return found
-
-    def _watched(self, entries: list[Any], function: Any, *args: Any, **kwargs: Any) -> Any:
-        with self._watch([], entries):
-            return function(*args, **kwargs)
+            for function in _TORCH_FUNCTIONS.get(entry[1].torch, ()):
+                functions.setdefault(function, []).append(entry)
+        return _Mode(self, functions) if functions else ExitStack()
 
     def call(self, name: str, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Call a function by its name at Hugging Face, between the hooks on it."""
@@ -221,7 +217,7 @@ class TappedCall:
                 if tap.argument < len(args):
                     args[tap.argument] = self._fire(tap, hook, args[tap.argument], end)
                 else:
-                    key = list(inspect.signature(function).parameters)[tap.argument]
+                    key = _parameters(function)[tap.argument]
                     if key in kwargs:
                         kwargs[key] = self._fire(tap, hook, kwargs[key], end)
             elif tap.activation:
@@ -238,6 +234,28 @@ class TappedCall:
                     result = tuple(parts)
         return activate(result) if activate else result
 
+    def run_with_weight(
+        self, path: str, function: Any, args: list[Any], kwargs: dict[str, Any]
+    ) -> Any:
+        """Call an operation with the weight at a path between the hooks on it."""
+        count = self.counts[path] = self.counts.get(path, -1) + 1
+        entries = [e for e in self.used if e[1].weight == path and e[1].call in (None, count)]
+        for _, tap, hook in entries:
+            if tap.argument is not None:
+                given: Any = {**dict(enumerate(args)), **kwargs}
+                key, operand = next(
+                    (key, x)
+                    for key, x in given.items()
+                    if isinstance(x, torch.Tensor) and not isinstance(x, _WatchedWeight)
+                )
+                held: Any = kwargs if key in kwargs else args
+                held[key] = self._fire(tap, hook, operand)
+        result = function(*args, **kwargs)
+        for _, tap, hook in entries:
+            if tap.argument is None:
+                result = self._fire(tap, hook, result)
+        return result
+
     def _take_activation(
         self, attribute: str, function: Any, args: list[Any], kwargs: dict[str, Any]
     ) -> Any:
@@ -245,7 +263,7 @@ class TappedCall:
         if kwargs.get("activation") is not None:
             kwargs["activation"] = None
         else:
-            parameters = list(inspect.signature(function).parameters)
+            parameters = _parameters(function)
             at = parameters.index("activation") if "activation" in parameters else len(args)
             if at >= len(args) or args[at] is None:
                 return None
@@ -278,75 +296,54 @@ class TappedCall:
 
 
 class _Mode(TorchFunctionMode):
-    """Hooks functions of torch that the wrapped module calls, and operations with its weights."""
+    """Hooks functions of torch that the wrapped module calls."""
 
-    def __init__(
-        self, call: TappedCall, functions: Mapping[Any, list[Any]], weights: list[Any]
-    ) -> None:
+    def __init__(self, call: TappedCall, functions: Mapping[Any, list[Any]]) -> None:
         super().__init__()
-        self.call, self.functions, self.weights = call, functions, weights
-        self.owners = [(tap.weight, *self._parameters(tap.weight)) for _, tap, _ in weights]
-        # An id is unique only while its tensor lives.
-        self.views: dict[int, tuple[str, torch.Tensor]] = {}
-
-    def _parameters(self, path: str) -> tuple[Mapping[str, Any], str]:
-        """The parameters that have the one at a path, and its name."""
-        around, _, name = path.rpartition(".")
-        owner: Any = below(self.call.component, around)
-        return owner.original_component._parameters, name
+        self.call, self.functions = call, functions
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Called by torch in place of each function."""
-        kwargs = kwargs or {}
         entries = self.functions.get(func)
         if entries and _running_module() is self.call.module:
-            name = entries[0][1].torch
-            return self.call.run(name, func, entries, list(args), kwargs)
-        if not self.weights:
-            return func(*args, **kwargs)
-        given: list[Any] = [*args, *kwargs.values()]
-        weight = next((path for path in map(self._weight_of, given) if path), None)
-        if weight is None:
-            return func(*args, **kwargs)
-        if getattr(func, "__name__", "") in _VIEWS:
-            result = func(*args, **kwargs)
-            if isinstance(result, torch.Tensor):
-                self.views[id(result)] = weight, result
-            return result
-        if not any(isinstance(x, torch.Tensor) and not self._weight_of(x) for x in given):
-            return func(*args, **kwargs)  # looks at the weight, or moves it, as accelerate does
-        return self._with_weight(weight, func, list(args), kwargs)
+            return self.call.run(entries[0][1].torch, func, entries, list(args), kwargs or {})
+        return func(*args, **(kwargs or {}))
 
-    def _with_weight(self, weight: str, func: Any, args: list[Any], kwargs: Any) -> Any:
-        count = self.call.counts[weight] = self.call.counts.get(weight, -1) + 1
-        entries = [e for e in self.weights if e[1].weight == weight and e[1].call in (None, count)]
-        for _, tap, hook in entries:
-            if tap.argument is not None:
-                given: Any = {**dict(enumerate(args)), **kwargs}
-                key, operand = next(
-                    (key, x)
-                    for key, x in given.items()
-                    if isinstance(x, torch.Tensor) and not self._weight_of(x)
-                )
-                held: Any = kwargs if key in kwargs else args
-                held[key] = self.call._fire(tap, hook, operand)
-        result = func(*args, **kwargs)
-        for _, tap, hook in entries:
-            if tap.argument is None:
-                result = self.call._fire(tap, hook, result)
-        return result
 
-    def _weight_of(self, given: Any) -> str | None:
-        """The path of the weight that a tensor is, or is another form of."""
-        if given.__class__ is torch.nn.Parameter:
-            # Offloaded weights are other tensors in each call.
-            for path, parameters, name in self.owners:
-                if parameters.get(name) is given:
-                    return path
-        found = self.views.get(id(given))
-        return found[0] if found else None
+class _WatchedWeight(torch.Tensor):
+    """A weight, or another form of it, that hooks the operation which receives it."""
+
+    call: TappedCall
+    path: str
+
+    @classmethod
+    def of(cls, weight: torch.Tensor, call: TappedCall, path: str) -> _WatchedWeight:
+        """The weight at a path, watched during one call."""
+        watched = weight.as_subclass(cls)
+        watched.call, watched.path = call, path
+        return watched
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Called by torch in place of each function that gets such a tensor."""
+        kwargs = kwargs or {}
+        given = [x for x in (*args, *kwargs.values()) if isinstance(x, torch.Tensor)]
+        weight = next((x for x in given if isinstance(x, cls)), None)
+        with torch._C.DisableTorchFunctionSubclass():
+            if weight is None:  # within a list
+                return func(*args, **kwargs)
+            if getattr(func, "__name__", "") in _VIEWS:
+                result = func(*args, **kwargs)
+                if isinstance(result, torch.Tensor) and not isinstance(result, cls):
+                    return cls.of(result, weight.call, weight.path)
+                return result
+            if all(isinstance(x, cls) for x in given):
+                return func(*args, **kwargs)  # looks at the weight
+            return weight.call.run_with_weight(weight.path, func, list(args), kwargs)
 
 
 def has_function(module: Any, name: str) -> bool:
@@ -394,21 +391,19 @@ def _rebound_methods(original: Any, module: Any, names: Mapping[str, Any]) -> di
     """Methods of the wrapped module that use some of these functions, bound to its copy."""
     if not names:
         return {}
-    bound: dict[str, Any] = {}
-    cls = _class_of(original)
-    for name in _own_methods(cls):
-        method = inspect.getattr_static(cls, name)
-        if not names.keys().isdisjoint(_innermost(method).__code__.co_names):
-            bound[name] = types.MethodType(_rebind(method, names), module)
-    return bound
+    users = _users(_class_of(original), frozenset(names))
+    return {name: types.MethodType(_rebind(method, names), module) for name, method in users}
 
 
 @functools.cache
-def _names_read(cls: type) -> frozenset[str]:
-    """Names of attributes and functions in the methods of a class of Hugging Face."""
-    methods = (inspect.getattr_static(cls, name) for name in _own_methods(cls))
-    codes = (_innermost(method).__code__ for method in methods if inspect.isfunction(method))
-    return frozenset(name for code in codes for name in code.co_names)
+def _users(cls: type, names: frozenset[str]) -> tuple[tuple[str, Any], ...]:
+    """The methods of a class of Hugging Face that use some of these functions, by their names."""
+    methods = ((name, inspect.getattr_static(cls, name)) for name in _own_methods(cls))
+    return tuple(
+        (name, method)
+        for name, method in methods
+        if not names.isdisjoint(_innermost(method).__code__.co_names)
+    )
 
 
 @functools.cache
@@ -432,6 +427,16 @@ def _inner(function: Any) -> Any:
     cells = function.__closure__ or ()
     held = (cell.cell_contents for cell in cells)
     return next((each for each in held if inspect.isfunction(each)), None)
+
+
+def _parameters(function: Any) -> Sequence[str]:
+    """The names of the parameters of a function."""
+    if not inspect.isfunction(function):
+        return list(inspect.signature(function).parameters)
+    # The same at a fraction of the time.
+    code = _innermost(function).__code__
+    names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
+    return names
 
 
 def _innermost(function: Any) -> Any:

@@ -127,6 +127,9 @@ class Weighted(nn.Module):
         elif self.way == "looking":
             assert torch.empty_like(self.gate.weight).shape == self.gate.weight.abs().shape
             made = functional.linear(x, self.gate.weight)
+        elif self.way == "stacked":
+            assert torch.stack([self.gate.weight, self.gate.weight]).dim() == 3
+            made = functional.linear(x, self.gate.weight)
         elif self.way == "keyword":
             made = functional.linear(input=x, weight=self.gate.weight)
         elif self.way == "matmul":

@@ -242,6 +242,31 @@ class TestWeights:
         assert [len(held) for held in seen.values()] == [1, 1]
         assert torch.equal(seen["hook_x"][0], states)
 
+    def test_weight_of_another_class_is_refused(self, states: Any) -> None:
+        """A quantized weight has operations of its own, and hooks on them would be silent."""
+
+        class Quantized(torch.Tensor):
+            pass
+
+        module = hf_like.Weighted("matmul")
+        weight = module.gate.weight.detach().as_subclass(Quantized)
+        module.gate._parameters["weight"] = weight
+        component = wrap(module, {"gate": "gate"}, hook_x=Tap(weight="gate.weight", argument=0))
+        plain = component(states)
+        record(component, "hook_x")
+        with pytest.raises(RuntimeError, match=r"gate\.weight need a plain tensor.* Quantized"):
+            component(states)
+        component.hook_x.remove_hooks()
+        assert torch.equal(component(states), plain)
+
+    def test_weight_in_a_list_of_tensors(self, states: Any) -> None:
+        module = hf_like.Weighted("stacked")
+        expected = module(states)
+        component = wrap(module, {"gate": "gate"}, hook_x=Tap(weight="gate.weight", argument=0))
+        seen = record(component, "hook_x")
+        assert torch.equal(component(states), expected)
+        assert torch.equal(seen["hook_x"][0], states)
+
     def test_rows_of_tokens(self, states: Any) -> None:
         module = hf_like.Weighted("matmul")
         expected = module(states)

@@ -113,7 +113,7 @@ class TapsMixin(GeneralizedComponent):
             # To stay out of a compiled graph costs, so only where there is one.
             compiling = torch.compiler.is_compiling()
             run = self._forward_untraced if compiling else self._forward_with_taps
-        offloaded = [part for part in self._read_modules() if hasattr(part, "_hf_hook")]
+        offloaded = [part for part in self._read_modules() if "_hf_hook" in vars(part)]
         if not offloaded:
             return run(*args, **kwargs)
         with ExitStack() as stack:
