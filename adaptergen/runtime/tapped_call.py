@@ -137,7 +137,7 @@ class TappedCall:
             modules = self._child(key, children)._modules
             original = modules["_original_component"]
             owner = modules["_original_component"] = shallow_copy(original)
-            if hasattr(original, "_hf_hook"):
+            if vars(owner).pop("_hf_hook", None):
                 # Accelerate would load the weight anew; it is loaded already.
                 vars(owner)["forward"] = types.MethodType(type(original).forward, owner)
         weight = owner._parameters[name]
