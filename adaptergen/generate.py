@@ -10,7 +10,7 @@ from adaptergen.behaviours import with_components
 from adaptergen.lock.disagree import disagreements
 from adaptergen.lock.paths import has_lock, lock_path
 from adaptergen.lock.store import read_lock
-from adaptergen.output import OutputTree
+from adaptergen.output.tree import OutputTree
 from adaptergen.plan.make import make_plan
 from adaptergen.plan.model import Plan
 from adaptergen.problems import Failed

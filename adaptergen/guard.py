@@ -1,11 +1,16 @@
-"""The one way to read a file that anyone may have put there, and to write one that is new.
+"""Files that others may have made: reading one, writing one whole, and telling whose it is.
 
+`read` is the one guarded read of the package, `write_whole` the one atomic write. A seal tells what
+this user's builds wrote on this machine from what came with a folder: it is made with a key that
+lies in the user's own folder, so whoever wrote a file into a repository cannot have made one.
 Imported for every build: the standard library only.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
+import hmac
 import os
 import stat
 from contextlib import suppress
@@ -16,6 +21,7 @@ from adaptergen import resources
 #: A spec is a page or two.
 MAX_BYTES = 1024 * 1024
 
+_KEY_LENGTH = 32
 _BINARY = getattr(os, "O_BINARY", 0)
 _KINDS = (
     (stat.S_ISDIR, "a folder", "name the file inside the folder"),
@@ -25,7 +31,7 @@ _KINDS = (
 
 
 class Unfit(OSError):
-    """What lies there is not read: why, in `message`, with the code of a problem and a hint."""
+    """The file is not read: why, in `message`, with the code of a problem and a hint."""
 
     def __init__(self, path: Path, code: str, message: str, hint: str) -> None:
         super().__init__(errno.EINVAL, message, str(path))
@@ -103,6 +109,75 @@ def write_whole(path: Path, data: bytes, mode: int = 0o666) -> None:
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def write_if_changed(path: Path, text: str) -> bool:
+    """Write a text file as a whole unless it has that text already; whether it was written."""
+    data = text.encode()
+    if path.is_file() and path.read_bytes() == data:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, data)
+    return True
+
+
+def user_folder(variable: str, *otherwise: str) -> Path | None:
+    """This user's folder for adaptergen, where the variable says or else below the home."""
+    base = os.environ.get("LOCALAPPDATA" if os.name == "nt" else variable)
+    with suppress(RuntimeError):
+        return (Path(base) if base else Path.home().joinpath(*otherwise)) / "adaptergen"
+    return None
+
+
+def is_own(status: os.stat_result) -> bool:
+    """Whether a file is this user's, where the system tells."""
+    return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
+
+
+def seal(*parts: bytes) -> str:
+    """The seal of these bytes; empty where no key can be kept, and nothing is ever genuine."""
+    key = _key() or _new_key()
+    return _make_seal(key, parts) if key else ""
+
+
+def is_genuine(seal: object, *parts: bytes) -> bool:
+    """Whether `seal` made that of these bytes, for this user and on this machine."""
+    key = _key()
+    return bool(key and isinstance(seal, str) and seal.isascii()) and hmac.compare_digest(
+        _make_seal(key, parts), str(seal)
+    )
+
+
+def _make_seal(key: bytes, parts: tuple[bytes, ...]) -> str:
+    total = hmac.new(key, digestmod=hashlib.sha256)
+    for part in parts:
+        total.update(len(part).to_bytes(8, "big") + part)
+    return total.hexdigest()
+
+
+def _key_file() -> Path | None:
+    folder = user_folder("XDG_STATE_HOME", ".local", "state")
+    return folder and folder / "key"
+
+
+def _key() -> bytes:
+    with suppress(OSError):
+        file = _key_file()
+        if file is not None and is_own(os.lstat(file)):
+            data = read(file, within=file.parent)
+            return data if len(data) == _KEY_LENGTH else b""
+    return b""
+
+
+def _new_key() -> bytes:
+    with suppress(OSError):
+        file = _key_file()
+        # One that cannot be read may be of the user whom this process works for.
+        if file is not None and not os.path.lexists(file):
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_whole(file, os.urandom(_KEY_LENGTH), 0o600)
+    # Another process may have made one at the same time: what counts is what lies there now.
+    return _key()
 
 
 def _refuse_special(mode: int, path: Path) -> None:

@@ -28,7 +28,7 @@ from adaptergen import __version__
 from adaptergen.emit import put
 from adaptergen.error_codes import AUDIT_CODES
 from adaptergen.facts import Facts
-from adaptergen.output import Outcome, Report, State
+from adaptergen.output.compare import Outcome, Report, State
 from adaptergen.problems import Failed, Problem
 
 ExitCode = Literal[0, 1, 2]
@@ -397,12 +397,12 @@ class VerifyRecord(Record):
 def build_record(report: Report) -> BuildRecord:
     """What a build found, and what came of it."""
     comparison = report.comparison
-    wanted = [one for one in comparison.wanted if not one.shared] if comparison else []
+    trees = [tree for tree in comparison.trees if not tree.shared] if comparison else []
     return BuildRecord(
         outcome=report.outcome,
         exit_code=report.exit_code,
         summary=report.summary,
-        specs=[{"module": one.name, "spec": one.spec, "meta": one.meta} for one in wanted],
+        specs=[{"module": tree.name, "spec": tree.spec, "meta": tree.meta} for tree in trees],
         counts={state.name.lower(): report.count(state) for state in State},
         entries=[
             {"path": entry.path, "state": entry.state.name.lower()}

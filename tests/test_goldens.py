@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from adaptergen.generate import generate
-from adaptergen.output import compare
+from adaptergen.output.compare import compare
 
 ROOT = Path(__file__).parent.parent
 SPECS = sorted((ROOT / "specs").glob("*.yaml"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from adaptergen.audit.gather import Audit
-from adaptergen.output import Entry, State, put, read_file, recover
+from adaptergen.output.compare import Entry, State
+from adaptergen.output.files import read_file
+from adaptergen.output.transaction import put, recover
 
 
 def fixed(found: Audit) -> tuple[Entry, ...]:

@@ -12,7 +12,7 @@ from adaptergen.cli.arguments import add_json
 from adaptergen.cli.terminal import say
 
 if TYPE_CHECKING:
-    from adaptergen.output import Report
+    from adaptergen.output.compare import Report
     from adaptergen.problems import Failed
 
 #: New objects, less those that are gone, after which Python looks for garbage.
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from adaptergen.cli.wanted import gather
     from adaptergen.lock.paths import unverified
-    from adaptergen.output import build
+    from adaptergen.output.transaction import build
     from adaptergen.problems import Failed
 
     try:
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _record(target: str, found: Report | Failed) -> None:
-    from adaptergen.output import Report
+    from adaptergen.output.compare import Report
     from adaptergen.records import build_record, failed_build_record
 
     made = build_record(found) if isinstance(found, Report) else failed_build_record(found)

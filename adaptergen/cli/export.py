@@ -11,7 +11,7 @@ from adaptergen.cli.terminal import say
 
 if TYPE_CHECKING:
     from adaptergen.export import Done
-    from adaptergen.output import Report
+    from adaptergen.output.compare import Report
 
 SUMMARY = "contribute adapters to TransformerLens, or make a package of them"
 DESCRIPTION = """\
@@ -130,7 +130,7 @@ def _check_target(file: Path) -> None:
     """`OutputError` if the text cannot be written there: before anything else is."""
     import os
 
-    from adaptergen.output import OutputError
+    from adaptergen.output.files import OutputError
 
     folder = file.parent
     if file.is_dir():
@@ -146,7 +146,7 @@ def _check_target(file: Path) -> None:
 
 def _tell(done: Done, word: str) -> None:
     if done.recovered:
-        say("an interrupted export was settled first")
+        say("an interrupted export was recovered first")
     for note in done.export.shared.notes:
         say(f"note: {note}")
     for adapter in done.export.adapters:
@@ -171,7 +171,7 @@ def _plugin(args: argparse.Namespace) -> int:
 
     from adaptergen.cli.wanted import without_doubles
     from adaptergen.generate import plan, project_path
-    from adaptergen.output import build
+    from adaptergen.output.transaction import build
     from adaptergen.plugin import plugin_wanted
     from adaptergen.problems import every
 
@@ -185,7 +185,7 @@ def _plugin(args: argparse.Namespace) -> int:
 
 
 def _tell_package(report: Report, args: argparse.Namespace) -> None:
-    from adaptergen.output import Outcome
+    from adaptergen.output.compare import Outcome
 
     say(report.refusal)
     for line in report.lines:

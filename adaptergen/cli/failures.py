@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from adaptergen import guard
 from adaptergen.catalogue import CatalogueError
 from adaptergen.cli.terminal import say, say_problems
-from adaptergen.output import OutputError
+from adaptergen.output.files import OutputError
 from adaptergen.problems import Failed
 
 #: What the extra `verify` brings.

@@ -24,9 +24,9 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from adaptergen import guard, resources
+from adaptergen.guard import is_genuine, is_own, seal, user_folder
 from adaptergen.lock.paths import has_lock, lock_path
-from adaptergen.output import OutputTree
-from adaptergen.output.seal import genuine, own, seal, user_folder
+from adaptergen.output.tree import OutputTree
 
 #: A folder for the entries, or `off`.
 VARIABLE = "ADAPTERGEN_CACHE"
@@ -168,14 +168,14 @@ def _folder() -> Path | None:
 def _is_ours(path: Path) -> bool:
     """Whether a file has the name, the kind and the owner of an entry."""
     status = os.lstat(path)
-    return bool(_NAME.fullmatch(path.name)) and stat.S_ISREG(status.st_mode) and own(status)
+    return bool(_NAME.fullmatch(path.name)) and stat.S_ISREG(status.st_mode) and is_own(status)
 
 
 def _opened(entry: Path, key: str | None = None) -> bytes | None:
     """What an entry holds, of this key if one is given; None if no build of this user wrote it."""
     with suppress(OSError, ValueError):
         stored, told, body = guard.read(entry, within=entry.parent).split(b"\n", 2)
-        sealed = genuine(told.decode(), b"entry", entry.name.encode(), stored, body)
+        sealed = is_genuine(told.decode(), b"entry", entry.name.encode(), stored, body)
         if sealed and key in (None, stored.decode()):
             return body
     return None

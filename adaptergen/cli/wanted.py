@@ -8,7 +8,7 @@ from pathlib import Path
 
 from adaptergen import runtime
 from adaptergen.cli.memory import Memory
-from adaptergen.output import OutputTree
+from adaptergen.output.tree import OutputTree
 from adaptergen.problems import Failed, Problem, SourceLocation, quote
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adaptergen import guard
-from adaptergen.output.difftext import unified
+from adaptergen.output.compare import unified
 from adaptergen.problems import Failed, Loc, Problem, quote
 from adaptergen.source.read import parse, read_source, split_lines
 

@@ -12,7 +12,7 @@ from adaptergen.catalogue.checkout import version_in
 from adaptergen.catalogue.tree import locate
 from adaptergen.export.git import Git
 from adaptergen.export.upstream import MODELS_FILE, PASSTHROUGH_FILE, PROTECTED
-from adaptergen.output import read_file
+from adaptergen.output.files import read_file
 from adaptergen.problems import Failed, Problem, SourceLocation
 
 

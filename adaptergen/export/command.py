@@ -11,7 +11,10 @@ from adaptergen.export.checkout import Checkout, open_checkout
 from adaptergen.export.git import Git
 from adaptergen.export.make import Export, make_export
 from adaptergen.export.upstream import PROTECTED
-from adaptergen.output import Entry, OutputError, interrupted, put, recover
+from adaptergen.output.compare import Entry
+from adaptergen.output.files import OutputError
+from adaptergen.output.staging import look
+from adaptergen.output.transaction import put, recover
 from adaptergen.problems import Failed, Problem, SourceLocation, listing, quote
 
 
@@ -36,7 +39,7 @@ class Done:
 def dry_run(into: Path, specs: Sequence[Path], replacing: bool, branch: str | None) -> Done:
     """What an export would do, refused where it would be; nothing is written."""
     checkout = open_checkout(into)
-    if interrupted(checkout.root) is not None:
+    if look(checkout.root) is not None:
         raise OutputError(
             "an export was interrupted here", "run it again without --dry-run", checkout.root
         )

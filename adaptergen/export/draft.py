@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from adaptergen.export.checkout import Checkout
-from adaptergen.output import Entry, State
+from adaptergen.output.compare import Entry, State
 from adaptergen.problems import Failed, Problem, SourceLocation
 
 

@@ -1,16 +1,23 @@
-"""The difference between the wanted files and the tree, computed once for every command."""
+"""The difference between the wanted files and the disk, and what a call reports of it.
+
+The difference is computed once for `build`, `build --check` and `build --diff`.
+"""
 
 from __future__ import annotations
 
+import difflib
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from adaptergen.output import manifest, staging, tree
-from adaptergen.output.difftext import unified
-from adaptergen.output.errors import explained
-from adaptergen.output.wanted import MANIFEST, OutputTree, check_names
+from adaptergen.output import staging
+from adaptergen.output.files import OutputError, explained, read_file
+from adaptergen.output.tree import MANIFEST, OutputTree, check_names, digest, read_manifest
+
+_CONTEXT = 3
 
 
 class State(Enum):
@@ -22,6 +29,24 @@ class State(Enum):
     UNCHANGED = "unchanged"
     EDITED = "edited by hand"
     FOREIGN = "not made by adaptergen"
+
+
+class Outcome(Enum):
+    """How a call ended."""
+
+    UNCHANGED = "unchanged"
+    WRITTEN = "written"
+    STALE = "stale"
+    REFUSED = "refused"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+    @property
+    def exit_code(self) -> int:
+        """0 fine; 1 stale, edited by hand or interrupted; 2 the environment failed."""
+        if self in (Outcome.UNCHANGED, Outcome.WRITTEN):
+            return 0
+        return 2 if self is Outcome.FAILED else 1
 
 
 @dataclass(frozen=True)
@@ -43,7 +68,7 @@ class Comparison:
     """All files of a call, and whether an earlier build left its work unfinished."""
 
     out: Path
-    wanted: tuple[OutputTree, ...]
+    trees: tuple[OutputTree, ...]
     entries: tuple[Entry, ...]
     interruption: staging.Interruption | None
 
@@ -62,33 +87,94 @@ class Comparison:
         return self.of(State.EDITED, State.FOREIGN)
 
     def diff(self) -> str:
-        """Everything a build would do, as one unified diff."""
+        """Everything that a build would do, as one unified diff."""
         return "".join(entry.diff() for entry in self.pending)
 
 
-def compare(out: Path, wanted: Sequence[OutputTree]) -> Comparison:
-    """Compare the tree below `out` with what is wanted; reads only, takes no lock."""
-    check_names(wanted)
+@dataclass(frozen=True)
+class Report:
+    """The outcome of one call; `recovered` is what an earlier, killed build had left."""
+
+    outcome: Outcome
+    comparison: Comparison | None = None
+    recovered: staging.Interruption | None = None
+    error: OutputError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the outcome."""
+        return self.outcome.exit_code
+
+    def count(self, state: State) -> int:
+        """How many files are (or were, before writing) in the state."""
+        return len(self.comparison.of(state)) if self.comparison else 0
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """One line for each file that is not as wanted: its state and its path below OUT."""
+        pending = self.comparison.pending if self.comparison else ()
+        first = ["an interrupted build was recovered first"] if self.recovered else []
+        return (*first, *(f"{entry.state.value}: {entry.path}" for entry in pending))
+
+    @property
+    def diff(self) -> str:
+        """What a build would do (or did) to the files, as a unified diff."""
+        return self.comparison.diff() if self.comparison else ""
+
+    @property
+    def refusal(self) -> str:
+        """The diff of the files that hold someone's work, if they stopped the build."""
+        if self.comparison is None or self.outcome is not Outcome.REFUSED:
+            return ""
+        return "".join(entry.diff() for entry in self.comparison.guarded)
+
+    @property
+    def summary(self) -> str:
+        """The last sentence, with the command that brings the files up to date."""
+        if self.error is not None or self.comparison is None:
+            return str(self.error)
+        if self.outcome is Outcome.INTERRUPTED and self.comparison.interruption is not None:
+            return f"{self.comparison.out}: {self.comparison.interruption.value}."
+        specs = [tree.spec for tree in self.comparison.trees if not tree.shared]
+        command = shlex.join(["adaptergen", "build", *specs, "--out", str(self.comparison.out)])
+        if self.outcome is Outcome.REFUSED:
+            return (
+                f"Edited by hand, so nothing is written ({self._counts()}): move the edit "
+                f"into the spec, or overwrite it with `{command} --force`."
+            )
+        if self.outcome is Outcome.STALE:
+            return f"Stale ({self._counts()}): run `{command}`."
+        return f"{'Wrote' if self.outcome is Outcome.WRITTEN else 'Fine'}: {self._counts()}."
+
+    def _counts(self) -> str:
+        written = self.outcome is Outcome.WRITTEN
+        names = {State.EDITED: "edited by hand and overwritten"} if written else {}
+        counts = [(self.count(state), names.get(state, state.value)) for state in State]
+        return ", ".join(f"{count} {name}" for count, name in counts if count) or "no files"
+
+
+def compare(out: Path, trees: Sequence[OutputTree]) -> Comparison:
+    """Compare the disk below `out` with what is wanted; reads only, takes no lock."""
+    check_names(trees)
     with explained(out):
         interruption = staging.look(out)
-        entries = tuple(entry for one in wanted for entry in _folder(out, one))
+        entries = tuple(entry for tree in trees for entry in _entries(out, tree))
         # A build that began meanwhile makes what was read a mixture.
         interruption = interruption or staging.look(out)
-    return Comparison(out, tuple(wanted), entries, interruption)
+    return Comparison(out, tuple(trees), entries, interruption)
 
 
-def _folder(out: Path, wanted: OutputTree) -> Iterator[Entry]:
-    place = f"{wanted.name}/{MANIFEST}"
-    old = tree.read(out, place)
-    known = {} if old is None else manifest.parse(old, out / place)
-    for name in sorted({*wanted.files, *(known or {})}):
-        path = f"{wanted.name}/{name}"
-        yield from _entry(
-            path, tree.read(out, path), wanted.files.get(name), (known or {}).get(name)
-        )
-    # A manifest that cannot be read was not left so by us. It comes after the files it lists.
-    recorded = "" if known is None else manifest.digest(old or b"")
-    yield from _entry(place, old, manifest.render(wanted), recorded)
+def _entries(out: Path, tree: OutputTree) -> Iterator[Entry]:
+    place = f"{tree.name}/{MANIFEST}"
+    old = read_file(out, place)
+    recorded = {} if old is None else read_manifest(old, out / place)
+    known = recorded or {}
+    for name in sorted({*tree.files, *known}):
+        path = f"{tree.name}/{name}"
+        yield from _entry(path, read_file(out, path), tree.files.get(name), known.get(name))
+    # A build leaves no manifest that cannot be read. It comes after the files that it lists.
+    own = "" if recorded is None else digest(old or b"")
+    yield from _entry(place, old, tree.manifest(), own)
 
 
 def _entry(
@@ -101,7 +187,43 @@ def _entry(
         yield Entry(path, State.NEW, old, new)
     elif recorded is None:
         yield Entry(path, State.FOREIGN, old, new)
-    elif manifest.digest(old) != recorded:
+    elif digest(old) != recorded:
         yield Entry(path, State.EDITED, old, new)
     else:
         yield Entry(path, State.REMOVED if new is None else State.CHANGED, old, new)
+
+
+def unified(path: str, old: bytes | None, new: bytes | None) -> str:
+    """The diff from `old` to `new` (None: no file), with `a/` and `b/` names as git has them."""
+    before = "/dev/null" if old is None else f"a/{path}"
+    after = "/dev/null" if new is None else f"b/{path}"
+    try:
+        texts = [(data or b"").decode() for data in (old, new)]
+    except UnicodeDecodeError:
+        return f"Binary files {before} and {after} differ\n"
+    # Only \n ends a line for `patch`; `splitlines` would also cut at form feeds and the like.
+    was, becomes = (re.findall(r"[^\n]*\n|[^\n]+", text) for text in texts)
+    diff = _diff_lines(was, becomes, before, after)
+    if not diff and before != after:
+        # An empty file that comes or goes has no lines to show.
+        diff = [f"--- {before}\n", f"+++ {after}\n"]
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in diff
+    )
+
+
+def _diff_lines(was: list[str], becomes: list[str], before: str, after: str) -> list[str]:
+    """Only what lies between the first and the last difference is compared: files may be long."""
+    shorter = min(len(was), len(becomes))
+    head = next((n for n in range(shorter) if was[n] != becomes[n]), shorter)
+    tail = next(
+        (n for n in range(shorter - head) if was[-1 - n] != becomes[-1 - n]), shorter - head
+    )
+    skipped, left = max(0, head - _CONTEXT), max(0, tail - _CONTEXT)
+    first, second = (lines[skipped : len(lines) - left] for lines in (was, becomes))
+    diff = difflib.unified_diff(first, second, before, after, n=_CONTEXT)
+    return [_shift_header(line, skipped) if line.startswith("@@") else line for line in diff]
+
+
+def _shift_header(header: str, lines: int) -> str:
+    return re.sub(r"(?<=[-+])\d+", lambda match: str(int(match[0]) + lines), header)

@@ -1,67 +1,128 @@
-"""Reading below OUT without following a link out of it."""
+"""The files that a build wants on disk for one spec, and the manifest that says what was made.
+
+An `OutputTree` that breaks a rule here is a bug of the generator, not of the user: `ValueError`.
+"""
 
 from __future__ import annotations
 
-import os
-import stat
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from adaptergen import guard
-from adaptergen.output.errors import OutputError
-from adaptergen.output.wanted import parents
+from adaptergen.output.files import OutputError, parents
+
+MANIFEST = "manifest.json"
+
+_TOOL = "adaptergen"
+_FORMAT = 1
+
+#: Folders with work of git, and of a build itself, and what Windows takes for the first.
+_NEVER = frozenset({".git", "git~1", ".adaptergen"})
 
 
-def read(out: Path, path: str) -> bytes | None:
-    """The bytes of the file `path` below `out`, None if there is none.
+@dataclass(frozen=True)
+class OutputTree:
+    """All files of one spec: `files` maps POSIX paths, relative to `OUT/<name>/`, to bytes.
 
-    Refused: a link at any part of the path (`out` itself may be one), a file where a folder
-    is wanted, anything that is not a regular file.
+    `spec` is the spec's path in the project. `meta` is JSON that goes into the manifest as it is;
+    it must be the same on every machine (versions, never times or absolute paths). A `shared` tree
+    comes with every build and belongs to no spec: `spec` says what made it.
     """
-    for parent in parents(path):
-        if not is_folder(out / parent):
-            return None
-    place = out / path
-    mode = _mode(place)
-    if mode is None:
-        return None
-    if stat.S_ISDIR(mode):
-        raise OutputError(
-            "a folder stands where a file is wanted",
-            "move the folder away, or choose another one with --out",
-            place,
-        )
-    if not stat.S_ISREG(mode):
-        # Opening a pipe or a device could block for ever.
-        raise OutputError("this is not a regular file", "move it away, then build again", place)
+
+    name: str
+    spec: str
+    files: Mapping[str, bytes]
+    meta: Mapping[str, object] = field(default_factory=dict)
+    shared: bool = False
+
+    def __post_init__(self) -> None:
+        if "/" in self.name or self.name.startswith("."):
+            raise ValueError(f"not a folder name: {self.name!r}")
+        check_relative(self.name)
+        check_relative(self.spec)
+        check_paths([*self.files, MANIFEST])
+
+    def manifest(self) -> bytes:
+        """The manifest, which does not list itself: sorted keys, no times, no machine."""
+        content = {
+            "tool": _TOOL,
+            "format": _FORMAT,
+            "spec": self.spec,
+            "meta": dict(self.meta),
+            "files": {path: digest(data) for path, data in self.files.items()},
+        }
+        return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
+
+
+def digest(data: bytes) -> str:
+    """The digest that manifest and journal keep of a file."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def read_manifest(data: bytes, place: Path) -> Mapping[str, str] | None:
+    """The recorded digests by path; None if this is not (or no longer) a manifest of adaptergen."""
     try:
-        return guard.read(place, small=False, within=out)
-    except FileNotFoundError:
+        content = json.loads(data)
+    except ValueError:
         return None
-
-
-def is_folder(place: Path) -> bool:
-    """Whether a real folder is at `place`; False if nothing is there."""
-    mode = _mode(place)
-    if mode is None:
-        return False
-    if not stat.S_ISDIR(mode):
+    if not isinstance(content, dict) or content.get("tool") != _TOOL:
+        return None
+    number = content.get("format")
+    if isinstance(number, int) and number > _FORMAT:
         raise OutputError(
-            "a file stands where a folder is wanted",
-            "move the file away, or choose another folder with --out",
+            f"the manifest has format {number}, this adaptergen knows {_FORMAT}",
+            "update adaptergen, or remove the folder and build it anew",
             place,
         )
-    return True
-
-
-def _mode(place: Path) -> int | None:
+    files = content.get("files")
+    if not isinstance(files, dict) or not all(isinstance(text, str) for text in files.values()):
+        return None
     try:
-        mode = os.lstat(place).st_mode
-    except FileNotFoundError:
+        # The paths come from disk: one with `..` must never make a build remove a file elsewhere.
+        check_paths(files)
+    except ValueError:
         return None
-    if stat.S_ISLNK(mode):
-        raise OutputError(
-            "a link inside the output folder could lead out of it",
-            "replace the link by a real file or folder (the output folder itself may be a link)",
-            place,
-        )
-    return mode
+    return files
+
+
+def manifest_meta(data: bytes) -> Mapping[str, object]:
+    """The `meta` of a manifest; empty if this is no manifest of adaptergen."""
+    if read_manifest(data, Path(MANIFEST)) is None:
+        return {}
+    meta = json.loads(data).get("meta")
+    return meta if isinstance(meta, dict) else {}
+
+
+def check_relative(path: str) -> str:
+    """Return `path` if it is relative, POSIX and stays below its root; else `ValueError`.
+
+    Also refused is all that git runs or trusts: a path may come from a manifest or a journal.
+    """
+    parts = path.split("/")
+    if any(part in ("", ".", "..") for part in parts) or any(c in path for c in "\\:\0"):
+        raise ValueError(f"not a relative POSIX path: {path!r}")
+    if any(part.rstrip(" .").casefold() in _NEVER for part in parts):
+        raise ValueError(f"a path into a folder that is not ours: {path!r}")
+    return path
+
+
+def check_paths(paths: Iterable[str]) -> None:
+    """Check that the paths can lie in one folder, also where upper and lower case are the same."""
+    seen: set[str] = set()
+    for path in paths:
+        key = check_relative(path).casefold()
+        if key in seen:
+            raise ValueError(f"two files at one path: {path!r}")
+        seen.add(key)
+    for key in seen:
+        if any(parent in seen for parent in parents(key)):
+            raise ValueError(f"a file lies inside a file: {key!r}")
+
+
+def check_names(trees: Sequence[OutputTree]) -> None:
+    """Check that no two specs of a call write to the same folder."""
+    names = [tree.name.casefold() for tree in trees]
+    if len(set(names)) != len(names):
+        raise ValueError(f"two specs for one folder: {sorted(names)}")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from adaptergen import __version__
 from adaptergen.catalogue import load
-from adaptergen.output import PACKAGE, OutputTree, recorded
+from adaptergen.output.transaction import PACKAGE, recorded_meta
+from adaptergen.output.tree import OutputTree
 from adaptergen.plan.model import Plan
 from adaptergen.plugin.files import plugin_files
 from adaptergen.plugin.names import clashes, plugin_name
@@ -49,7 +50,7 @@ def _foreign(folder: Path, package: str) -> list[Problem]:
     """What speaks against a folder that is there already."""
     if not folder.is_dir() or not (held := sorted(os.listdir(folder))):
         return []
-    made = recorded(folder).get(PACKAGE)
+    made = recorded_meta(folder).get(PACKAGE)
     if made == package:
         return []
     what = f"the package {quote(str(made))}" if made else f"{quote(held[0])}, which is no package"

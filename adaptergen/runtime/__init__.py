@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from adaptergen import __version__, resources
-from adaptergen.output import OutputTree
+from adaptergen.output.tree import OutputTree
 from adaptergen.resources import RUNTIME, shipped
 
 FOLDER = "_runtime"

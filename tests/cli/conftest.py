@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from adaptergen.cli import main
-from adaptergen.output import OutputTree
+from adaptergen.output.tree import OutputTree
 from adaptergen.problems import Failed, Problem, SourceLocation
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from cli_support import SHARED
 
-from adaptergen.output.lock import PRIMITIVE
+from adaptergen.output.staging import locked
 from adaptergen.resources import schema
 
 SPEC = Path("specs/nemotron_h.yaml")
@@ -162,13 +162,8 @@ def test_json_of_refused_and_interrupted(made_up: Path, run: Any) -> None:
     Path("generated/a/code.py").write_text("mine\n", encoding="utf-8")
     content = checked(run("build", "a.yaml", "--check", "--json", "-").out)
     assert (content["outcome"], content["counts"]["edited"]) == ("refused", 1)
-    Path("generated/.adaptergen").mkdir()
-    handle = PRIMITIVE.acquire(Path("generated/.adaptergen/lock"))
-    assert handle is not None
-    try:
+    with locked(Path("generated")):
         result = run("build", "a.yaml", "--check", "--json", "-")
-    finally:
-        PRIMITIVE.release(Path("generated/.adaptergen/lock"), handle)
     assert (result.code, checked(result.out)["outcome"]) == (1, "interrupted")
 
 

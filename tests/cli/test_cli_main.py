@@ -229,7 +229,7 @@ def made_up_shell(
     program = (
         "import sys, adaptergen.generate\n"
         "from adaptergen.cli import script\n"
-        "from adaptergen.output import OutputTree\n"
+        "from adaptergen.output.tree import OutputTree\n"
         "adaptergen.generate.generate = "
         "lambda path: OutputTree('a', 'a.yaml', {'code.py': b'code of a\\n'})\n"
         f"sys.argv = ['adaptergen', *{arguments!r}]\n"
@@ -302,7 +302,7 @@ def test_a_terminal_that_knows_only_ascii(made_up: Path) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     program = (
         "import sys, adaptergen.generate; from adaptergen.cli import main\n"
-        "from adaptergen.output import OutputTree\n"
+        "from adaptergen.output.tree import OutputTree\n"
         "adaptergen.generate.generate = "
         "lambda path: OutputTree('a', 'a.yaml', {'x': '\u00e9\\n'.encode()})\n"
         "sys.exit(main(['build', 'a.yaml', '--diff', '--out', 'out']))"

@@ -125,7 +125,7 @@ def test_an_edit_of_what_was_made(remembered: Path, run: Any, calls: Any) -> Non
 
 
 def _digest(data: bytes) -> str:
-    from adaptergen.output.manifest import digest
+    from adaptergen.output.tree import digest
 
     return digest(data)
 

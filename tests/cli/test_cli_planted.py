@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from adaptergen.output import OutputTree, build, journal
-from adaptergen.output.manifest import digest
+from adaptergen.output.staging import FORMAT
+from adaptergen.output.transaction import build
+from adaptergen.output.tree import OutputTree, digest
 
 SPEC = "specs/helium.yaml"
 HOOK = b"#!/bin/sh\ntouch ran\n"
@@ -34,7 +35,7 @@ def plant(target: str = "harmless.txt", name: str = "journal.json", **more: obje
     STAGING.mkdir(exist_ok=True)
     (STAGING / "0.new").write_bytes(HOOK)
     moves = [{"path": target, "before": None, "after": digest(HOOK)}]
-    content = {"format": journal.FORMAT, "seal": "0" * 64, "moves": moves, "folders": [], **more}
+    content = {"format": FORMAT, "seal": "0" * 64, "moves": moves, "folders": [], **more}
     (STAGING / name).write_text(json.dumps(content), encoding="utf-8")
 
 
@@ -110,7 +111,7 @@ def test_the_users_own_is_settled_here_and_nowhere_else(
     elsewhere = tmp_path_factory.mktemp("clone")
     shutil.copytree(STAGING, elsewhere / STAGING)
     result = run(*COMMANDS["build"])
-    assert result.code == 0 and "an interrupted build was settled first" in result.err
+    assert result.code == 0 and "an interrupted build was recovered first" in result.err
     assert Path("m/x.py").read_bytes() == b"x = 1\n"
     refused(run, elsewhere, *COMMANDS["build"][:-1], str(elsewhere))
 

@@ -23,8 +23,8 @@ from conftest_export import (
 )
 
 from adaptergen.error_codes import CHECKOUT_CODES
-from adaptergen.output import journal
-from adaptergen.output.manifest import digest
+from adaptergen.output.staging import FORMAT
+from adaptergen.output.tree import digest
 
 Run = Callable[..., Result]
 
@@ -161,7 +161,7 @@ def test_a_journal_that_came_with_the_checkout_is_not_settled(
     staging.mkdir()
     (staging / "0.new").write_bytes(hook)
     move = {"path": ".git/hooks/pre-commit", "before": None, "after": digest(hook)}
-    made = {"format": journal.FORMAT, "seal": "", "moves": [move], "folders": []}
+    made = {"format": FORMAT, "seal": "", "moves": [move], "folders": []}
     (staging / "journal.json").write_text(json.dumps(made), encoding="utf-8")
     if command == "audit --fix":
         # Something to mend.

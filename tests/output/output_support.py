@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adaptergen.output import OutputTree
+from adaptergen.output.tree import OutputTree
 
 STEPS = ("open", "write", "fsync", "link", "mkdir", "replace", "rmdir", "unlink")
 READS = os.O_NONBLOCK | os.O_RDONLY

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from output_support import META, NEW, OLD, at_step, snapshot
 
-from adaptergen.output import Outcome, OutputTree, State, build, compare
+from adaptergen.output.compare import Outcome, State, compare
+from adaptergen.output.transaction import build
+from adaptergen.output.tree import OutputTree
 
 
 def test_first_build_writes_all_and_leaves_no_staging(tmp_path: Path) -> None:

@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 from output_support import NEW, OLD, Snapshot, at_step, in_child, snapshot
 
-from adaptergen.output import Outcome, OutputTree, build, compare, recover, staging
+from adaptergen.output import staging
+from adaptergen.output.compare import Outcome, compare
+from adaptergen.output.transaction import build, recover
+from adaptergen.output.tree import OutputTree
 
 NOBODY = 65534
 

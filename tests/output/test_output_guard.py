@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from output_support import NEW, OLD, snapshot
 
-from adaptergen.output import Outcome, OutputTree, State, build, compare
+from adaptergen.output.compare import Outcome, State, compare
+from adaptergen.output.transaction import build
+from adaptergen.output.tree import OutputTree
 
 
 def refused(out: Path, wanted: tuple[OutputTree, ...] = NEW) -> str:

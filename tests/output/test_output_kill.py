@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from output_support import NEW, OLD, Snapshot, at_step, in_child, snapshot
 
-from adaptergen.output import Interruption, Outcome, build, compare, recover
+from adaptergen.output.compare import Outcome, compare
+from adaptergen.output.staging import Interruption
+from adaptergen.output.transaction import build, recover
 
 if not hasattr(os, "fork"):
     pytest.skip("this system cannot fork", allow_module_level=True)
@@ -142,7 +144,7 @@ def test_the_next_build_settles_first(out: Path, trees: tuple[Snapshot, Snapshot
         # A build of the old specs does not know of the folder of the third one.
         found = {path: data for path, data in snapshot(out).items() if path[0] != "o"}
         assert found == {path: data for path, data in tree.items() if path[0] != "o"}
-        assert "an interrupted build was settled first" in report.lines
+        assert "an interrupted build was recovered first" in report.lines
 
 
 def test_killed_while_recovering(out: Path, trees: tuple[Snapshot, Snapshot]) -> None:

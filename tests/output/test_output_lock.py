@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from output_support import in_child, snapshot
 
-from adaptergen.output import Interruption, Outcome, OutputTree, build, compare, lock
-from adaptergen.output.lock_kinds import Flock, PidFile, Primitive
+from adaptergen.output import staging
+from adaptergen.output.compare import Outcome, compare
+from adaptergen.output.staging import Interruption, _lock, locked
+from adaptergen.output.transaction import build
+from adaptergen.output.tree import OutputTree
 
 if not hasattr(os, "fork"):
     pytest.skip("this system cannot fork", allow_module_level=True)
-
-
-@pytest.fixture(params=[Flock, PidFile])
-def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Primitive]:
-    kind: Primitive = request.param()
-    monkeypatch.setattr(lock, "PRIMITIVE", kind)
-    yield kind
 
 
 def version(letter: str) -> list[OutputTree]:
     return [OutputTree("m", "specs/m.yaml", {f"{n}.py": letter.encode() for n in range(5)})]
 
 
-def test_builds_at_the_same_time_do_not_mix(tmp_path: Path, kind: Primitive) -> None:
+def test_builds_at_the_same_time_do_not_mix(tmp_path: Path) -> None:
     def work(letter: str) -> None:
         for _ in range(15):
             report = build(tmp_path, version(letter))
@@ -50,11 +45,11 @@ def test_builds_at_the_same_time_do_not_mix(tmp_path: Path, kind: Primitive) -> 
 
 
 def test_a_running_build_is_reported_and_waited_for(
-    tmp_path: Path, kind: Primitive, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build(tmp_path, version("a"))
-    monkeypatch.setattr(lock, "PATIENCE", 0.1)
-    with lock.locked(tmp_path / ".adaptergen/lock"):
+    monkeypatch.setattr(staging, "PATIENCE", 0.1)
+    with locked(tmp_path):
         before = snapshot(tmp_path)
         assert compare(tmp_path, version("b")).interruption is Interruption.RUNNING
         check = build(tmp_path, version("b"), write=False)
@@ -78,15 +73,15 @@ def test_a_lock_that_its_holder_removed_is_no_lock(
 
     with monkeypatch.context() as patch:
         patch.setattr(fcntl, "flock", late)
-        assert Flock().acquire(path) is None
-    assert Flock().acquire(path) is not None
+        assert _lock(path) is None
+    assert _lock(path) is not None
 
 
-def test_the_lock_of_a_dead_process_does_not_block(tmp_path: Path, kind: Primitive) -> None:
+def test_the_lock_of_a_dead_process_does_not_block(tmp_path: Path) -> None:
     (tmp_path / ".adaptergen").mkdir()
 
     def work() -> None:
-        assert kind.acquire(tmp_path / ".adaptergen/lock") is not None
+        assert _lock(tmp_path / ".adaptergen/lock") is not None
 
     assert in_child(work) == 0
     assert (tmp_path / ".adaptergen/lock").exists()

@@ -22,7 +22,7 @@ from adaptergen.generate import files_of, plan_and_source
 from adaptergen.lock.disagree import disagreements
 from adaptergen.lock.paths import lock_path
 from adaptergen.lock.store import Lock, lock_text
-from adaptergen.output import build
+from adaptergen.output.transaction import build
 from adaptergen.problems import Failed, Problem
 from adaptergen.verify.environment import require
 from adaptergen.verify.observe.command import Known, observe, with_entry, with_lock
