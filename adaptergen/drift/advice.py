@@ -13,9 +13,9 @@ from adaptergen.lock.declared import (
     hook_rows_of,
     nodes_of,
     observed_state,
+    outer_paths,
 )
 from adaptergen.lock.entry import OUTSIDE, Entry
-from adaptergen.lock.found import around
 from adaptergen.plan.model import Plan
 from adaptergen.plan.node import Node
 from adaptergen.problems import Loc
@@ -54,7 +54,7 @@ class Advice:
             return None
         path = finding.paths[0]
         # What is new has no component: what is around it has.
-        paths = around(path) if finding.code == "path-new" else [path]
+        paths = outer_paths(path) if finding.code == "path-new" else [path]
         found = (nodes_of(self.plan, kind).get(name) for kind in finding.kinds for name in paths)
         return next((node for node in found if node is not None), None)
 
@@ -81,7 +81,7 @@ class Advice:
         """For a module that is new: what to add to the component around it."""
         path, kinds = finding.paths[0], finding.kinds
         nodes = {name for kind in kinds for name in nodes_of(self.plan, kind)}
-        outer = next((name for name in around(path) if name in nodes), "")
+        outer = next((name for name in outer_paths(path) if name in nodes), "")
         return f"add a component with `path: {path.removeprefix(f'{outer}.')}` and a shape here"
 
     def _fires(self, finding: Finding) -> bool:
@@ -114,7 +114,7 @@ class Advice:
         elif finding.severity != "benign":
             observed = self.new.hooks.get(kind, {}).get(name)
             wanted = observed_state(observed) if observed else "absent"
-            stated = declared_state(row, self.transformers)
+            stated = declared_state(row.contract, self.transformers)
             if stated == wanted:
                 rule = (
                     f"`is: {row.contract.state}`"

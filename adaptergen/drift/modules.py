@@ -9,8 +9,8 @@ from adaptergen.drift.arguments import compare_arguments
 from adaptergen.drift.finding import Finding, Severity
 from adaptergen.drift.side import Side
 from adaptergen.drift.words import change, last, names
+from adaptergen.lock.declared import outer_paths
 from adaptergen.lock.entry import Module
-from adaptergen.lock.found import around
 
 
 def compare_modules(before: Side, after: Side) -> Iterator[Finding]:
@@ -44,7 +44,7 @@ def _added(kind: str, path: str, modules: Mapping[str, Module]) -> Finding:
     """A module more: what it computes has no hooks, unless something around it is bound whole."""
     module = modules[path]
     what = f"HF has a module more, of {last(module.cls)}"
-    outer = next((p for p in around(path) if p in modules and modules[p].component), None)
+    outer = next((p for p in outer_paths(path) if p in modules and modules[p].component), None)
     whole = outer is not None and not any(
         inner.component and other.startswith(f"{outer}.") for other, inner in modules.items()
     )

@@ -1,4 +1,4 @@
-"""What a spec declares, in the words in which a lock observes it."""
+"""What a spec declares, in the terms in which a lock observes it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,33 @@ from adaptergen.spec.shape import Contract
 
 def nodes_of(plan: Plan, kind: str) -> dict[str, Node]:
     """Components by the HF path they are bound to, outside the layers or in those of a kind."""
-    if kind == OUTSIDE:
-        return {path: node for path, _, node in _walk(plan.components)}
-    own = [found.node for found in plan.kinds if found.name == kind]
-    return {path: node for path, _, node in _walk((*plan.shared, *own))}
+    return {path: node for path, _, node in _walk(_tops(plan, kind))}
 
 
 def component_names(plan: Plan, kind: str) -> dict[str, str]:
     """The same by their dotted names in the adapter."""
-    tops = plan.components if kind == OUTSIDE else (
-        *plan.shared, *(found.node for found in plan.kinds if found.name == kind)
-    )  # fmt: skip
-    return {path: name for path, name, _ in _walk(tops)}
+    return {path: name for path, name, _ in _walk(_tops(plan, kind))}
+
+
+def _tops(plan: Plan, kind: str) -> Iterable[Node]:
+    if kind == OUTSIDE:
+        return plan.components
+    return (*plan.shared, *(found.node for found in plan.kinds if found.name == kind))
+
+
+def _walk(
+    nodes: Iterable[Node], around: str = "", name: str = ""
+) -> Iterator[tuple[str, str, Node]]:
+    for node in nodes:
+        path, key = around + node.path, name + node.key
+        yield path, key, node
+        yield from _walk(node.submodules, f"{path}.", f"{key}.")
+
+
+def outer_paths(path: str) -> list[str]:
+    """The paths around a path, the nearest first."""
+    parts = path.split(".")
+    return [".".join(parts[:number]) for number in range(len(parts) - 1, 0, -1)]
 
 
 def hook_rows_of(plan: Plan, kind: str) -> dict[str, HookRow]:
@@ -35,23 +50,19 @@ def hook_rows_of(plan: Plan, kind: str) -> dict[str, HookRow]:
     return {row.name: row for row in rows}
 
 
-def declared_state(row: HookRow, transformers: str) -> str:
-    """live, read_only, silent or silent_in_decode with a release of transformers."""
-    return contract_state(row.contract, transformers)
-
-
-def contract_state(contract: Contract | None, transformers: str) -> str:
-    """The same of an exception, or of none."""
-    if contract is None or not _holds(contract.transformers, transformers):
+def declared_state(contract: Contract | None, transformers: str) -> str:
+    """live, read_only, silent or silent_in_decode, as a hook's contract says for a release."""
+    if contract is None:
+        return "live"
+    releases = contract.transformers
+    if releases and not SpecifierSet(releases).contains(transformers, prereleases=True):
         return "live"
     return "silent" if contract.state == "on_request" else contract.state
 
 
 def observed_state(hook: Hook) -> str:
     """The same as it was observed."""
-    if hook.state == "live" and not hook.in_decode:
-        return "silent_in_decode"
-    return hook.state
+    return hook.state if hook.state != "live" or hook.in_decode else "silent_in_decode"
 
 
 def fires(hooks: Mapping[str, Hook], component: str) -> bool:
@@ -69,26 +80,10 @@ def sizes_of(entry: Entry) -> dict[str, int]:
 
 
 def sized(shape: str, sizes: Mapping[str, int]) -> list[str]:
-    """The axes as numbers, where their names are known."""
+    """The axes as numbers, where the sizes of their names are known."""
     axes = []
     for text in shape.strip("[]").split(", "):
-        for expression in parse_dimension(text).alternatives if text else ():
-            if set(expression.names) <= sizes.keys():
-                axes.append(str(expression.value(sizes)))
-                break
-        else:
-            axes.append(text)
+        alternatives = parse_dimension(text).alternatives if text else ()
+        known = (one for one in alternatives if set(one.names) <= sizes.keys())
+        axes.append(next((str(one.value(sizes)) for one in known), text))
     return axes
-
-
-def _holds(releases: str | None, transformers: str) -> bool:
-    return releases is None or SpecifierSet(releases).contains(transformers, prereleases=True)
-
-
-def _walk(
-    nodes: Iterable[Node], around: str = "", name: str = ""
-) -> Iterator[tuple[str, str, Node]]:
-    for node in nodes:
-        path, key = around + node.path, name + node.key
-        yield path, key, node
-        yield from _walk(node.submodules, f"{path}.", f"{key}.")

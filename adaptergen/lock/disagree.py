@@ -2,212 +2,323 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import replace
+import linecache
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import partial
 
-from adaptergen.lock.contracts import hold_hooks
 from adaptergen.lock.declared import (
-    contract_state,
+    declared_state,
     fires,
     hook_rows_of,
     nodes_of,
+    observed_state,
+    outer_paths,
+    sized,
+    sizes_of,
 )
-from adaptergen.lock.entry import OUTSIDE, Entry, Hook, Module
-from adaptergen.lock.fields import Tell, fields_named, takes, values_given
-from adaptergen.lock.found import Found, Make, at, everything, within
+from adaptergen.lock.entry import OUTSIDE, Entry, Field, Hook, Module
 from adaptergen.lock.store import Lock
-from adaptergen.lock.unmapped import unmapped
-from adaptergen.plan.model import Plan
-from adaptergen.plan.node import Location, Node
-from adaptergen.problems import Problem, listing, quote, suggestion
+from adaptergen.plan.model import HookRow, Plan
+from adaptergen.plan.node import HookPoint, Location, Node
+from adaptergen.problems import Loc, Problem, SourceLocation, listing, quote, suggestion
 from adaptergen.source.source import Source
+from adaptergen.spec.arithmetic import TOKEN_AXES
+
+#: Makes a problem at a place out of a code, a message and a hint.
+At = Callable[[str, str, str], Problem]
+
+#: What a cache keeps of attention, for which a spec names no cache.
+_ATTENTION = frozenset({"keys", "values"})
+
+#: Lines in which a hook is described, at most.
+_LINES = 8
+
+_NAME = re.compile(r"[A-Za-z_]\w*")
+
+_STATES = {
+    "live": "live",
+    "read_only": "read only",
+    "silent": "silent",
+    "silent_in_decode": "silent in decode steps",
+}
+
+#: The types of a field that take a value of some type, where it takes nothing but such.
+_TAKEN_BY = {
+    "bool": {"bool", "int", "float"},
+    "int": {"int", "float"},
+    "float": {"float"},
+    "str": {"str"},
+}
 
 
 def disagreements(plan: Plan, source: Callable[[], Source], lock: Lock) -> list[Problem]:
     """Every place where an entry of the lock shows another thing than the spec says.
 
-    `source` reads the spec's file, which is needed only for a place in it.
+    `source` reads the spec's file, which is needed only for a place in it. Of the releases, those
+    that the spec claims count, and the newest.
     """
-    found = Found()
-    if plan.spec.architecture != lock.architecture:
+    wrong, right = plan.spec.architecture, lock.architecture
+    if wrong != right:
         # What else differs is another model's.
-        return [_of_another_class(plan, source(), lock.architecture)]
-    lock = _that_counts(plan, lock)
-    for name in lock.releases:
-        entry, release = lock.entries[name], name.partition("/")[0]
-        _model(plan, source, entry, release, found)
-        _kinds(plan, source, entry, release, found)
-        for kind in (OUTSIDE, *(kind for kind in entry.modules if kind != OUTSIDE)):
-            _modules(nodes_of(plan, kind), kind, entry, release, found)
-            if not entry.error:
-                hold_hooks(hook_rows_of(plan, kind), kind, entry, release, found)
-    _fields(plan, source, lock, found)
-    _values(plan, source, lock, found)
-    if not {key[0] for key in found.makers} & {"path", "layers", "kind"}:
-        # What lies at a path that is written wrong would be told twice.
-        unmapped(plan, source, lock, found)
-    return found.problems()
-
-
-def _that_counts(plan: Plan, lock: Lock) -> Lock:
-    """The lock without releases that the spec does not claim; the newest always counts."""
-    proved = plan.spec.verified_with.transformers
+        hint = "delete the lock, and run `adaptergen lock`"
+        if get_close_matches(wrong, [right], cutoff=0.85):
+            hint = f"did you mean {quote(right)}? If not, {hint}"
+        message = f"the lock is of {quote(right)}"
+        return [source().problem("lock-class", message, hint, ("architecture",))]
+    verified = plan.spec.verified_with.transformers
     entries = {
         name: entry
         for name, entry in lock.entries.items()
-        if name == lock.newest or name.partition("/")[0] in proved
+        if name == lock.newest or name.partition("/")[0] in verified
     }
-    return replace(lock, entries=entries)
+    return _Comparison(plan, source, replace(lock, entries=entries)).run()
 
 
-def _of_another_class(plan: Plan, source: Source, architecture: str) -> Problem:
-    hint = "delete the lock, and run `adaptergen lock`"
-    if get_close_matches(plan.spec.architecture, [architecture], cutoff=0.85):
-        hint = f"did you mean {quote(architecture)}? If not, {hint}"
-    message = f"the lock is of {quote(architecture)}"
-    return source.problem("lock-class", message, hint, ("architecture",))
+@dataclass
+class _Comparison:
+    """A spec, its lock, and each problem found with the releases of transformers that show it."""
 
+    plan: Plan
+    source: Callable[[], Source]
+    lock: Lock
+    found: dict[tuple[str, ...], tuple[At, str, str, str]] = field(default_factory=dict)
+    shown_by: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
 
-def _model(
-    plan: Plan, source: Callable[[], Source], entry: Entry, release: str, found: Found
-) -> None:
-    for number, name in enumerate(plan.spec.config.from_hf):
-        if entry.model.fields and name not in _known_fields(entry):
-            message, hint = _no_field(entry, name)
-            field_at = ("config", "from_hf", number)
-            make = at(source, field_at, "lock-field", message, hint)
-            found.add(("field", name), release, make)
-    layers, path = entry.model.layers, _path_of_layers(plan)
-    if layers and path and path != layers:
-        message, loc = f"HF has its layers at {quote(layers)}", ("blocks", "path")
-        make = at(source, loc, "lock-path", message, f"did you mean {quote(layers)}?")
-        found.add(("layers", layers), release, make)
-    states = sorted({name for kind in entry.kinds.values() for name in kind.states} - _ATTENTION)
-    if bool(states) != bool(plan.spec.cache) and any(k.cache for k in entry.kinds.values()):
-        cls = entry.model.cache.rpartition(".")[2]
-        kept = listing(states) if states else "nothing but keys and values"
-        message = f"the cache of HF, {quote(cls)}, keeps {kept}"
-        hint = f"add `cache: {cls}`" if states else "delete it"
-        make = at(source, ("cache",), "lock-cache", message, hint, key=True)
-        found.add(("cache",), release, make)
+    def run(self) -> list[Problem]:
+        for name in self.lock.releases:
+            entry, release = self.lock.entries[name], name.partition("/")[0]
+            self._check_model(entry, release)
+            self._check_kinds(entry, release)
+            for kind in (OUTSIDE, *(kind for kind in entry.modules if kind != OUTSIDE)):
+                self._check_modules(kind, entry, release)
+                if not entry.error:
+                    self._check_hooks(kind, entry, release)
+        self._check_fields()
+        self._check_values()
+        if not {key[0] for key in self.found} & {"path", "layers", "kind"}:
+            # What lies at a path that is written wrong would be reported twice.
+            self._check_unmapped()
+        return [
+            at(code, f"{message} (transformers {', '.join(self.shown_by[key])})", hint)
+            for key, (at, code, message, hint) in self.found.items()
+        ]
 
+    def add(
+        self, key: tuple[str, ...], release: str, at: At, code: str, message: str, hint: str
+    ) -> None:
+        """Note what a release shows; the same of other releases is one problem."""
+        self.found.setdefault(key, (at, code, message, hint))
+        releases = self.shown_by.setdefault(key, [])
+        if release not in releases:
+            releases.append(release)
 
-#: What a cache keeps of attention, for which a spec names no cache.
-_ATTENTION = frozenset({"keys", "values"})
+    def in_spec(self, *loc: str | int, key: bool = False) -> At:
+        """A place of the spec's file."""
+        return lambda code, message, hint: self.source().problem(code, message, hint, loc, key)
 
+    def _check_model(self, entry: Entry, release: str) -> None:
+        for number, name in enumerate(self.plan.spec.config.from_hf):
+            if entry.model.fields and name not in _known_fields(entry):
+                at = self.in_spec("config", "from_hf", number)
+                self.add(("field", name), release, at, "lock-field", *_no_field(entry, name))
+        layers, path = entry.model.layers, self.plan.spec.blocks.path
+        if layers and path != layers and isinstance(path, str) and path:
+            message, hint = (
+                f"HF has its layers at {quote(layers)}",
+                f"did you mean {quote(layers)}?",
+            )
+            at = self.in_spec("blocks", "path")
+            self.add(("layers", layers), release, at, "lock-path", message, hint)
+        kinds = entry.kinds.values()
+        states = sorted({name for kind in kinds for name in kind.states} - _ATTENTION)
+        if bool(states) != bool(self.plan.spec.cache) and any(kind.cache for kind in kinds):
+            cls = entry.model.cache.rpartition(".")[2]
+            kept = listing(states) if states else "nothing but keys and values"
+            message = f"the cache of HF, {quote(cls)}, keeps {kept}"
+            hint = f"add `cache: {cls}`" if states else "delete it"
+            at = self.in_spec("cache", key=True)
+            self.add(("cache",), release, at, "lock-cache", message, hint)
 
-def _path_of_layers(plan: Plan) -> str:
-    path = plan.spec.blocks.path
-    return path if isinstance(path, str) else ""
+    def _check_kinds(self, entry: Entry, release: str) -> None:
+        spec = self.plan.spec.blocks.kind
+        if spec is None:
+            return
+        if entry.model.told_by and entry.model.told_by != spec.attribute:
+            message = (
+                f"{quote(spec.attribute)} is not where the layers of the lock say what they are"
+            )
+            hint = f"write {quote(entry.model.told_by)}, or run `adaptergen lock` if HF changed it"
+            at = self.in_spec("blocks", "kind", "attribute")
+            self.add(("told", spec.attribute), release, at, "lock-kind", message, hint)
+        words = {word for kind in self.plan.kinds for word in (kind.name, *kind.formerly)}
+        held_by = {kind.name: kind.has_submodule for kind in self.plan.kinds}
+        for name, kind in entry.kinds.items():
+            held, known = held_by.get(name), _all_modules(entry, name)
+            if held and known and held not in known:
+                message = f"HF has no module {quote(held)} in these layers"
+                at, hint = (
+                    self.in_spec("blocks", "kinds", name, "has_submodule"),
+                    suggestion(held, known),
+                )
+                self.add(("path", name, "has_submodule"), release, at, "lock-path", message, hint)
+            if kind.word and kind.word not in words:
+                message = f"HF calls layers {quote(kind.word)}, and no kind has that name"
+                hint = f"name a kind {quote(kind.word)}, or put it into `formerly` of one"
+                at = self.in_spec("blocks", "kinds")
+                self.add(("kind", kind.word), release, at, "lock-kind", message, hint)
 
+    def _check_modules(self, kind: str, entry: Entry, release: str) -> None:
+        nodes, known = nodes_of(self.plan, kind), _all_modules(entry, kind)
+        for path, node in nodes.items():
+            module = known.get(path)
+            key = (node.file, str(node.line), path)
+            if module is None:
+                if any(outer in nodes and outer not in known for outer in outer_paths(path)):
+                    continue
+                message = f"HF has no module {quote(path)} here"
+                around = path.removesuffix(node.path)
+                below = [
+                    one.removeprefix(around) for one in known if one.startswith(around) and one
+                ]
+                at = _written(node.where, "path").problem
+                hint = suggestion(node.path, below)
+                self.add(("path", *key), release, at, "lock-path", message, hint)
+            elif _is_dead(module, node, release, entry.hooks.get(kind, {})):
+                users = listing(".".join(name.split(".")[-2:]) for name in module.used_by)
+                message = f"HF never calls {quote(path)}, whose weight {users} uses: hooks are dead"
+                taps = ", ".join(f"{node.key}.{hook.name}: ..." for hook in node.hooks)
+                hint = f"add `taps: {{{taps}}}` to the component around it"
+                at = partial(node.where.problem, key=True)
+                self.add(("use", *key), release, at, "lock-uncalled", message, hint)
 
-def _fields(plan: Plan, source: Callable[[], Source], lock: Lock, found: Found) -> None:
-    """Fields that no release has: one that some lack may be named for the others."""
-    known = {name for entry in lock.entries.values() for name in _known_fields(entry)}
-    for number, (name, tell, others) in enumerate(fields_named(plan, source)):
-        for release, entry in lock.entries.items():
-            if entry.model.fields and name not in known:
-                make = _field(tell, *_no_field(entry, name, others))
-                found.add(("named", str(number)), release.partition("/")[0], make)
+    def _check_hooks(self, kind: str, entry: Entry, release: str) -> None:
+        """Every hook that does or holds another thing than is declared."""
+        sizes = sizes_of(entry)
+        for name, row in hook_rows_of(self.plan, kind).items():
+            tables = (entry.hooks, *(branch.hooks for branch in entry.branches.values()))
+            hook = next((found for t in tables if (found := t.get(kind, {}).get(name))), None)
+            if hook is None:
+                continue
+            key, at = (row.file, str(row.line)), _in_row(row)
+            stated, seen = declared_state(row.contract, release), observed_state(hook)
+            if stated != seen:
+                message = (
+                    f"{quote(name)} is declared {_STATES[stated]}, and {_STATES[seen]} was observed"
+                )
+                hint = f"add `contract: {{is: {seen}, transformers: ..., reason: ...}}` here"
+                if seen == "live":
+                    hint = "delete its contract here, or name the releases in which it holds"
+                self.add(("hook", *key, stated, seen), release, at, "lock-contract", message, hint)
+            axes = f"[{', '.join(map(str, row.axes))}]"
+            # A lock is of a plain run, in which a cache adds no positions.
+            pair = [sized(text.replace("kv_pos", "pos"), sizes) for text in (axes, hook.shape)]
+            if hook.shape and _differ(*pair):
+                message = (
+                    f"{quote(name)} is declared {quote(axes)}, and {quote(hook.shape)} was observed"
+                )
+                self.add(("shape", *key), release, at, "lock-shape", message, "fix `shape:` here")
 
+    def _check_fields(self) -> None:
+        """Fields that no release has: one that some lack may be named for the others."""
+        entries = self.lock.entries
+        known = {name for entry in entries.values() for name in _known_fields(entry)}
+        for number, (name, at, others) in enumerate(self._fields_named()):
+            for release, entry in entries.items():
+                if entry.model.fields and name not in known:
+                    key, release = ("named", str(number)), release.partition("/")[0]
+                    self.add(key, release, at, "lock-field", *_no_field(entry, name, others))
 
-def _values(plan: Plan, source: Callable[[], Source], lock: Lock, found: Found) -> None:
-    """Values that fields do not take."""
-    for number, (name, value, tell) in enumerate(values_given(plan, source)):
-        for release, entry in lock.entries.items():
-            field = entry.config.get(name)
-            if field and not takes(field, value):
-                hint = f"its default is {field.default}" if field.default else "give it one"
-                make = _value(tell, f"{quote(name)} takes {field.type}", hint)
-                found.add(("value", str(number)), release.partition("/")[0], make)
+    def _fields_named(self) -> Iterator[tuple[str, At, frozenset[str]]]:
+        """Names of fields, but those carried over, with what may stand there that is no field.
 
+        Of the names of axes they are those that cfg does not have.
+        """
+        plan, nothing = self.plan, frozenset[str]()
+        kind, tiny = plan.spec.blocks.kind, plan.spec.tiny
+        if kind:
+            yield kind.listed_in, self.in_spec("blocks", "kind", "listed_in"), nothing
+        for name in tiny.config:
+            yield name, self.in_spec("tiny", "config", name, key=True), nothing
+        for branch, changes in tiny.branches.items():
+            for name in changes:
+                yield name, self.in_spec("tiny", "branches", branch, name, key=True), nothing
+        for node in (node for top in plan.nodes for _, node in top.walk()):
+            if node.condition:
+                key = "when" if node.condition.is_set else "unless"
+                yield node.condition.field, node.where.at(key).problem, nothing
+            for hook in node.hooks:
+                names = [name for axis in hook.axes for name in axis.names]
+                for name in dict.fromkeys([*names, *([hook.when] if hook.when else [])]):
+                    if name not in plan.cfg_fields and name not in TOKEN_AXES:
+                        yield name, _in_hook(node, hook, name), plan.cfg_fields | TOKEN_AXES
 
-def _value(tell: Tell, message: str, hint: str) -> Make:
-    return lambda shown: tell("lock-value", f"{message} ({shown})", hint)
+    def _check_values(self) -> None:
+        """Values of the tiny models that fields do not take."""
+        tiny = self.plan.spec.tiny
+        settings: dict[Loc, Mapping[str, object]] = {("tiny", "config"): tiny.config}
+        settings |= {("tiny", "branches", name): given for name, given in tiny.branches.items()}
+        for loc, given in settings.items():
+            for name, value in given.items():
+                for release, entry in self.lock.entries.items():
+                    taken = entry.config.get(name)
+                    if taken and not _takes(taken, value):
+                        message = f"{quote(name)} takes {taken.type}"
+                        hint = f"its default is {taken.default}" if taken.default else "give it one"
+                        key, at = ("value", *map(str, loc), name), self.in_spec(*loc, name)
+                        release = release.partition("/")[0]
+                        self.add(key, release, at, "lock-value", message, hint)
+
+    def _check_unmapped(self) -> None:
+        """Modules with weights that HF runs and nothing is bound to: they would have no hooks."""
+        for name in self.lock.releases:
+            entry, release = self.lock.entries[name], name.partition("/")[0]
+            for kind in entry.modules:
+                nodes, known = nodes_of(self.plan, kind), _all_modules(entry, kind)
+                # The layers are bound, each by itself.
+                bound = [*nodes, self.plan.block.path] if kind == OUTSIDE else [*nodes]
+                for path in dict.fromkeys(_topmost(path, bound) for path in _bare(known, nodes)):
+                    inside = next((outer for outer in outer_paths(path) if outer in nodes), "")
+                    cls = known[path].cls.rpartition(".")[2] if path in known else ""
+                    message = (
+                        f"nothing is bound to {quote(path)} of HF{f' ({cls})' if cls else ''}: "
+                    )
+                    message += "it would have no hooks"
+                    relative = path.removeprefix(f"{inside}.")
+                    hint = f"add a component with `path: {relative}` and a shape"
+                    at = self.in_spec("components" if kind == OUTSIDE else "blocks", key=True)
+                    if inside:
+                        at = partial(nodes[inside].where.problem, key=True)
+                    self.add(("unmapped", path), release, at, "lock-unmapped", message, hint)
 
 
 def _known_fields(entry: Entry) -> set[str]:
     return {*entry.model.fields, *entry.config}
 
 
-def _no_field(entry: Entry, name: str, others: Set[str] = frozenset()) -> tuple[str, str]:
+def _no_field(entry: Entry, name: str, others: frozenset[str] = frozenset()) -> tuple[str, str]:
     message = f"the config of {entry.model.cls.rpartition('.')[2]} has no field {quote(name)}"
     return message, suggestion(name, _known_fields(entry) | others)
 
 
-def _field(tell: Tell, message: str, hint: str) -> Make:
-    return lambda shown: tell("lock-field", f"{message} ({shown})", hint)
+def _takes(taken: Field, value: object) -> bool:
+    """Whether a field takes a value, as far as its type says; None says that nothing is given."""
+    types = set(taken.type.split(" | "))
+    if value is None or not types <= {*_TAKEN_BY, "None"}:
+        return True
+    return not types.isdisjoint(_TAKEN_BY.get(type(value).__name__, ()))
 
 
-def _kinds(
-    plan: Plan, source: Callable[[], Source], entry: Entry, release: str, found: Found
-) -> None:
-    if plan.spec.blocks.kind is None:
-        return
-    words = {word: kind.name for kind in plan.kinds for word in (kind.name, *kind.formerly)}
-    attribute = plan.spec.blocks.kind.attribute
-    if entry.model.told_by and entry.model.told_by != attribute:
-        message = f"{quote(attribute)} is not where the layers of the lock say what they are"
-        hint = f"write {quote(entry.model.told_by)}, or run `adaptergen lock` if HF has another now"
-        make = at(source, ("blocks", "kind", "attribute"), "lock-kind", message, hint)
-        found.add(("told", attribute), release, make)
-    for name, kind in entry.kinds.items():
-        _held(plan, source, name, entry, release, found)
-        if kind.word and kind.word not in words:
-            message = f"HF calls layers {quote(kind.word)}, and no kind has that name"
-            hint = f"name a kind {quote(kind.word)}, or put it into `formerly` of one"
-            loc = ("blocks", "kinds")
-            found.add(("kind", kind.word), release, at(source, loc, "lock-kind", message, hint))
-
-
-def _held(
-    plan: Plan, source: Callable[[], Source], name: str, entry: Entry, release: str, found: Found
-) -> None:
-    """The module by which the spec tells layers of a kind, which they have to have."""
-    held = next((kind.has_submodule for kind in plan.kinds if kind.name == name), None)
-    known = everything(entry, name)
-    if held and known and held not in known:
-        message = f"HF has no module {quote(held)} in these layers"
-        loc, hint = ("blocks", "kinds", name, "has_submodule"), suggestion(held, known)
-        make = at(source, loc, "lock-path", message, hint)
-        found.add(("path", name, "has_submodule"), release, make)
-
-
-def _modules(
-    nodes: Mapping[str, Node], kind: str, entry: Entry, release: str, found: Found
-) -> None:
-    known = everything(entry, kind)
-    for path, node in nodes.items():
-        module = known.get(path)
-        key = (node.file, str(node.line), path)
-        if module is None and not _inside_missing(path, nodes, known):
-            message = f"HF has no module {quote(path)} here"
-            hint = suggestion(node.path, _below(path.removesuffix(node.path), known))
-            place = _written(node.where, "path")
-            found.add(("path", *key), release, within(place, "lock-path", message, hint))
-        elif module and _is_dead(module, node, release, entry.hooks.get(kind, {})):
-            users = listing(".".join(name.split(".")[-2:]) for name in module.used_by)
-            message = f"HF never calls {quote(path)}, whose weight {users} uses: hooks are dead"
-            taps = ", ".join(f"{node.key}.{hook.name}: ..." for hook in node.hooks)
-            hint = f"add `taps: {{{taps}}}` to the component around it"
-            make = within(node.where, "lock-uncalled", message, hint, key=True)
-            found.add(("use", *key), release, make)
-
-
-def _below(around: str, known: Iterable[str]) -> list[str]:
-    """Paths below another, as they are written there."""
-    return [name.removeprefix(around) for name in known if name.startswith(around) and name]
-
-
-def _inside_missing(path: str, nodes: Mapping[str, Node], known: Mapping[str, Module]) -> bool:
-    """Whether something around the path is missing itself, and told of."""
-    around = path.rpartition(".")[0]
-    while around:
-        if around in nodes and around not in known:
-            return True
-        around = around.rpartition(".")[0]
-    return False
+def _all_modules(entry: Entry, kind: str) -> dict[str, Module]:
+    """Modules of a kind, whichever tiny model has them; one that is there before an empty place."""
+    known = dict(entry.modules.get(kind, {}))
+    for branch in entry.branches.values():
+        for path, module in branch.modules.get(kind, {}).items():
+            if path not in known or not known[path].cls:
+                known[path] = module
+    return known
 
 
 def _is_dead(module: Module, node: Node, release: str, hooks: Mapping[str, Hook]) -> bool:
@@ -215,11 +326,67 @@ def _is_dead(module: Module, node: Node, release: str, hooks: Mapping[str, Hook]
 
     Where they were seen to fire, `forward` itself may be what uses it.
     """
-    if module.called or not module.used_by or node.is_tapped:
+    if module.called or not module.used_by or node.is_tapped or fires(hooks, module.component):
         return False
-    if fires(hooks, module.component):
-        return False
-    return any(contract_state(hook.contract, release) != "silent" for hook in node.hooks)
+    return any(declared_state(hook.contract, release) != "silent" for hook in node.hooks)
+
+
+def _bare(known: Mapping[str, Module], nodes: Mapping[str, Node]) -> Iterator[str]:
+    """Paths of modules whose weights HF uses and nothing is bound to or around as a whole."""
+    for path, module in known.items():
+        if module.parameters and (module.called or module.used_by) and path not in nodes:
+            outer = next((outer for outer in outer_paths(path) if outer in nodes), None)
+            if outer is None or nodes[outer].submodules:
+                yield path
+
+
+def _topmost(path: str, bound: Iterable[str]) -> str:
+    """The outermost of what is around a path, or the path itself, in which nothing is bound."""
+    outside = {outer for name in bound for outer in (name, *outer_paths(name))}
+    return next((outer for outer in reversed(outer_paths(path)) if outer not in outside), path)
+
+
+def _differ(stated: list[str], seen: list[str]) -> bool:
+    """Whether axes certainly differ: one with a name that no size is known of may be any."""
+    return len(stated) != len(seen) or any(
+        one != other and set(_NAME.findall(f"{one} {other}")) <= TOKEN_AXES
+        for one, other in zip(stated, seen, strict=True)
+    )
+
+
+def _in_row(row: HookRow) -> At:
+    """Where a hook is described."""
+    linecache.checkcache(row.file)
+    text = linecache.getline(row.file, row.line).rstrip("\n")
+    key = text.split(":", 1)[0]
+    place = SourceLocation(row.file, row.line, len(key) - len(key.lstrip()) + 1, len(key.strip()))
+    return lambda code, message, hint: Problem(code, message, hint, place, text or None)
+
+
+def _in_hook(node: Node, hook: HookPoint, name: str) -> At:
+    """Where a name stands in a hook, or else where a parameter of its shape is filled in."""
+
+    def problem(code: str, message: str, hint: str) -> Problem:
+        word = re.compile(rf"\b{re.escape(name)}\b")
+        linecache.checkcache(hook.file)
+        for line in range(hook.line, hook.line + _LINES):
+            text = linecache.getline(hook.file, line).rstrip("\n")
+            found = word.search(text)
+            if found:
+                place = SourceLocation(hook.file, line, found.start() + 1, len(name))
+                return Problem(code, message, hint, place, text)
+        return _argument(node.where, word).problem(code, message, hint)
+
+    return problem
+
+
+def _argument(where: Location, word: re.Pattern[str]) -> Location:
+    passed = where.source.value((*where.loc, "with"))
+    for key, value in passed.items() if isinstance(passed, dict) else ():
+        if word.search(str(value)):
+            return where.at("with", key)
+    around = (given.where for given in where.arguments.values() if word.search(str(given.value)))
+    return next(around, where)
 
 
 def _written(where: Location, key: str) -> Location:

@@ -6,12 +6,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-SUFFIX = ".lock.json"
-
 
 def lock_path(spec: Path) -> Path:
     """The lock of the spec in this file."""
-    return spec.parent / (spec.stem + SUFFIX)
+    return spec.parent / f"{spec.stem}.lock.json"
 
 
 def has_lock(spec: Path) -> bool:

@@ -36,7 +36,7 @@ def entry(made: Plan, release: str) -> Entry:
         conv = Module(cls="torch.nn.Conv1d", called=(), used_by=("x.Mixer.forward",))
         modules["linear_attention"]["mixer.conv1d"] = conv
     hooks = {
-        kind: {name: hook(declared_state(row, release), row.axes)
+        kind: {name: hook(declared_state(row.contract, release), row.axes)
                for name, row in hook_rows_of(made, kind).items() if row.condition is None}
         for kind in (OUTSIDE, *kinds)
     }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adaptergen.lock.codec import merge, pick
+from adaptergen.lock.store import merge, pick
 
 _LEAVES = st.sampled_from(["", "x", "y", True, 1, 0.5, [], ["x"]])
 _KEYS = st.sampled_from(["a", "b", ""])
