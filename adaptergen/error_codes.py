@@ -240,7 +240,7 @@ CHECKOUT_CODES = {
     "adapter-exists": Code(
         "TransformerLens has an adapter for this architecture",
         "Writing the files would replace it: its hooks, its aliases and its tests would go.",
-        "`--replace`, and read the report of what goes.",
+        "`--replace`, and read the report of what is removed.",
     ),
     "shared-taken": Code(
         "TransformerLens has a file of its own where adapters share one",
@@ -249,7 +249,7 @@ CHECKOUT_CODES = {
         "Update adaptergen, or `adaptergen export SPEC --plugin DIR`.",
     ),
     "adapter-in-use": Code(
-        "Other code uses what goes with the old adapter",
+        "Other code uses what is removed with the old adapter",
         "A file that stays imports a class or a function that the new module does not have, so "
         "it would no longer import.",
         "Move what is shared to a module of its own, in a change of its own.",

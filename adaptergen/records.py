@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import math
 import platform
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -31,8 +30,11 @@ from adaptergen.facts import Facts
 from adaptergen.output.compare import Outcome, Report, State
 from adaptergen.problems import Failed, Problem
 
-ExitCode = Literal[0, 1, 2]
+Severity = Literal["breaking", "silent", "benign"]
 StateName = Literal["new", "changed", "removed", "unchanged", "edited", "foreign"]
+
+HookState = Literal["declared", "fired", "silent", "undeclared"]
+HOOK_STATES: tuple[HookState, ...] = get_args(HookState)
 
 #: Text, or null where it is empty.
 TextOrNull = Annotated[str | None, BeforeValidator(lambda text: text or None)]
@@ -58,6 +60,28 @@ class Part(BaseModel):
     )
 
 
+def _schema(name: str) -> Any:
+    """The field that names the format of a record; `schema` is a method of every model."""
+    return Field(f"adaptergen/{name}/1", serialization_alias="schema")
+
+
+def _versions(*packages: str) -> Any:
+    """The field with the versions of adaptergen, of Python, and of these distributions."""
+
+    def find() -> dict[str, str | None]:
+        return {
+            "adaptergen": __version__,
+            "python": platform.python_version(),
+            **{package: _version(package) for package in packages},
+        }
+
+    return Field(
+        default_factory=find,
+        description="versions at work; null for a package that is not installed",
+        json_schema_extra={"required": ["adaptergen", "python", *packages]},
+    )
+
+
 def _version(package: str) -> str | None:
     try:
         return version(package)
@@ -65,60 +89,12 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _package(name: str) -> Any:
-    """A field with the installed version of a distribution."""
-    return Field(default_factory=partial(_version, name), serialization_alias=name)
-
-
-def _schema(name: str) -> Any:
-    """The field that names the format of a record; `schema` is a method of every model."""
-    return Field(f"adaptergen/{name}/1", serialization_alias="schema")
-
-
-class Versions(Part):
-    """Versions at work; null for a package that is not installed."""
-
-    adaptergen: str = Field(default_factory=lambda: __version__)
-    python: str = Field(default_factory=platform.python_version)
-
-
-class BuildVersions(Versions):
-    """Versions of the packages that have a part in the bytes of a build; null if not installed."""
-
-    black: str | None = _package("black")
-    isort: str | None = _package("isort")
-    jinja2: str | None = _package("jinja2")
-    pydantic: str | None = _package("pydantic")
-    ruamel_yaml: str | None = _package("ruamel.yaml")
-
-
-class InspectVersions(Versions):
-    """Versions of the packages that are observed; null if not installed."""
-
-    torch: str | None = _package("torch")
-    transformers: str | None = _package("transformers")
-
-
-class DriftVersions(Versions):
-    """Versions of the packages that are compared; null if not installed."""
-
-    transformer_lens: str | None = _package("transformer-lens")
-    transformers: str | None = _package("transformers")
-
-
-class VerifyVersions(DriftVersions):
-    """Versions of the packages that have a part in what is measured; null if not installed."""
-
-    accelerate: str | None = _package("accelerate")
-    torch: str | None = _package("torch")
-
-
 class Record(Part):
     """What every record opens with."""
 
     format: str = _schema("record")
     tool: Literal["adaptergen"] = "adaptergen"
-    versions: Versions = Field(default_factory=Versions)
+    versions: dict[str, str | None] = _versions()
 
     def write(self, target: str) -> None:
         """Write the record to a file, or to standard output if it is called `-`."""
@@ -150,10 +126,24 @@ def problem_entry(problem: Problem) -> dict[str, object]:
     }
 
 
-#: Entries made of problems.
 Problems = Annotated[
     tuple[ProblemEntry, ...], BeforeValidator(lambda found: tuple(map(problem_entry, found)))
 ]
+
+
+class ReportRecord(Record):
+    """What the record of a command has that works on specs."""
+
+    exit_code: Literal[0, 1, 2]
+    summary: str = Field(description="one sentence for people")
+    problems: Problems = Field((), description="of specs, of locks and of the environment")
+
+
+class SpecEntry(Part):
+    """A spec of the call."""
+
+    module: str
+    spec: str = Field(description="path of the spec in its project")
 
 
 class AuditFinding(ProblemEntry):
@@ -182,11 +172,9 @@ class AuditRecord(Record):
     findings: tuple[AuditFinding, ...]
 
 
-class BuiltSpec(Part):
+class BuiltSpec(SpecEntry):
     """A spec of the call."""
 
-    module: str
-    spec: str = Field(description="path of the spec in its project")
     meta: dict[str, Any] = Field(description="what the manifest says besides")
 
 
@@ -199,31 +187,30 @@ class BuiltFile(Part):
     )
 
 
-class BuildRecord(Record):
+class BuildRecord(ReportRecord):
     """What a build, or `build --check`, found and what came of it."""
 
     format: Literal["adaptergen/build/1"] = _schema("build")
-    versions: BuildVersions = Field(default_factory=BuildVersions)
+    versions: dict[str, str | None] = _versions(
+        "black", "isort", "jinja2", "pydantic", "ruamel.yaml"
+    )
     outcome: Outcome = Field(
         description="failed: the specs have problems, or the environment stood in the way; "
         "refused: a file was edited by hand or is not adaptergen's; interrupted: another build "
         "runs, or was killed"
     )
-    exit_code: ExitCode
-    summary: str = Field(description="one sentence for people")
     specs: tuple[BuiltSpec, ...] = ()
     counts: dict[StateName, NonNegativeInt] = Field(
         description="number of entries by state; after writing, by the state they were in before"
     )
     entries: tuple[BuiltFile, ...] = ()
-    problems: Problems = Field((), description="what is wrong with the specs")
 
 
 class DriftFinding(Part):
     """A change."""
 
     code: str = Field(description="what kind of change it is")
-    severity: Literal["breaking", "silent", "benign"]
+    severity: Severity
     what: str = Field(description="the change in a sentence")
     kinds: tuple[str, ...] = Field(description="kinds of layer, or model")
     layers: tuple[int, ...] = Field(description="layers of the tiny model")
@@ -236,45 +223,32 @@ class DriftFinding(Part):
     mend: TextOrNull = Field(description="what to do")
 
 
-class DriftCounts(Part):
-    """Number of findings by severity."""
-
-    breaking: NonNegativeInt
-    silent: NonNegativeInt
-    benign: NonNegativeInt
-
-
-class DriftedSpec(Part):
+class DriftedSpec(SpecEntry):
     """What changed for one spec."""
 
-    module: str
-    spec: str = Field(description="path of the spec in its project")
     architecture: str = Field(description="class of transformers")
     old: str = Field(serialization_alias="from", description="transformers/transformer-lens")
     new: str = Field(serialization_alias="to", description="transformers/transformer-lens")
-    counts: DriftCounts
+    counts: dict[Severity, NonNegativeInt] = Field(description="number of findings by severity")
     findings: tuple[DriftFinding, ...]
 
 
-class DriftRecord(Record):
+class DriftRecord(ReportRecord):
     """What changed from one release of transformers to another that adapters rest on."""
 
     format: Literal["adaptergen/drift/1"] = _schema("drift")
-    versions: DriftVersions = Field(default_factory=DriftVersions)
+    versions: dict[str, str | None] = _versions("transformer-lens", "transformers")
     outcome: Literal["fine", "drifted", "failed"] = Field(
         description="drifted: a change that is not benign; failed: nothing was compared"
     )
-    exit_code: ExitCode
-    summary: str = Field(description="one sentence for people")
     specs: tuple[DriftedSpec, ...] = ()
-    problems: Problems = Field((), description="of specs, of locks and of the environment")
 
 
 class InspectRecord(Record):
     """What transformers does, as data."""
 
     format: Literal["adaptergen/inspect/1"] = _schema("inspect")
-    versions: InspectVersions = Field(default_factory=InspectVersions)
+    versions: dict[str, str | None] = _versions("torch", "transformers")
     target: str = Field(description="what was named on the command line")
     outcome: Literal["fine", "failed"]
     exit_code: Literal[0, 2]
@@ -300,38 +274,11 @@ class VerifiedModel(Part):
     measured: dict[str, int] = Field(description="what was looked at, and how often")
 
 
-class VerifiedSpec(Part):
+class VerifiedSpec(SpecEntry):
     """A spec of the call."""
 
-    module: str
-    spec: str = Field(description="path of the spec in its project")
     architecture: str = Field(description="class of transformers")
-    models: tuple[VerifiedModel, ...]
-
-
-class VerifiedDimension(Part):
-    """A field of cfg."""
-
-    expected: Any = Field(description="what the HF config and the arithmetic of the spec give")
-    measured: Any = Field(description="what cfg says")
-
-
-#: Names of hooks within a layer, by module and by kind of layer.
-HooksByKind = dict[str, dict[str, tuple[str, ...]]]
-
-
-class VerifiedHooks(Part):
-    """Names of hooks within a layer, by module and by kind of layer, over all models.
-
-    The kind `model` is outside the layers. The tier full runs nothing, so no hook fires there.
-    """
-
-    declared: HooksByKind = Field({}, description="in the spec")
-    fired: HooksByKind = Field({}, description="fired in a plain run")
-    silent: HooksByKind = Field(
-        {}, description="declared, and did not fire in a plain run, be it promised or not"
-    )
-    undeclared: HooksByKind = Field({}, description="offered by the bridge and not in the spec")
+    reports: tuple[VerifiedModel, ...] = Field(serialization_alias="models")
 
 
 class VerifyFailure(Part):
@@ -354,20 +301,20 @@ class VerifyFailure(Part):
     mend: str = Field(description="the edit that may correct it")
 
 
-class VerifyRecord(Record):
+class VerifyRecord(ReportRecord):
     """What was measured of adapters, and what of it is not as promised.
 
     What is measured on each model is given by module, then by model.
     """
 
     format: Literal["adaptergen/verify/1"] = _schema("verify")
-    versions: VerifyVersions = Field(default_factory=VerifyVersions)
+    versions: dict[str, str | None] = _versions(
+        "accelerate", "torch", "transformer-lens", "transformers"
+    )
     tier: Literal["tiny", "width", "full", "checkpoint"]
     outcome: Literal["fine", "differs", "failed"] = Field(
         description="failed: the specs have problems, or the environment stood in the way"
     )
-    exit_code: ExitCode
-    summary: str = Field(description="one sentence for people")
     warnings: tuple[str, ...] = Field(
         (), description="installed versions that the catalogues or a spec do not know"
     )
@@ -386,37 +333,42 @@ class VerifyRecord(Record):
     generation: dict[
         str, dict[str, dict[Literal["with_cache", "without_cache", "left_padded"], bool]]
     ] = Field({}, description="whether greedy tokens equal HF's, by how they were made")
-    dimensions: dict[str, dict[str, dict[str, VerifiedDimension]]] = Field(
-        {}, description="fields of cfg"
+    dimensions: dict[str, dict[str, dict[str, dict[Literal["expected", "measured"], Any]]]] = Field(
+        {},
+        description="fields of cfg: what the HF config and the arithmetic of the spec give "
+        "(expected), and what cfg says (measured)",
     )
-    hooks: VerifiedHooks = Field(default_factory=VerifiedHooks)
+    hooks: dict[HookState, dict[str, dict[str, tuple[str, ...]]]] = Field(
+        {state: {} for state in HOOK_STATES},
+        description="names of hooks within a layer, by module and by kind of layer (`model` is "
+        "outside the layers), over all models; declared: in the spec; fired: in a plain run; "
+        "silent: declared, and did not fire in a plain run, be it promised or not; undeclared: "
+        "offered by the bridge and not in the spec. The tier full runs nothing, so nothing fires",
+    )
     failures: tuple[VerifyFailure, ...] = Field((), description="what is not as promised")
-    problems: Problems = Field((), description="what is wrong with the specs")
 
 
-def build_record(report: Report) -> BuildRecord:
-    """What a build found, and what came of it."""
-    comparison = report.comparison
-    trees = [tree for tree in comparison.trees if not tree.shared] if comparison else []
+def build_record(found: Report | Failed) -> BuildRecord:
+    """What a build found, or the problems of specs that kept it from comparing anything."""
+    if isinstance(found, Failed):
+        return BuildRecord(
+            outcome=Outcome.FAILED,
+            exit_code=2,
+            summary=f"Nothing written: {found.summary}",
+            counts={state.name.lower(): 0 for state in State},
+            problems=found.shown,
+        )
+    trees = found.comparison.trees if found.comparison else ()
+    entries = found.comparison.entries if found.comparison else ()
     return BuildRecord(
-        outcome=report.outcome,
-        exit_code=report.exit_code,
-        summary=report.summary,
-        specs=[{"module": tree.name, "spec": tree.spec, "meta": tree.meta} for tree in trees],
-        counts={state.name.lower(): report.count(state) for state in State},
-        entries=[
-            {"path": entry.path, "state": entry.state.name.lower()}
-            for entry in (comparison.entries if comparison else ())
+        outcome=found.outcome,
+        exit_code=found.exit_code,
+        summary=found.summary,
+        specs=[
+            {"module": tree.name, "spec": tree.spec, "meta": tree.meta}
+            for tree in trees
+            if not tree.shared
         ],
-    )
-
-
-def failed_build_record(failed: Failed) -> BuildRecord:
-    """The same for specs that have problems: nothing was compared."""
-    return BuildRecord(
-        outcome=Outcome.FAILED,
-        exit_code=2,
-        summary=f"Nothing written: {failed.summary}",
-        counts={state.name.lower(): 0 for state in State},
-        problems=failed.shown,
+        counts={state.name.lower(): found.count(state) for state in State},
+        entries=[{"path": one.path, "state": one.state.name.lower()} for one in entries],
     )

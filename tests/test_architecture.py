@@ -136,7 +136,7 @@ STARTS = re.compile(
 MAY_START = {
     # Python, without what lies in a folder.
     "isolated.py": {"subprocess", "sys.executable"},
-    "export/git.py": {"subprocess"},
+    "export/checkout.py": {"subprocess"},
     # Copies of this process, which import nothing anew: see the next test.
     "inspection/fault_isolation.py": {"multiprocessing"},
     "verify/observe/command.py": {"multiprocessing", "concurrent.futures"},

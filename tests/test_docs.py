@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adaptergen.docs import errors_page, spec_page
-from adaptergen.docs.__main__ import main
+from adaptergen.docs import errors_page, main, spec_page
 from adaptergen.problems import CODES
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -33,12 +32,12 @@ def test_links_lead_somewhere() -> None:
 def test_check_and_write(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("adaptergen.docs.__main__.checkout", lambda: tmp_path)
+    monkeypatch.setattr("adaptergen.docs.checkout", lambda: tmp_path)
     assert main(["--check"]) == 1
     assert "make docs" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
     assert main([]) == 0
     assert main(["--check"]) == 0
     assert {path.name for path in (tmp_path / "docs").iterdir()} == set(PAGES)
-    monkeypatch.setattr("adaptergen.docs.__main__.checkout", lambda: None)
+    monkeypatch.setattr("adaptergen.docs.checkout", lambda: None)
     assert main([]) == 2

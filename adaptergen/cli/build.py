@@ -13,7 +13,6 @@ from adaptergen.cli.terminal import say
 
 if TYPE_CHECKING:
     from adaptergen.output.compare import Report
-    from adaptergen.problems import Failed
 
 #: New objects, less those that are gone, after which Python looks for garbage.
 COLLECTED_AFTER = 100_000
@@ -77,23 +76,19 @@ def run(args: argparse.Namespace) -> int:
         wanted = gather(args.specs)
     except Failed as failed:
         if args.json:
-            _record(args.json, failed)
+            from adaptergen.records import build_record
+
+            build_record(failed).write(args.json)
         raise
     report = build(args.out, wanted, write=not (args.check or args.diff), force=args.force)
     say(unverified(args.specs))
     _tell(report, args.diff)
     # Last: what was written is told, whatever becomes of this.
     if args.json:
-        _record(args.json, report)
+        from adaptergen.records import build_record
+
+        build_record(report).write(args.json)
     return report.exit_code
-
-
-def _record(target: str, found: Report | Failed) -> None:
-    from adaptergen.output.compare import Report
-    from adaptergen.records import build_record, failed_build_record
-
-    made = build_record(found) if isinstance(found, Report) else failed_build_record(found)
-    made.write(target)
 
 
 def _tell(report: Report, diff: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from adaptergen.cli.terminal import say
 
 if TYPE_CHECKING:
-    from adaptergen.export import Done
+    from adaptergen.export.command import Done
     from adaptergen.output.compare import Report
 
 SUMMARY = "contribute adapters to TransformerLens, or make a package of them"
@@ -99,27 +99,30 @@ def _check_options(args: argparse.Namespace) -> None:
 
 
 def _checkout(args: argparse.Namespace) -> int:
-    from adaptergen import emit, export, guard
+    from adaptergen import emit, guard
+    from adaptergen.export.checks import Check, run_checks, verified
+    from adaptergen.export.command import dry_run, export
+    from adaptergen.export.pull_request import pull_request
 
     if args.pr is not None:
         _check_target(args.pr)
     if args.dry_run:
-        done = export.dry_run(args.into, args.specs, args.replace, args.branch)
+        done = dry_run(args.into, args.specs, args.replace, args.branch)
         emit.put(done.diff)
         _tell(done, "Would change")
     else:
-        done = export.run(args.into, args.specs, args.replace, args.branch)
+        done = export(args.into, args.specs, args.replace, args.branch)
         _tell(done, "Changed")
-    checks: list[export.Check] = []
+    checks: list[Check] = []
     records: list[dict[str, object] | str] = [_LEFT_OUT for _ in args.specs]
     if args.check and not args.dry_run:
-        for check in export.run_checks(done):
+        for check in run_checks(done.made):
             say(check.line)
             checks.append(check)
     if args.pr is not None:
         if args.check:
-            records = [export.verified(spec) for spec in args.specs]
-        text = export.pull_request(done, checks, records)
+            records = [verified(spec) for spec in args.specs]
+        text = pull_request(done.made, checks, records)
         guard.write_new(args.pr, text.encode())
         say(f"Wrote {args.pr}.")
     failed = done.uncommitted or any(check.passed is False for check in checks)
@@ -147,10 +150,10 @@ def _check_target(file: Path) -> None:
 def _tell(done: Done, word: str) -> None:
     if done.recovered:
         say("an interrupted export was recovered first")
-    for note in done.export.shared.notes:
+    for note in done.made.notes:
         say(f"note: {note}")
-    for adapter in done.export.adapters:
-        for line in adapter.replaced.lines if adapter.replaced else ():
+    for adapter in done.made.adapters:
+        for line in adapter.replaced:
             say(line)
         for note in adapter.notes:
             say(f"note: {note}")
@@ -172,13 +175,13 @@ def _plugin(args: argparse.Namespace) -> int:
     from adaptergen.cli.wanted import without_doubles
     from adaptergen.generate import plan, project_path
     from adaptergen.output.transaction import build
-    from adaptergen.plugin import plugin_wanted
+    from adaptergen.plugin import plugin_tree
     from adaptergen.problems import every
 
     paths = without_doubles(args.specs)
     plans = list(zip(paths, every(plan, paths), strict=True))
     folder = Path(os.path.abspath(args.plugin))
-    wanted = plugin_wanted(folder, plans, [project_path(path) for path in paths])
+    wanted = plugin_tree(folder, plans, [project_path(path) for path in paths])
     report = build(folder.parent, [wanted], force=args.force)
     _tell_package(report, args)
     return report.exit_code

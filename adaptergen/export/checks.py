@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from adaptergen.export.command import Done
-from adaptergen.export.upstream import REGISTRY_TEST, REGISTRY_TEST_CLASS
+from adaptergen.export.checkout import REGISTRY_TEST, REGISTRY_TEST_CLASS
+from adaptergen.export.contribution import Contribution
 from adaptergen.isolated import run_isolated
 from adaptergen.problems import listing
 from adaptergen.prose import markdown
@@ -44,40 +44,40 @@ class Check:
         return f"{word}: {self.name}{f' ({self.told})' if self.told else ''}"
 
 
-def run_checks(done: Done) -> Iterator[Check]:
-    """Every check of the files of an export, one after the other."""
-    root = done.export.draft.checkout.root
-    files = sorted({*done.export.draft.files})
+def run_checks(made: Contribution) -> Iterator[Check]:
+    """Every check of the files of a contribution, one after the other."""
+    root = made.draft.checkout.root
+    files = sorted(made.draft.files)
     python = [path for path in files if path.endswith(".py")]
     formatted = [path for path in python if not path.endswith("__init__.py")]
     package = [path for path in python if path.startswith("transformer_lens/")]
     tests = [
         path
-        for adapter in done.export.adapters
+        for adapter in made.adapters
         for path in adapter.tests
         if path.endswith("_tiny.py") or path.startswith("tests/unit/")
     ]
-    yield _tool(root, "pycln", ("--check", "--all"), formatted)
-    yield _tool(root, "isort", ("--check-only",), formatted)
-    yield _tool(root, "black", ("--check", "--quiet"), python)
+    yield _run(root, "pycln", ("pycln", "--check", "--all", *formatted))
+    yield _run(root, "isort", ("isort", "--check-only", *formatted))
+    yield _run(root, "black", ("black", "--check", "--quiet", *python))
     yield _types(root, package)
     registry = (*_pytest(), REGISTRY_TEST, "-k", REGISTRY_TEST_CLASS)
     if (root / REGISTRY_TEST).is_file():
-        yield _run(root, REGISTRY_TEST_CLASS, registry, ("pytest", *_RUNTIME))
+        yield _run(root, REGISTRY_TEST_CLASS, registry, _RUNTIME)
     else:
         yield Check(REGISTRY_TEST_CLASS, None, f"there is no {REGISTRY_TEST}")
     told = "unit and tiny tests, with jaxtyping and beartype"
-    yield _run(root, told, (*_pytest(), "-m", "not slow", *tests), ("pytest", *_RUNTIME))
-    yield _audit(root, done)
+    yield _run(root, told, (*_pytest(), "-m", "not slow", *tests), _RUNTIME)
+    yield _audit(root, made)
 
 
-def _audit(root: Path, done: Done) -> Check:
+def _audit(root: Path, made: Contribution) -> Check:
     """Findings about what was exported; what was wrong before is not the contribution's."""
     from adaptergen.audit import audit
 
     own = {
         name
-        for adapter in done.export.adapters
+        for adapter in made.adapters
         for name in (adapter.plan.spec.architecture, adapter.plan.adapter_class)
     }
     found = [one for one in audit(root).findings if one.subject.partition(".")[0] in own]
@@ -93,10 +93,6 @@ def _pytest() -> tuple[str, ...]:
     return (*options, "-o", "addopts=", _PYTEST)
 
 
-def _tool(root: Path, name: str, options: Sequence[str], files: Sequence[str]) -> Check:
-    return _run(root, name, (name, *options, *files), (name,))
-
-
 def _types(root: Path, files: Sequence[str]) -> Check:
     """mypy on the package, with findings in other files left out: they were there before."""
 
@@ -108,17 +104,17 @@ def _types(root: Path, files: Sequence[str]) -> Check:
         # Nothing is left in the checkout.
         cache = os.environ.get("MYPY_CACHE_DIR", scratch)
         command = ("mypy", "--no-error-summary", "--cache-dir", cache, *files)
-        return _run(root, "mypy", command, ("mypy",), ours)
+        return _run(root, "mypy", command, relevant=ours)
 
 
 def _run(
-    root: Path, name: str, command: Sequence[str], needs: Sequence[str],
+    root: Path, name: str, command: Sequence[str], needs: Sequence[str] = (),
     relevant: Callable[[str], str] | None = None,
 ) -> Check:  # fmt: skip
-    missing = [package for package in needs if find_spec(package) is None]
+    module, *arguments = command
+    missing = [package for package in (module, *needs) if find_spec(package) is None]
     if missing:
         return Check(name, None, f"{', '.join(missing)} not installed")
-    module, *arguments = command
     # Tests are of the TransformerLens in the checkout, and import each other. What only reads its
     # files takes nothing from there.
     path = (root,) if module == "pytest" else ()

@@ -1,16 +1,14 @@
-"""`export --into`, from the path to what is reported; the command only prints it."""
+"""`export --into`: drafted, checked, written, committed; `adaptergen.cli` only prints it."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from adaptergen.export.checkout import Checkout, open_checkout
-from adaptergen.export.git import Git
-from adaptergen.export.make import Export, make_export
-from adaptergen.export.upstream import PROTECTED
+from adaptergen.export.checkout import PROTECTED, Checkout, Git, open_checkout
+from adaptergen.export.contribution import Contribution, make_contribution
 from adaptergen.output.compare import Entry
 from adaptergen.output.files import OutputError
 from adaptergen.output.staging import look
@@ -22,7 +20,7 @@ from adaptergen.problems import Failed, Problem, SourceLocation, listing, quote
 class Done:
     """What came of a call: the files that differ, and whether they were written."""
 
-    export: Export
+    made: Contribution
     entries: tuple[Entry, ...]
     recovered: bool = False
     branch: str | None = None
@@ -43,135 +41,140 @@ def dry_run(into: Path, specs: Sequence[Path], replacing: bool, branch: str | No
         raise OutputError(
             "an export was interrupted here", "run it again without --dry-run", checkout.root
         )
-    export = _made(checkout, specs, replacing, branch)
-    return Done(export, export.draft.entries())
+    made = _made(checkout, specs, replacing, branch)
+    return Done(made, made.draft.entries())
 
 
-def run(into: Path, specs: Sequence[Path], replacing: bool, branch: str | None) -> Done:
+def export(into: Path, specs: Sequence[Path], replacing: bool, branch: str | None) -> Done:
     """Write the export, all or nothing, on a new branch and as a commit if one is named."""
     root = open_checkout(into).root
     recovered = recover(root) is not None
     checkout = open_checkout(into)
-    export = _made(checkout, specs, replacing, branch)
-    entries = export.draft.entries()
+    made = _made(checkout, specs, replacing, branch)
+    done = Done(made, made.draft.entries(), recovered, branch)
+    pending = _pending(made)
     if branch is None or checkout.git is None:
-        if entries:
-            put(root, entries)
-        return Done(export, entries, recovered)
-    pending = _pending(export)
-    _write_on_branch(checkout.git, branch, export, entries)
+        _write(done)
+        return done
     if not pending:
-        return Done(export, entries, recovered, branch)
+        return done
+    _write_on_branch(done, branch, checkout.git)
     try:
-        for message, paths in _commits(export, pending):
-            checkout.git.commit(paths, message)
+        for message, paths in _commits(made, pending):
+            checkout.git.do("add", "--", *paths)
+            # These files and no others.
+            checkout.git.do("commit", "--quiet", "--message", message, "--", *paths)
     except Failed as failed:
         # The files lie there and are what was asked for, so they stay.
-        told = "; ".join(problem.message for problem in failed.problems)
-        return Done(export, entries, recovered, branch, uncommitted=told)
-    return Done(export, entries, recovered, branch, committed=True)
+        why = "; ".join(problem.message for problem in failed.problems)
+        return replace(done, uncommitted=why)
+    return replace(done, committed=True)
 
 
-def _made(checkout: Checkout, specs: Sequence[Path], replacing: bool, branch: str | None) -> Export:
-    """The export, with everything checked that may stand in its way."""
+def _made(
+    checkout: Checkout, specs: Sequence[Path], replacing: bool, branch: str | None
+) -> Contribution:
+    """The contribution, with everything checked that may stand in its way."""
     _check_branch(checkout, branch)
-    export = make_export(checkout, specs, replacing)
-    _check_clean(export)
-    if branch is not None and checkout.git is not None and _pending(export):
-        checkout.git.check_identity()
-    return export
+    made = make_contribution(checkout, specs, replacing)
+    _check_clean(made)
+    if branch is not None and checkout.git is not None and _pending(made):
+        # Git has to know whose the commit is.
+        checkout.git.do("var", "GIT_COMMITTER_IDENT")
+    return made
 
 
-def _pending(export: Export) -> list[str]:
+def _pending(made: Contribution) -> list[str]:
     """The files that a commit would hold."""
-    draft = export.draft
+    draft = made.draft
     return sorted({*(entry.path for entry in draft.entries()), *draft.checkout.changed})
 
 
-def _commits(export: Export, pending: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+def _write(done: Done) -> None:
+    if done.entries:
+        put(done.made.draft.checkout.root, done.entries)
+
+
+def _write_on_branch(done: Done, branch: str, git: Git) -> None:
+    before = git.branch()
+    if before == branch:
+        _write(done)
+        return
+    git.do("switch", "--quiet", "--create", branch)
+    try:
+        put(done.made.draft.checkout.root, done.entries)
+    except BaseException:
+        if before is not None:
+            git.do("switch", "--quiet", before)
+            git.do("branch", "--quiet", "-D", branch)
+        raise
+
+
+def _commits(made: Contribution, pending: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """What adapters share part by part, and then the adapters: messages and files."""
     left = list(pending)
-    for part in export.shared.parts:
+    for part in made.shared:
         paths = [path for path in left if path in part.files]
         left = [path for path in left if path not in part.files]
         if paths:
             yield part.message, paths
     if left:
-        yield _message(export), left
+        titles = [
+            f"{'Replace' if one.replaced else 'Add'} the adapter of {one.plan.spec.title}"
+            for one in made.adapters
+        ]
+        yield "; ".join(titles), left
 
 
-def _write_on_branch(git: Git, branch: str, export: Export, entries: tuple[Entry, ...]) -> None:
-    before = git.branch()
-    root = export.draft.checkout.root
-    if before == branch:
-        if entries:
-            put(root, entries)
-    elif _pending(export):
-        git.switch(branch, create=True)
-        try:
-            put(root, entries)
-        except BaseException:
-            if before is not None:
-                git.switch(before)
-                git.delete(branch)
-            raise
-
-
-def _message(export: Export) -> str:
-    titles = [
-        f"{'Replace' if one.replaced else 'Add'} the adapter of {one.plan.spec.title}"
-        for one in export.adapters
-    ]
-    return "; ".join(titles)
-
-
-def _check_clean(export: Export) -> None:
+def _check_clean(made: Contribution) -> None:
+    """`Failed` for changes that are not committed, and those that git does not report."""
     hint = "commit it, or `git stash`; then run the command again"
     problems = [
         Problem("dirty-tree", "the file was changed and not committed", hint, SourceLocation(path))
-        for path in export.draft.dirty()
+        for path in made.draft.dirty()
     ]
-    problems += _overlooked(export)
-    if problems:
-        raise Failed(problems)
-
-
-def _overlooked(export: Export) -> Iterator[Problem]:
-    """Files that hold what git would not tell of, so that it would be committed along, or lost."""
-    git = export.draft.checkout.git
-    written = {entry.path for entry in export.draft.entries()}
-    for path, mark in git.overlooked(export.draft.files).items() if git else ():
+    git = made.draft.checkout.git
+    written = {entry.path for entry in made.draft.entries()}
+    # What git does not report would be committed along, or lost.
+    for path, mark in git.overlooked(made.draft.files).items() if git else ():
         message = f"git is told to overlook the file ({mark}), so what is changed in it is not seen"
         hint = f"`git update-index --no-{mark} {shlex.quote(path)}`, then run the command again"
         if mark == "ignored":
             hint = "move the file away, or commit it with `git add --force`"
         if mark != "ignored" or path in written:
-            yield Problem("dirty-tree", message, hint, SourceLocation(path))
+            problems.append(Problem("dirty-tree", message, hint, SourceLocation(path)))
+    if problems:
+        raise Failed(problems)
 
 
 def _check_branch(checkout: Checkout, branch: str | None) -> None:
-    place = SourceLocation(checkout.root.as_posix())
-    if checkout.git is None:
-        if branch is not None:
-            message = "there is no git repository here, so there can be no branch"
-            hint = "leave --branch out, or give a clone"
-            raise Failed([Problem("git-failed", message, hint, place)])
-        return
-    current = checkout.git.branch()
+    """`Failed` if there can be no commit on this branch; None is the one that is checked out."""
+
+    def refuse(code: str, message: str, hint: str) -> Failed:
+        return Failed([Problem(code, message, hint, SourceLocation(checkout.root.as_posix()))])
+
+    git = checkout.git
+    if git is None:
+        if branch is None:
+            return
+        message = "there is no git repository here, so there can be no branch"
+        raise refuse("git-failed", message, "leave --branch out, or give a clone")
+    current = git.branch()
     if current is None:
         message = "the head is detached: a commit here belongs to no branch"
-        raise Failed([Problem("detached-head", message, "`git switch dev` first", place)])
+        raise refuse("detached-head", message, "`git switch dev` first")
     wanted = current if branch is None else branch
     if wanted in PROTECTED:
         message = f"upstream takes no contribution from a branch called {quote(wanted)}"
         hint = f"name another one with --branch; {listing(sorted(PROTECTED))} are upstream's own"
-        raise Failed([Problem("protected-branch", message, hint, place)])
-    if branch is None or branch == current:
+        raise refuse("protected-branch", message, hint)
+    if wanted == current:
         return
-    if not checkout.git.is_branch_name(branch):
-        message = f"{quote(branch)} is no name for a branch"
-        raise Failed([Problem("git-failed", message, "use letters, digits and dashes", place)])
-    if checkout.git.has_branch(branch):
-        message = f"there is a branch {quote(branch)} already"
-        hint = f"`git switch {branch}` to go on with it, or name another one"
-        raise Failed([Problem("branch-exists", message, hint, place)])
+    if not git.is_branch_name(wanted):
+        message = f"{quote(wanted)} is no name for a branch"
+        raise refuse("git-failed", message, "use letters, digits and dashes")
+    if git.has_branch(wanted):
+        message = f"there is a branch {quote(wanted)} already"
+        raise refuse(
+            "branch-exists", message, f"`git switch {wanted}` to go on, or name another one"
+        )

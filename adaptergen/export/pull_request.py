@@ -8,13 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from adaptergen.export.checks import Check
-from adaptergen.export.command import Done
-from adaptergen.export.make import Adapter
-from adaptergen.export.upstream import TEMPLATE_FILE
+from adaptergen.export.contribution import Adapter, Contribution
 from adaptergen.plan.model import layer_tables
 from adaptergen.prose import markdown
 from adaptergen.render.hook_page import hook_table
 
+_TEMPLATE_FILE = ".github/PULL_REQUEST_TEMPLATE.md"
 _DEFAULT = "# Description\n\n## Type of change\n\n# Checklist:\n"
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _HEADING = re.compile(r"^#+ .*$", re.MULTILINE)
@@ -23,16 +22,18 @@ _TYPES = {"new feature": (True, False), "bug fix": (False, True), "breaking": (F
 Record = Mapping[str, Any]
 
 
-def pull_request(done: Done, checks: Sequence[Check], records: Sequence[Record | str]) -> str:
+def pull_request(
+    made: Contribution, checks: Sequence[Check], records: Sequence[Record | str]
+) -> str:
     """Markdown; `records` are what `adaptergen verify` measured of each spec, or why nothing."""
-    template = done.export.draft.read(TEMPLATE_FILE)
+    template = made.draft.read(_TEMPLATE_FILE)
     text = _COMMENT.sub("", template.decode() if template else _DEFAULT)
-    replacing = any(adapter.replaced for adapter in done.export.adapters)
+    replacing = any(adapter.replaced for adapter in made.adapters)
     parts = []
     for heading, body in _sections(text):
         title = heading.strip("# :").casefold()
         if title == "description":
-            body = "\n\n".join(_description(done, checks, records))
+            body = "\n\n".join(_description(made, checks, records))
         elif title == "type of change":
             body = _chosen(body, replacing)
         elif title == "checklist":
@@ -51,11 +52,11 @@ def _sections(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _description(
-    done: Done, checks: Sequence[Check], records: Sequence[Record | str]
+    made: Contribution, checks: Sequence[Check], records: Sequence[Record | str]
 ) -> Iterator[str]:
-    for adapter, record in zip(done.export.adapters, records, strict=True):
+    for adapter, record in zip(made.adapters, records, strict=True):
         yield from _adapter(adapter, record)
-    yield from _shared(done)
+    yield from _shared(made)
     yield "### Run on this branch"
     # What tools say is not written for a page.
     checks = [replace(check, told=markdown(check.told)) for check in checks]
@@ -64,7 +65,7 @@ def _description(
     left = [f"- {check.name}: {check.told}" for check in checks if check.passed is None]
     left += [
         f"- {path}: needs a real checkpoint"
-        for adapter in done.export.adapters
+        for adapter in made.adapters
         for path in adapter.tests
         if path.startswith("tests/integration/") and path.endswith("_adapter.py")
     ]
@@ -72,8 +73,8 @@ def _description(
     yield "\n".join([*left, "- `verify_models`: needs the Hub"])
 
 
-def _shared(done: Done) -> Iterator[str]:
-    parts = [part for part in done.export.shared.parts if part.news]
+def _shared(made: Contribution) -> Iterator[str]:
+    parts = [part for part in made.shared if part.news]
     if not parts:
         return
     yield "### What adapters share"
@@ -102,8 +103,8 @@ def _adapter(adapter: Adapter, record: Record | str) -> Iterator[str]:
         title = f"Of layers of kind `{name}`" if plan.kinds else "Of every layer"
         yield f"{title}, below `blocks.{{i}}.`:\n\n{hook_table(plan, rows)}"
     if adapter.replaced:
-        yield "### What goes, and what serves instead"
-        yield "\n".join(f"- {line}" for line in adapter.replaced.lines)
+        yield "### Removed, and replacements"
+        yield "\n".join(f"- {line}" for line in adapter.replaced)
     yield "### Measured"
     yield _measured(spec.module, record)
 
@@ -113,15 +114,19 @@ def _measured(module: str, record: Record | str) -> str:
         return f"Nothing: {record}."
     versions = record["versions"]
     names = ("transformers", "transformer-lens", "torch", "python")
-    told = ", ".join(f"{name} {versions.get(name)}" for name in names)
+    shown = ", ".join(f"{name} {versions.get(name)}" for name in names)
     lines = [
-        f"On tiny models with random weights: {told}.",
+        f"On tiny models with random weights: {shown}.",
         "",
         "| Model | Greatest difference of logits from HF | Greedy tokens |",
         "| --- | --- | --- |",
     ]
     for model, runs in record["parity"].get(module, {}).items():
-        worst = ", ".join(f"{value:.3g} ({run})" for run, value in runs.items() if value)
+        worst = ", ".join(
+            f"{'no number' if value is None else f'{value:.3g}'} ({run})"
+            for run, value in runs.items()
+            if value != 0
+        )
         greedy = record["generation"].get(module, {}).get(model, {})
         other = [run for run, same in greedy.items() if not same]
         equal = f"not equal: {', '.join(other)}" if other else f"equal: {', '.join(greedy)}"

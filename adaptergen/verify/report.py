@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adaptergen.records import VerifiedHooks, VerifyFailure, VerifyRecord
+from adaptergen.records import HOOK_STATES, VerifyFailure, VerifyRecord
 from adaptergen.verify.findings import SpecResult
 
 
@@ -53,15 +53,7 @@ def verify_record(report: Report) -> VerifyRecord:
         warnings=report.warnings,
         seconds=report.seconds,
         peak_memory=report.peak_memory,
-        specs=[
-            {
-                "module": result.module,
-                "spec": result.spec,
-                "architecture": result.architecture,
-                "models": result.reports,
-            }
-            for result in report.results
-        ],
+        specs=report.results,
         **{
             name: {
                 result.module: {one.model: getattr(one, name) for one in result.reports}
@@ -71,7 +63,7 @@ def verify_record(report: Report) -> VerifyRecord:
         },
         hooks={
             name: {result.module: _hooks(result, name) for result in report.results}
-            for name in VerifiedHooks.model_fields
+            for name in HOOK_STATES
         },
         failures=[
             VerifyFailure(

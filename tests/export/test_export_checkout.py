@@ -30,7 +30,7 @@ from conftest_export import (
 )
 
 from adaptergen import runtime
-from adaptergen.export.upstream import COMPONENTS, CONTRACT
+from adaptergen.export.contribution import COMPONENTS, CONTRACT
 
 Run = Callable[..., Result]
 

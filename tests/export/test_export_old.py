@@ -1,4 +1,4 @@
-"""What the source of an old adapter tells, and who else uses it: nothing goes unlisted."""
+"""What the source of an old adapter shows, and who else uses it: nothing goes unlisted."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from conftest_export import ADAPTERS, NEMOTRON, Result, content, git
 
 from adaptergen.catalogue import load
-from adaptergen.export import observed
-from adaptergen.export.old import OldAdapter, read_old
+from adaptergen.export import replacement
+from adaptergen.export.old_adapter import OldAdapter, read_old
 
 Run = Callable[..., Result]
 OLD = f"{ADAPTERS}/nemotron_h.py"
@@ -97,7 +97,7 @@ def test_members_and_names_are_read_of_every_binding() -> None:
 def test_nothing_of_an_old_adapter_goes_unlisted(
     upstream: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(observed, "find_spec", lambda name: None)
+    monkeypatch.setattr(replacement, "find_spec", lambda name: None)
     file = upstream / OLD
     text = file.read_text(encoding="utf-8")
     place = "        super().__init__(cfg)\n"
@@ -108,8 +108,8 @@ def test_nothing_of_an_old_adapter_goes_unlisted(
     git(upstream, "commit", "--quiet", "--all", "--message=more")
     done = run("export", NEMOTRON, "--into", upstream, "--dry-run", "--replace")
     assert done.code == 0, done.err
-    assert "goes: config attribute probed = 1 -> nothing" in done.err
-    assert "not told by the old source, " in done.err and f"`{more[1]}`" in done.err
+    assert "removed: config attribute probed = 1 -> nothing" in done.err
+    assert "not clear from the old source, " in done.err and f"`{more[1]}`" in done.err
 
 
 USE = {
@@ -155,5 +155,5 @@ def test_who_only_names_the_adapter_gets_the_new_one(upstream: Path, run: Run) -
     git(upstream, "commit", "--quiet", "--message=users")
     done = run("export", NEMOTRON, "--into", upstream, "--dry-run", "--replace")
     assert done.code == 0, done.err
-    told = [line for line in done.err.splitlines() if line.startswith("uses the new one")]
+    told = [line for line in done.err.splitlines() if line.startswith("uses the new adapter")]
     assert sum(f"{ADAPTERS}/user_" in line for line in told) >= len(USE) - 2

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from conftest_export import HELIUM, NEMOTRON, Result, content, git
 
-from adaptergen import export
 from adaptergen.export import checks
-from adaptergen.export.upstream import REGISTRY_TEST, REGISTRY_TEST_CLASS
+from adaptergen.export.checkout import REGISTRY_TEST, REGISTRY_TEST_CLASS
+from adaptergen.export.checks import Check, verified
+from adaptergen.export.command import dry_run, export
+from adaptergen.export.pull_request import pull_request
 
 Run = Callable[..., Result]
 RECORD = {
@@ -35,16 +37,16 @@ def test_the_sections_are_those_of_the_template(upstream: Path, run: Run, tmp_pa
     assert headings == ["# Description", "## Type of change", "# Checklist:"]
     assert "<!--" not in text and "Please" not in text
     assert "| `attn.hook_pattern` |" in text and "Of layers of kind `mlp`" in text
-    assert "- goes: name _make_optional -> nothing" in text
+    assert "- removed: name _make_optional -> nothing" in text
     assert "- [x] Breaking change" in text and "New feature" not in text
     assert "- [ ] New and existing unit tests pass locally" in text
 
 
 def test_figures_come_with_versions_and_what_was_not_run(upstream: Path, new_spec: Path) -> None:
-    done = export.dry_run(upstream, [new_spec], False, None)
-    ran = [export.Check("black", True), export.Check("mypy", False, "x.py:1: error"),
-           export.Check("pycln", None, "pycln not installed")]  # fmt: skip
-    text = export.pull_request(done, ran, [RECORD])
+    done = dry_run(upstream, [new_spec], False, None)
+    ran = [Check("black", True), Check("mypy", False, "x.py:1: error"),
+           Check("pycln", None, "pycln not installed")]  # fmt: skip
+    text = pull_request(done.made, ran, [RECORD])
     assert "transformers 5.0, transformer-lens 4.0, torch 2.0, python 3." in text
     assert "| default | 0.25 (decode_step) | not equal: left_padded |" in text
     assert "- passed: black" in text and "- FAILED: mypy (`x.py:1:` error)" in text
@@ -103,7 +105,7 @@ def test_mypy_has_passed_only_if_it_has_run(
     ended = subprocess.CompletedProcess([], code, output, "")
     monkeypatch.setattr(checks, "run_isolated", lambda *_, **__: ended)
     monkeypatch.setattr(checks, "find_spec", lambda name: name)
-    assert checks._types(tmp_path, ["a.py"]) == export.Check("mypy", passed, told)
+    assert checks._types(tmp_path, ["a.py"]) == Check("mypy", passed, told)
 
 
 def test_mypy_without_its_plugin_has_not_passed(tmp_path: Path) -> None:
@@ -138,9 +140,9 @@ def test_a_verification_that_gives_nothing_says_why(
 
     monkeypatch.setattr(checks, "run_isolated", ended)
     monkeypatch.setattr(checks, "find_spec", lambda name: name)
-    assert export.verified(HELIUM) == f"`adaptergen verify` {told}"
+    assert verified(HELIUM) == f"`adaptergen verify` {told}"
     monkeypatch.setattr(checks, "find_spec", lambda name: None if name == "torch" else name)
-    assert export.verified(HELIUM) == "`torch` is not installed here"
+    assert verified(HELIUM) == "`torch` is not installed here"
 
 
 def test_figures_that_were_left_out_are_told_so(
@@ -170,9 +172,9 @@ def test_the_text_is_the_same_once_it_is_committed(
         texts.append((tmp_path / name).read_text(encoding="utf-8"))
         if told == "upstream has ours":
             git(upstream, "branch", "--quiet", "--force", "dev", "b")
-    assert "Replaces the adapter of" in texts[0] and "goes: name _make_optional" in texts[0]
+    assert "Replaces the adapter of" in texts[0] and "removed: name _make_optional" in texts[0]
     if told == "upstream has ours":
-        assert "goes: " not in texts[1]
+        assert "removed: " not in texts[1]
     else:
         assert texts[0] == texts[1]
 
@@ -216,8 +218,8 @@ def test_what_is_there_is_not_overwritten_with_the_text(
 
 @pytest.mark.heavy
 def test_upstreams_registries_and_the_unit_test_pass_there(upstream: Path) -> None:
-    done = export.run(upstream, [HELIUM], False, None)
-    (unit,) = (path for path in done.export.adapters[0].tests if path.startswith("tests/unit/"))
+    done = export(upstream, [HELIUM], False, None)
+    (unit,) = (path for path in done.made.adapters[0].tests if path.startswith("tests/unit/"))
     # In one process, since to import torch takes longer than both.
     tests = (f"{REGISTRY_TEST}::{REGISTRY_TEST_CLASS}", unit)
     ran = checks._run(upstream, "both", (*checks._pytest(), *tests), ("pytest", "jaxtyping"))

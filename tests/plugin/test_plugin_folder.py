@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adaptergen.cli import main
-from adaptergen.plugin import plugin_name
+from adaptergen.plugin import package_name
 from adaptergen.problems import Failed
 
 
@@ -186,14 +186,14 @@ def test_a_name_that_is_installed(
 
 def test_the_root_is_no_folder_for_a_package() -> None:
     with pytest.raises(Failed):
-        plugin_name(Path("/"))
+        package_name(Path("/"))
 
 
 @pytest.mark.parametrize(
     ("name", "package"), [("tl-helium", "tl_helium"), ("My.Models", "my_models"), ("a", "a")]
 )
 def test_a_name_that_is_one(name: str, package: str) -> None:
-    assert plugin_name(Path("x") / name).package == package
+    assert package_name(Path("x") / name) == package
 
 
 def test_a_spec_with_a_mistake_writes_nothing(export: Any, project: Path) -> None:

@@ -20,7 +20,7 @@ from text_tools import of_markdown, of_python, types_checked
 
 from adaptergen import generate
 from adaptergen.export.pull_request import pull_request
-from adaptergen.plugin import plugin_wanted
+from adaptergen.plugin import plugin_tree
 from adaptergen.schemas import make_schema
 from adaptergen.spec.load import load_shape
 from adaptergen.spec.values import MAX_TEXT
@@ -93,15 +93,13 @@ def emitted(folder: Path, hostile: Sequence[str]) -> dict[str, str]:
     spec = written(folder, hostile)
     plan = generate.plan(spec)
     files = {f"build/{path}": data for path, data in generate.files_of(spec, plan).files.items()}
-    package = plugin_wanted(folder / "tl-small", [(spec, plan)], ["specs/nemotron_h.yaml"])
+    package = plugin_tree(folder / "tl-small", [(spec, plan)], ["specs/nemotron_h.yaml"])
     files |= {f"plugin/{path}": data for path, data in package.files.items()}
-    adapter = SimpleNamespace(plan=plan, replaced=None, tests=[])
+    adapter = SimpleNamespace(plan=plan, replaced=(), tests=[])
     draft = SimpleNamespace(read=lambda path: None)
-    shared = SimpleNamespace(parts=[])
-    export = SimpleNamespace(draft=draft, adapters=[adapter], shared=shared)
-    done: Any = SimpleNamespace(export=export)
+    made: Any = SimpleNamespace(draft=draft, adapters=[adapter], shared=[])
     texts = {path: data.decode() for path, data in files.items()}
-    return texts | {"pull request.md": pull_request(done, [], ["left out"])}
+    return texts | {"pull request.md": pull_request(made, [], ["left out"])}
 
 
 def structure(files: dict[str, str]) -> dict[str, Any]:
