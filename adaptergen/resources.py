@@ -47,9 +47,17 @@ def shipped() -> Mapping[str, Path]:
     return dict(sorted(files.items()))
 
 
-def contract() -> list[Path]:
-    """The files of the package that tests of adapters rest on."""
-    return sorted((importable() / "adaptergen" / "contract").glob("*.py"))
+def contract() -> Mapping[str, Path]:
+    """The modules of the package that tests of adapters rest on, by their names."""
+    package = importable() / "adaptergen"
+    files = {path.stem: path for path in (package / "contract").glob("*.py")}
+    return {**files, **contracts_of_behaviours()}
+
+
+def contracts_of_behaviours() -> Mapping[str, Path]:
+    """What tests check of each behaviour that has such a module."""
+    found = (importable() / "adaptergen" / "behaviours").glob("*/contract.py")
+    return {path.parent.name: path for path in sorted(found)}
 
 
 def behaviours() -> list[str]:

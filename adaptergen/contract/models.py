@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cached_property
 from typing import Any
 
@@ -18,9 +19,14 @@ import transformers
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources import _bridge_builder
 
-from .findings import MODEL, ModelReport, Spot
+from .findings import MODEL, Finding, ModelReport, Spot
 from .reference import Reference, Work, cache_argument, new_cache, take_reference
 from .tables import AdapterTables, Hook, HookContract, hooks_of_model, value_of
+
+#: Float32 rounds otherwise in another order of the same operations.
+ROUNDED = 1e-5
+#: The same for sums of many products, by the largest value.
+SUMMED = 1e-4
 
 _MASK = 0xFFFFFFFF
 
@@ -287,6 +293,36 @@ class ModelUnderTest:
         model = change(copy.deepcopy(self.spare))
         with quiet():
             return wrap(self.tables.architecture, self.adapter_class, model, self.report.model)
+
+
+class Level(IntEnum):
+    """How much of a model a check needs; every level is checked on what is above it, too."""
+
+    #: Every model, also where nothing is run.
+    LOOK = 0
+    #: Every model that is run, however large.
+    CHECKPOINT = 1
+    #: One that is run as often as there are hooks.
+    RUN = 2
+    #: Every tiny model.
+    TINY = 3
+    #: The first tiny model alone.
+    FIRST = 4
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check by its name; `needs` says whether tables promise anything that it looks at."""
+
+    name: str
+    find: Callable[[ModelUnderTest], Iterator[Finding]]
+    level: Level
+    needs: Callable[[AdapterTables], bool] = lambda tables: True
+
+
+def too_far(check: str, hook: Hook, what: str, allowed: float, apart: float, mend: str) -> Finding:
+    """The finding that what a hook holds is further from another tensor than allowed."""
+    return Finding(check, what, f"<= {allowed:g}", f"{apart:g}", mend, at(hook))
 
 
 def at(hook: Hook) -> Spot:

@@ -200,6 +200,16 @@ def is_met(condition: str, hf_config: Any) -> bool:
     return (getattr(hf_config, name, None) is not None) == (name == condition)
 
 
+def offers(end: str) -> Callable[[AdapterTables], bool]:
+    """Whether tables promise a hook in layers whose name ends so, as a function of them."""
+
+    def find(tables: AdapterTables) -> bool:
+        layers = (tables.shared, *tables.kinds.values())
+        return any(name.endswith(end) for layer in layers for name in layer.hooks)
+
+    return find
+
+
 def component(line: str) -> tuple[str, str, str]:
     """Bridge class, path and condition of a line of `components`."""
     head, _, condition = line.partition(" if ")

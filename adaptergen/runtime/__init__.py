@@ -27,6 +27,16 @@ CONTRACT = "adapter_contract"
 
 _REGISTRATION = "registration"
 
+#: What stands for the module of the contract that finds the checks of behaviours.
+_BEHAVIOURS = '''"""What each behaviour checks."""
+
+from __future__ import annotations
+
+from . import {names}
+
+ALL = ({names})
+'''
+
 
 @cache
 def version() -> int:
@@ -49,7 +59,12 @@ def sources(package: str = RUNTIME) -> dict[str, str]:
 
 def contract(folder: str) -> dict[str, str]:
     """The package that tests of adapters rest on: path below the tests -> text."""
-    return {f"{folder}/{path.name}": path.read_text("utf-8") for path in resources.contract()}
+    texts = {name: path.read_text("utf-8") for name, path in resources.contract().items()}
+    behaviours = ", ".join(resources.contracts_of_behaviours())
+    texts["behaviours"] = _BEHAVIOURS.format(names=behaviours)
+    # A behaviour's module stands in its own folder here, and beside the others there.
+    moved = {name: text.replace("from ...contract.", "from .") for name, text in texts.items()}
+    return {f"{folder}/{name}.py": text for name, text in moved.items()}
 
 
 def registration() -> str:

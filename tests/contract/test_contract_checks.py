@@ -224,7 +224,7 @@ def test_tables_need_no_torch() -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_every_check_looks_at_something(module: str) -> None:
     """One that looks at nothing is no check, and an emitted test of it could not fail."""
-    from adaptergen.contract.checks import of_branch
+    from adaptergen.contract.checks import checks_of_branch
     from adaptergen.contract.findings import ModelReport
     from adaptergen.contract.models import ModelUnderTest, undisturbed
     from adaptergen.verify.target import load_target
@@ -233,19 +233,19 @@ def test_every_check_looks_at_something(module: str) -> None:
     report = ModelReport(DEFAULT)
     with undisturbed():
         run = ModelUnderTest.tiny(target.tables, target.adapter, DEFAULT, report)
-        for name, check in of_branch(target.tables, DEFAULT).items():
+        for name, check in checks_of_branch(target.tables, DEFAULT).items():
             before = dict(report.measured), dict(report.parity)
             assert list(check(run)) == []
             assert (report.measured, report.parity) != before, name
 
 
 def test_no_check_of_what_no_layer_has() -> None:
-    from adaptergen.contract.checks import FIRST, of_branch
+    from adaptergen.contract.checks import CHECKS, checks_of_branch
     from adaptergen.verify.target import load_target
 
     left_out = {
-        module: FIRST.keys()
-        - of_branch(load_target(ROOT / "specs" / f"{module}.yaml").tables, DEFAULT).keys()
+        module: {check.name for check in CHECKS}
+        - checks_of_branch(load_target(ROOT / "specs" / f"{module}.yaml").tables, DEFAULT).keys()
         for module in MODULES
     }
     state_space = {"state space", "padded state space", "offloaded state space"}

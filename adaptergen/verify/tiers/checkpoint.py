@@ -14,8 +14,9 @@ from typing import Any
 import torch
 
 from adaptergen.contract import Finding, ModelReport, Spot
-from adaptergen.contract.checks import CHECKPOINT
+from adaptergen.contract.checks import checks_of
 from adaptergen.contract.loading import load_checked
+from adaptergen.contract.models import Level
 from adaptergen.contract.reference import Work, random_tokens
 from adaptergen.problems import quote
 from adaptergen.verify.known import BadInput
@@ -70,7 +71,7 @@ def _measure(target: Target, model: Any, placement: Placement, report: ModelRepo
     work = Work(tokens, lengths=(tokens.shape[1],), new_tokens=NEW_TOKENS, uncached=False)
     run = look_and_wrap(target, model, report, work)
     if run is not None:
-        run_checks(target, report, CHECKPOINT, run)
+        run_checks(target, report, checks_of(target.tables, Level.CHECKPOINT), run)
 
 
 def _load(target: Target, placement: Placement, folder: str | None, report: ModelReport) -> Any:

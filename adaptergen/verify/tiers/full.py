@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 
 from adaptergen.contract import ModelReport
-from adaptergen.contract.checks import LOOK
+from adaptergen.contract.checks import checks_of
+from adaptergen.contract.models import Level
 from adaptergen.verify.known import Known
 from adaptergen.verify.models import config_of_file, random_model
 from adaptergen.verify.target import Target
@@ -24,7 +25,7 @@ def full(target: Target, known: Sequence[Known]) -> list[ModelReport]:
             model = random_model(target, config_of_file(target, one.fields), device="meta")
             run = look_and_wrap(target, model, report)
             if run is not None:
-                run_checks(target, report, LOOK, run)
+                run_checks(target, report, checks_of(target.tables, Level.LOOK), run)
         reports.append(report)
         # A bridge and its model refer to each other.
         gc.collect()

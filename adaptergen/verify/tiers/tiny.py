@@ -11,7 +11,7 @@ from typing import Any
 import transformers
 
 from adaptergen.contract import ModelReport, Spot
-from adaptergen.contract.checks import of_branch
+from adaptergen.contract.checks import checks_of_branch
 from adaptergen.contract.checks_model import check_fields
 from adaptergen.contract.models import tiny_model, undisturbed
 from adaptergen.contract.reference import Work
@@ -50,6 +50,6 @@ def _measure(target: Target, report: ModelReport) -> None:
     run = look_and_wrap(target, model, report, work, keep_spare=True)
     if run is not None:
         run.changes = None if first else target.tables.branches[branch]
-        run_checks(target, report, of_branch(target.tables, branch), run)
+        run_checks(target, report, checks_of_branch(target.tables, branch), run)
     if first and run is not None:
         run_checks(target, report, CHECKS, Structure(target.tables, target.adapter))

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 
 from adaptergen.contract import ModelReport
-from adaptergen.contract.checks import RUN
+from adaptergen.contract.checks import checks_of
+from adaptergen.contract.models import Level
 from adaptergen.contract.reference import Work, random_tokens
 from adaptergen.verify.known import Known
 from adaptergen.verify.models import config_of_file, random_model
@@ -39,4 +40,4 @@ def _measure(target: Target, known: Known, report: ModelReport) -> None:
     work = Work(random_tokens(config.vocab_size, 1, POS), lengths=(POS,), new_tokens=NEW_TOKENS)
     run = look_and_wrap(target, model, report, work)
     if run is not None:
-        run_checks(target, report, RUN, run)
+        run_checks(target, report, checks_of(target.tables, Level.RUN), run)

@@ -13,9 +13,9 @@ from accelerate import cpu_offload
 from transformer_lens.model_bridge.generalized_components import SSM2MixerBridge
 
 from .findings import Finding, Spot
-from .models import ModelUnderTest, difference, relative
+from .models import Check, Level, ModelUnderTest, difference, relative
 from .reference import cache_argument, new_cache, positions
-from .tables import holds
+from .tables import AdapterTables, component, holds
 
 #: Before, HF clamps dt at time_step_min, which TransformerLens does not know.
 CLAMPS = "<5.17"
@@ -131,3 +131,20 @@ def _note(run: ModelUnderTest, layer: int, what: str, allowed: float, measured: 
     what, mend = f"analysis differs from HF: {what}", "mend what the hooks of the mixer hold"
     spot = Spot(layer, run.kinds[layer])
     return Finding("state space", what, f"<= {allowed:g}", measured, mend, spot, ("kind",))
+
+
+def _has_state_space(tables: AdapterTables) -> bool:
+    layers = (tables.shared, *tables.kinds.values())
+    classes = (component(line)[0] for layer in layers for line in layer.components.values())
+    return any(cls.endswith(("StateSpaceMixerBridge", "SSM2MixerBridge")) for cls in classes)
+
+
+def _is_offloaded_too(tables: AdapterTables) -> bool:
+    return "offload" not in tables.lacks and _has_state_space(tables)
+
+
+CHECKS = (
+    Check("state space", check_state_space, Level.FIRST, _has_state_space),
+    Check("padded state space", check_padded_state_space, Level.FIRST, _has_state_space),
+    Check("offloaded state space", check_offloaded_state_space, Level.FIRST, _is_offloaded_too),
+)

@@ -48,12 +48,14 @@ class AdapterContract:
         """A test for each check of each tiny model that this release of transformers can run."""
         import transformers
 
-        from .checks import of_branch
+        from .checks import checks_of_branch
 
         if "check" in metafunc.fixturenames:
             branches = self.tables.configs(transformers.__version__)
             pairs = [
-                (branch, check) for branch in branches for check in of_branch(self.tables, branch)
+                (branch, check)
+                for branch in branches
+                for check in checks_of_branch(self.tables, branch)
             ]
             ids = [f"{branch}-{check.replace(' ', '_')}" for branch, check in pairs]
             metafunc.parametrize("branch, check", pairs, ids=ids)
@@ -66,11 +68,11 @@ class AdapterContract:
 
     def test_contract(self, branch: str, check: str) -> None:
         """One check of one model."""
-        from .checks import of_branch
+        from .checks import checks_of_branch
         from .models import undisturbed
 
         with undisturbed():
-            _assert_none(of_branch(self.tables, branch)[check](self._model(branch)))
+            _assert_none(checks_of_branch(self.tables, branch)[check](self._model(branch)))
 
     def _model(self, branch: str) -> ModelUnderTest:
         """The model of a branch, made once."""

@@ -1,0 +1,1 @@
+"""MLPs, gated or not."""

@@ -1,0 +1,1 @@
+"""Norms, and what analyses take for them."""
