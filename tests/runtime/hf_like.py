@@ -127,6 +127,9 @@ class Weighted(nn.Module):
         elif self.way == "looking":
             assert torch.empty_like(self.gate.weight).shape == self.gate.weight.abs().shape
             made = functional.linear(x, self.gate.weight)
+        elif self.way == "addmm":
+            made = torch.addmm(torch.zeros(6), x.flatten(0, 1), self.gate.weight.t())
+            made = made.unflatten(0, x.shape[:2])
         elif self.way == "stacked":
             assert torch.stack([self.gate.weight, self.gate.weight]).dim() == 3
             made = functional.linear(x, self.gate.weight)

@@ -242,6 +242,14 @@ class TestWeights:
         assert [len(held) for held in seen.values()] == [1, 1]
         assert torch.equal(seen["hook_x"][0], states)
 
+    def test_product_to_which_a_bias_is_added(self, states: Any) -> None:
+        module = hf_like.Weighted("addmm")
+        expected = module(states)
+        component = wrap(module, {"gate": "gate"}, hook_x=Tap(weight="gate.weight", argument=0))
+        seen = record(component, "hook_x")
+        assert torch.equal(component(states), expected)
+        assert torch.equal(seen["hook_x"][0], states.flatten(0, 1))
+
     def test_weight_of_another_class_is_refused(self, states: Any) -> None:
         """A quantized weight has operations of its own, and hooks on them would be silent."""
 

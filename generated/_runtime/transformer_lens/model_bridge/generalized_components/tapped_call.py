@@ -53,6 +53,9 @@ _VIEWS = frozenset(
     ]
 )
 
+#: Functions of torch that add their first argument to a product of the others.
+_ADDING = frozenset(["addmm", "addmv", "addbmm", "baddbmm"])
+
 
 def hooks_of(module: torch.nn.Module) -> tuple[Any, ...]:
     """What torch keeps of the hooks of a module, also of those that HookPoint does not count."""
@@ -243,6 +246,8 @@ class TappedCall:
         for _, tap, hook in entries:
             if tap.argument is not None:
                 given: Any = {**dict(enumerate(args)), **kwargs}
+                if getattr(function, "__name__", "") in _ADDING:
+                    given = {key: x for key, x in given.items() if key not in (0, "input")}
                 key, operand = next(
                     (key, x)
                     for key, x in given.items()
