@@ -367,7 +367,7 @@ def build_record(found: Report | Failed) -> BuildRecord:
         specs=[
             {"module": tree.name, "spec": tree.spec, "meta": tree.meta}
             for tree in trees
-            if not tree.shared
+            if tree.version is None
         ],
         counts={state.name.lower(): found.count(state) for state in State},
         entries=[{"path": one.path, "state": one.state.name.lower()} for one in entries],

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from adaptergen.output import staging
 from adaptergen.output.files import OutputError, explained, read_file
-from adaptergen.output.tree import MANIFEST, OutputTree, check_names, digest, read_manifest
+from adaptergen.output.tree import MANIFEST, OutputTree, check_names, digest, manifest_version, read_manifest
 
 _CONTEXT = 3
 
@@ -65,12 +65,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All files of a call, and whether an earlier build left its work unfinished."""
+    """All files of a call, and whether an earlier build left its work unfinished.
+
+    `newer` are the trees that came of a newer adaptergen, and stay as they are.
+    """
 
     out: Path
     trees: tuple[OutputTree, ...]
     entries: tuple[Entry, ...]
     interruption: staging.Interruption | None
+    newer: tuple[OutputTree, ...] = ()
 
     def of(self, *states: State) -> tuple[Entry, ...]:
         """The entries in any of the states, in the order of the tree."""
@@ -114,7 +118,9 @@ class Report:
         """One line for each file that is not as wanted: its state and its path below OUT."""
         pending = self.comparison.pending if self.comparison else ()
         first = ["an interrupted build was recovered first"] if self.recovered else []
-        return (*first, *(f"{entry.state.value}: {entry.path}" for entry in pending))
+        newer = self.comparison.newer if self.comparison else ()
+        kept = (f"kept: {tree.name}, which a newer adaptergen wrote" for tree in newer)
+        return (*first, *kept, *(f"{entry.state.value}: {entry.path}" for entry in pending))
 
     @property
     def diff(self) -> str:
@@ -135,7 +141,7 @@ class Report:
             return str(self.error)
         if self.outcome is Outcome.INTERRUPTED and self.comparison.interruption is not None:
             return f"{self.comparison.out}: {self.comparison.interruption.value}."
-        specs = [tree.spec for tree in self.comparison.trees if not tree.shared]
+        specs = [tree.spec for tree in self.comparison.trees if tree.version is None]
         command = shlex.join(["adaptergen", "build", *specs, "--out", str(self.comparison.out)])
         if self.outcome is Outcome.REFUSED:
             return (
@@ -158,10 +164,21 @@ def compare(out: Path, trees: Sequence[OutputTree]) -> Comparison:
     check_names(trees)
     with explained(out):
         interruption = staging.look(out)
-        entries = tuple(entry for tree in trees for entry in _entries(out, tree))
+        newer = tuple(tree for tree in trees if _is_newer(out, tree))
+        entries = tuple(
+            entry for tree in trees if tree not in newer for entry in _entries(out, tree)
+        )
         # A build that began meanwhile makes what was read a mixture.
         interruption = interruption or staging.look(out)
-    return Comparison(out, tuple(trees), entries, interruption)
+    return Comparison(out, tuple(trees), entries, interruption, newer)
+
+
+def _is_newer(out: Path, tree: OutputTree) -> bool:
+    """Whether the disk has a newer version of a tree that comes with every build."""
+    if tree.version is None:
+        return False
+    old = read_file(out, f"{tree.name}/{MANIFEST}")
+    return old is not None and manifest_version(old) > tree.version
 
 
 def _entries(out: Path, tree: OutputTree) -> Iterator[Entry]:

@@ -27,15 +27,16 @@ class OutputTree:
     """All files of one spec: `files` maps POSIX paths, relative to `OUT/<name>/`, to bytes.
 
     `spec` is the spec's path in the project. `meta` is JSON that goes into the manifest as it is;
-    it must be the same on every machine (versions, never times or absolute paths). A `shared` tree
-    comes with every build and belongs to no spec: `spec` says what made it.
+    it must be the same on every machine (versions, never times or absolute paths). A tree with a
+    `version` comes with every build and belongs to no spec: `spec` says what made it. A newer one
+    on the disk is kept.
     """
 
     name: str
     spec: str
     files: Mapping[str, bytes]
     meta: Mapping[str, object] = field(default_factory=dict)
-    shared: bool = False
+    version: int | None = None
 
     def __post_init__(self) -> None:
         if "/" in self.name or self.name.startswith("."):
@@ -53,6 +54,8 @@ class OutputTree:
             "meta": dict(self.meta),
             "files": {path: digest(data) for path, data in self.files.items()},
         }
+        if self.version is not None:
+            content["version"] = self.version
         return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
 
 
@@ -85,6 +88,14 @@ def read_manifest(data: bytes, place: Path) -> Mapping[str, str] | None:
     except ValueError:
         return None
     return files
+
+
+def manifest_version(data: bytes) -> int:
+    """The version of a tree that comes with every build; 0 if this is no manifest of one."""
+    if read_manifest(data, Path(MANIFEST)) is None:
+        return 0
+    version = json.loads(data).get("version")
+    return version if isinstance(version, int) else 0
 
 
 def manifest_meta(data: bytes) -> Mapping[str, object]:

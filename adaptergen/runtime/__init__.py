@@ -78,9 +78,9 @@ def wanted() -> OutputTree:
     files = {f"{folder}/{name}.py": text for name, text in sources().items()}
     files[f"{_REGISTRATION}.py"] = registration()
     files |= contract(CONTRACT)
-    meta = {"adaptergen": __version__, "runtime": version()}
+    meta = {"adaptergen": __version__}
     encoded = {path: text.encode() for path, text in files.items()}
-    return OutputTree(FOLDER, "adaptergen", encoded, meta, shared=True)
+    return OutputTree(FOLDER, "adaptergen", encoded, meta, version())
 
 
 def install() -> None:

@@ -146,3 +146,15 @@ def test_files_that_cannot_lie_together_are_a_bug_of_ours(tmp_path: Path) -> Non
         compare(tmp_path, [OutputTree("m", "a", {}), OutputTree("M", "b", {})])
     with pytest.raises(ValueError):
         OutputTree("m", os.path.abspath("specs/m.yaml"), {})
+
+
+def test_a_newer_tree_that_comes_with_every_build_is_kept(tmp_path: Path) -> None:
+    new = OutputTree("_runtime", "adaptergen", {"taps.py": b"new\n"}, version=2)
+    old = OutputTree("_runtime", "adaptergen", {"taps.py": b"old\n"}, version=1)
+    assert build(tmp_path, [new, *OLD]).outcome is Outcome.WRITTEN
+    before = snapshot(tmp_path / "_runtime")
+    report = build(tmp_path, [old, *NEW])
+    assert report.outcome is Outcome.WRITTEN
+    assert "kept: _runtime, which a newer adaptergen wrote" in report.lines
+    assert snapshot(tmp_path / "_runtime") == before
+    assert build(tmp_path, [old, *NEW], write=False).outcome is Outcome.UNCHANGED
