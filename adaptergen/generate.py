@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from adaptergen import __version__, catalogue
+from adaptergen import __version__
 from adaptergen.behaviours import with_components
+from adaptergen.catalogue.model import Catalogue
+from adaptergen.catalogue.store import load as load_catalogue
 from adaptergen.lock.disagree import disagreements
 from adaptergen.lock.paths import has_lock, lock_path
 from adaptergen.lock.store import read_lock
@@ -20,7 +22,7 @@ from adaptergen.source.source import Source
 from adaptergen.spec.load import LoadedSpec, load
 
 
-def plan(path: Path, of: catalogue.Catalogue | None = None) -> Plan:
+def plan(path: Path, of: Catalogue | None = None) -> Plan:
     """The plan of the spec at `path`, for the TransformerLens that a catalogue is of.
 
     Raises `Failed` with every problem found.
@@ -29,7 +31,7 @@ def plan(path: Path, of: catalogue.Catalogue | None = None) -> Plan:
 
 
 def plan_and_source(
-    path: Path, of: catalogue.Catalogue | None = None, copy: Path | None = None
+    path: Path, of: Catalogue | None = None, copy: Path | None = None
 ) -> tuple[Plan, Source]:
     """The same, and the spec's file, for places in it.
 
@@ -98,5 +100,5 @@ def _load(path: Path, copy: Path | None = None) -> LoadedSpec:
     return load(file, shown_as(path), beside if beside.is_dir() else shapes())
 
 
-def _catalogue() -> catalogue.Catalogue:
-    return with_components(catalogue.load()[0])
+def _catalogue() -> Catalogue:
+    return with_components(load_catalogue()[0])

@@ -17,7 +17,7 @@ from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
 from adaptergen import __version__, runtime
-from adaptergen.catalogue import load
+from adaptergen.catalogue.store import load
 from adaptergen.output.transaction import PACKAGE, recorded_meta
 from adaptergen.output.tree import OutputTree
 from adaptergen.plan.model import Plan

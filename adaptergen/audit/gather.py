@@ -10,10 +10,10 @@ from adaptergen.audit.gaps import gap_findings
 from adaptergen.audit.model import Finding, Source
 from adaptergen.audit.registries import registry_findings
 from adaptergen.audit.unreached import unreached_findings
-from adaptergen.catalogue import CatalogueError
-from adaptergen.catalogue.checkout import of_checkout
+from adaptergen.catalogue.extract import of_checkout
 from adaptergen.catalogue.library import Library
-from adaptergen.catalogue.tree import locate
+from adaptergen.catalogue.model import CatalogueError
+from adaptergen.catalogue.source_tree import locate
 
 
 @dataclass(frozen=True)

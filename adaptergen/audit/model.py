@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from adaptergen.catalogue import Catalogue
 from adaptergen.catalogue.library import Class, Library
+from adaptergen.catalogue.model import Catalogue
 from adaptergen.problems import Problem, SourceLocation
 
 Mend = tuple[str, Callable[[bytes], bytes]]

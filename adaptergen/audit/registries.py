@@ -8,7 +8,7 @@ from functools import partial
 
 from adaptergen.audit.internal import internal
 from adaptergen.audit.model import Finding, Mend, Source, entries
-from adaptergen.catalogue import RegistrationSite
+from adaptergen.catalogue.model import RegistrationSite
 from adaptergen.edit import Entry, add, add_import, remove
 
 FACTORY = "SUPPORTED_ARCHITECTURES"

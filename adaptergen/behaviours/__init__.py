@@ -14,7 +14,7 @@ from functools import cache
 from importlib import import_module
 from types import ModuleType
 
-from adaptergen.catalogue import Catalogue, Component, Hook
+from adaptergen.catalogue.model import Catalogue, Component, Hook
 from adaptergen.resources import behaviours, shipped
 
 

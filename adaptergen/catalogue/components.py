@@ -1,20 +1,15 @@
-"""The component classes of a tree, each with everything syntax tells about it."""
+"""The component classes of a TransformerLens, each with all that its source text tells."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-from adaptergen.catalogue.constructor import signature
-from adaptergen.catalogue.errors import CatalogueError
+from adaptergen.catalogue.constructor import accepted_keywords, walk_own
 from adaptergen.catalogue.hookpoints import hook_points
-from adaptergen.catalogue.installed import PACKAGE
-from adaptergen.catalogue.library import Class, Library
-from adaptergen.catalogue.literals import Unknown, class_dict, class_flag
-from adaptergen.catalogue.model import Component
-from adaptergen.catalogue.supercalls import walk_own
-from adaptergen.catalogue.tree import COMPONENTS
+from adaptergen.catalogue.library import Class, Library, NotLiteral, class_dict, class_flag
+from adaptergen.catalogue.model import CatalogueError, Component
+from adaptergen.catalogue.source_tree import COMPONENTS, PACKAGE
 
 ROOT = "GeneralizedComponent"
 BRIDGE = "TransformerBridge"
@@ -22,74 +17,54 @@ _PACKAGE = f"{PACKAGE}.{COMPONENTS.replace('/', '.')}"
 _ALIASES = "hook_aliases"
 
 
-@dataclass(frozen=True)
-class Found:
-    """The components, and what could not be told of them."""
-
-    components: Mapping[str, Component]
-    gaps: tuple[str, ...]
-
-
-def find_components(library: Library) -> Found:
-    """Every class that is, or derives from, GeneralizedComponent."""
-    gaps: list[str] = []
+def find_components(library: Library, gaps: list[str]) -> Mapping[str, Component]:
+    """Every class that is GeneralizedComponent or derives from it; gaps are appended."""
     components: dict[str, Component] = {}
-    for cls, mro in _classes(library):
-        if cls.name in components:
-            gaps.append(f"{cls.module.name}.{cls.name}: a second class of that name")
-        else:
-            components[cls.name] = _component(library, cls, mro, gaps)
+    for module in library.modules_in(_PACKAGE):
+        for cls in module.classes.values():
+            mro = library.mro(cls)
+            if not any(ancestor.name == ROOT for ancestor in mro):
+                continue
+            if cls.name in components:
+                gaps.append(f"{module.name}.{cls.name}: a second class of that name")
+            else:
+                components[cls.name] = _component(library, cls, mro, gaps)
     if ROOT not in components:
         raise CatalogueError(
             f"{library.package} defines no {ROOT} in {COMPONENTS}.",
             "Give a TransformerLens that has bridge components.",
         )
-    return Found(dict(sorted(components.items())), tuple(gaps))
+    return dict(sorted(components.items()))
 
 
 def find_bridge_aliases(library: Library, gaps: list[str]) -> Mapping[str, tuple[str, ...]]:
     """Other names that every bridge has for hooks outside the layers, and the hooks."""
-    package = library.module(f"{PACKAGE}.model_bridge")
-    cls = library.find(package, BRIDGE) if package is not None else None
+    cls = library.find(f"{PACKAGE}.model_bridge", BRIDGE)
     if cls is None:
         gaps.append(f"{PACKAGE}.model_bridge: no {BRIDGE}")
         return {}
     return _targets(_mapping(library, library.mro(cls), _ALIASES, gaps))
 
 
-def _classes(library: Library) -> Iterator[tuple[Class, tuple[Class, ...]]]:
-    for module in library.modules_in(_PACKAGE):
-        for cls in module.classes.values():
-            mro = library.mro(cls)
-            if any(ancestor.name == ROOT for ancestor in mro):
-                yield cls, mro
-
-
 def _component(library: Library, cls: Class, mro: Sequence[Class], gaps: list[str]) -> Component:
-    taken = signature(mro)
-    aliases = _mapping(library, mro, _ALIASES, gaps)
+    keywords, swallows_unknown = accepted_keywords(mro)
     properties = _mapping(library, mro, "property_aliases", gaps)
-    points = hook_points(mro)
-    if points.unnamed:
+    hooks, unnamed = hook_points(mro)
+    if unnamed:
         gaps.append(f"{cls.name}: makes hook points whose names syntax does not tell")
+    exported = library.find(_PACKAGE, cls.name) == cls
     return Component(
         name=cls.name,
-        module=_import_from(library, cls),
-        bases=tuple(base.name for base in library.bases(cls)),
-        keywords=taken.keywords,
-        swallows_unknown=taken.swallows_unknown,
+        module=_PACKAGE if exported else cls.module.name,
+        bases=tuple(base if isinstance(base, str) else base.name for base in library.bases(cls)),
+        keywords=keywords,
+        swallows_unknown=swallows_unknown,
         is_list_item=bool(class_flag(mro, "is_list_item")),
-        hook_aliases=_targets(aliases),
+        hook_aliases=_targets(_mapping(library, mro, _ALIASES, gaps)),
         aliases_vary=any(_varies_aliases(ancestor) for ancestor in mro),
         property_aliases={name: str(target) for name, target in sorted(properties.items())},
-        hooks=points.hooks,
+        hooks=hooks,
     )
-
-
-def _import_from(library: Library, cls: Class) -> str:
-    package = library.module(_PACKAGE)
-    exported = package is not None and library.find(package, cls.name) == cls
-    return _PACKAGE if exported else cls.module.name
 
 
 def _mapping(
@@ -97,7 +72,7 @@ def _mapping(
 ) -> Mapping[str, object]:
     try:
         return class_dict(library, mro, attribute)
-    except Unknown:
+    except NotLiteral:
         gaps.append(f"{mro[0].name}.{attribute}: not a plain dict")
         return {}
 
@@ -112,7 +87,7 @@ def _targets(aliases: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
 def _varies_aliases(cls: Class) -> bool:
     """Whether a method of the class changes its instances' aliases.
 
-    The root is no witness: it only applies the overrides that it is given.
+    The root class only applies the overrides that it is given.
     """
     if cls.name == ROOT:
         return False

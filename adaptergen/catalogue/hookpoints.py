@@ -1,80 +1,68 @@
-"""Which hook points a component makes while it is constructed.
+"""Which hook points a component's constructor makes.
 
-The constructor is followed through ``super().__init__`` and through its own methods.
-A branch is decided where its test is a plain class-level flag; otherwise what stands
-under it is conditional, with a note of what the test reads.
+The constructor is followed through `super().__init__` and through methods of `self`. A branch is
+decided where its test is a plain class-level flag; otherwise the hooks made in the branch are
+conditional, and name what the test reads.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from adaptergen.catalogue.conditions import reads
-from adaptergen.catalogue.library import Class
-from adaptergen.catalogue.literals import class_flag
+from adaptergen.catalogue.constructor import Method, called_method, find_method, walk_own
+from adaptergen.catalogue.library import Class, class_flag
 from adaptergen.catalogue.model import Hook
-from adaptergen.catalogue.supercalls import Method, called_method, find_method, walk_own
 
-HOOK_POINT = "HookPoint"
-Reads = tuple[str, ...]
+_HOOK_POINT = "HookPoint"
 
-
-@dataclass(frozen=True)
-class HookPoints:
-    """The hook points of a component, sorted by name."""
-
-    hooks: tuple[Hook, ...] = ()
-    unnamed: bool = False
-    """Some are made under a name that syntax does not tell."""
+Condition = tuple[str, ...]
+"""What the tests read under which a statement runs; None for a statement that always runs."""
 
 
-def hook_points(mro: Sequence[Class]) -> HookPoints:
-    """What the constructor of the first class of the order makes."""
-    method = find_method(mro, "__init__")
-    if method is None:
-        return HookPoints()
+def hook_points(mro: Sequence[Class]) -> tuple[tuple[Hook, ...], bool]:
+    """The hook points that the constructor of the first class makes, sorted by name.
+
+    The flag says whether some are made under a name that is not in the source text.
+    """
     walk = _Walk(mro)
-    walk.method(method, None)
-    hooks = tuple(_hook(name, under) for name, under in sorted(walk.found.items()))
-    return HookPoints(hooks, walk.unnamed)
-
-
-def _hook(name: str, under: Reads | None) -> Hook:
-    if under is None:
-        return Hook(name)
-    return Hook(name, conditional=True, depends_on=under, by_default=None)
+    method = find_method(mro, "__init__")
+    if method is not None:
+        walk.method(method, None)
+    hooks = (
+        Hook(name) if under is None else Hook(name, True, under, by_default=None)
+        for name, under in sorted(walk.found.items())
+    )
+    return tuple(hooks), walk.unnamed
 
 
 class _Walk:
-    """One pass over a constructor; ``under`` is None where nothing is in the way."""
+    """One pass over a constructor; `under` is the condition of the statements looked at."""
 
     def __init__(self, mro: Sequence[Class]) -> None:
         self.mro = mro
-        self.found: dict[str, Reads | None] = {}
+        self.found: dict[str, Condition | None] = {}
         self.unnamed = False
         self._entered: list[Method] = []
 
-    def method(self, method: Method, under: Reads | None) -> None:
+    def method(self, method: Method, under: Condition | None) -> None:
         if method in self._entered:
             return
         self._entered.append(method)
         self._body(method.node.body, method, under)
         self._entered.pop()
 
-    def _body(self, body: Sequence[ast.stmt], method: Method, under: Reads | None) -> None:
+    def _body(self, body: Sequence[ast.stmt], method: Method, under: Condition | None) -> None:
         for statement in body:
             match statement:
-                case ast.If(test=test, body=then, orelse=orelse):
-                    under = self._branch(test, then, orelse, method, under)
-                case ast.For() | ast.While():
-                    test = statement.iter if isinstance(statement, ast.For) else statement.test
-                    inside = _and(under, reads(test, method.node))
+                case ast.If():
+                    under = self._branch(statement, method, under)
+                case ast.For(iter=test) | ast.While(test=test):
+                    inside = _and(under, _reads(test, method.node))
                     self._body([*statement.body, *statement.orelse], method, inside)
-                case ast.Match(subject=subject, cases=cases):
+                case ast.Match(subject=test, cases=cases):
                     for choice in cases:
-                        self._body(choice.body, method, _and(under, reads(subject, method.node)))
+                        self._body(choice.body, method, _and(under, _reads(test, method.node)))
                 case ast.With(body=inner):
                     self._body(inner, method, under)
                 case ast.Try():
@@ -83,26 +71,23 @@ class _Walk:
                         self._body(handler.body, method, _and(under, ()))
                     self._body([*statement.orelse, *statement.finalbody], method, under)
                 case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                    pass  # defined here, not run here
+                    pass  # defined here, and not run
                 case _:
                     self._simple(statement, method, under)
 
-    def _branch(
-        self,
-        test: ast.expr,
-        then: Sequence[ast.stmt],
-        orelse: Sequence[ast.stmt],
-        method: Method,
-        under: Reads | None,
-    ) -> Reads | None:
-        """Walk both sides of an ``if``; returns what the statements after it are under."""
-        decided = self._decide(test)
-        sides = (then, orelse) if decided is None else (then if decided else orelse,)
-        inside = under if decided is not None else _and(under, reads(test, method.node))
+    def _branch(self, branch: ast.If, method: Method, under: Condition | None) -> Condition | None:
+        """Walk both sides of an `if`; returns the condition of the statements after it."""
+        decided = self._decide(branch.test)
+        if decided is None:
+            sides = [branch.body, branch.orelse]
+            inside: Condition | None = _and(under, _reads(branch.test, method.node))
+        else:
+            sides = [branch.body if decided else branch.orelse]
+            inside = under
         for side in sides:
             self._body(side, method, inside)
         if any(side and isinstance(side[-1], ast.Return) for side in sides):
-            return _and(inside, ())
+            return _and(inside, ())  # conditional: another side has returned
         return under
 
     def _decide(self, test: ast.expr) -> bool | None:
@@ -114,64 +99,101 @@ class _Walk:
                 return class_flag(self.mro, attribute)
         return None
 
-    def _simple(self, statement: ast.stmt, method: Method, under: Reads | None) -> None:
+    def _simple(self, statement: ast.stmt, method: Method, under: Condition | None) -> None:
         named = False
         for name, value in _attributes_set(statement):
-            match value:
-                case ast.IfExp(test=test, body=then, orelse=orelse):
-                    if _is_hook_point(then) or _is_hook_point(orelse):
-                        named = True
-                        self._record(name, _and(under, reads(test, method.node)))
-                case _ if _is_hook_point(value):
-                    named = True
-                    self._record(name, under)
+            if _is_hook_point(value):
+                named = True
+                self._record(name, under)
+            elif isinstance(value, ast.IfExp) and (
+                _is_hook_point(value.body) or _is_hook_point(value.orelse)
+            ):
+                named = True
+                self._record(name, _and(under, _reads(value.test, method.node)))
         calls = [node for node in walk_own(statement) if isinstance(node, ast.Call)]
         self.unnamed |= not named and any(_is_hook_point(call) for call in calls)
         for call in calls:
-            target = called_method(call, self.mro, method.index)
+            target = called_method(call, self.mro, method.place)
             if target is not None:
                 self.method(target, under)
 
-    def _record(self, name: str, under: Reads | None) -> None:
+    def _record(self, name: str, under: Condition | None) -> None:
         known = self.found.get(name, ())
-        # One place without a condition is enough for the hook to be there always.
+        # A hook that is made once without a condition is always there.
         self.found[name] = None if under is None or known is None else _and(known, under)
 
 
-def _and(first: Reads | None, second: Reads) -> Reads:
+def _and(first: Condition | None, second: Condition) -> Condition:
     return tuple(dict.fromkeys([*(first or ()), *second]))
 
 
 def _is_hook_point(node: ast.expr) -> bool:
     match node:
         case ast.Call(func=ast.Name(id=name)) | ast.Call(func=ast.Attribute(attr=name)):
-            return name == HOOK_POINT
+            return name == _HOOK_POINT
     return False
 
 
 def _attributes_set(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
-    """Attributes of ``self`` that a statement sets, with the values."""
+    """Attributes of `self` that a statement sets, with the values."""
     match statement:
         case ast.Assign(targets=targets, value=value):
             for target in targets:
-                if isinstance(target, ast.Attribute) and _is_self(target.value):
-                    yield target.attr, value
-        case ast.AnnAssign(target=ast.Attribute(value=owner, attr=name), value=ast.expr() as value):
-            if _is_self(owner):
-                yield name, value
-        case ast.Expr(
-            value=ast.Call(
-                func=ast.Name(id="setattr"),
-                args=[owner, ast.Constant(value=str(name)), value],
+                match target:
+                    case ast.Attribute(value=ast.Name(id="self"), attr=name):
+                        yield name, value
+        case (
+            ast.AnnAssign(
+                target=ast.Attribute(value=ast.Name(id="self"), attr=name),
+                value=ast.expr() as value,
             )
-            | ast.Call(
-                func=ast.Attribute(value=owner, attr="add_module" | "register_module"),
-                args=[ast.Constant(value=str(name)), value],
+            | ast.Expr(
+                value=ast.Call(
+                    func=ast.Name(id="setattr"),
+                    args=[ast.Name(id="self"), ast.Constant(value=str(name)), value],
+                )
+                | ast.Call(
+                    func=ast.Attribute(
+                        value=ast.Name(id="self"), attr="add_module" | "register_module"
+                    ),
+                    args=[ast.Constant(value=str(name)), value],
+                )
             )
         ):
-            if _is_self(owner):
-                yield name, value
+            yield name, value
 
 
-def _is_self(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id == "self"
+def _reads(test: ast.expr, method: ast.FunctionDef) -> Condition:
+    """The inputs that a test reads, in order.
+
+    A keyword is named alone (`is_decoder`), a config value with its owner (`config.n_heads`), a
+    submodule by its key (`submodules.gate`).
+    """
+    arguments = [*method.args.posonlyargs, *method.args.args, *method.args.kwonlyargs]
+    names = {argument.arg for argument in arguments} - {"self"}
+    found = list(dict.fromkeys(_inputs(test, names)))
+    # `submodules is not None and "gate" in submodules` is about the gate alone.
+    return tuple(name for name in found if not any(other.startswith(f"{name}.") for other in found))
+
+
+def _inputs(node: ast.AST, names: set[str]) -> Iterator[str]:
+    match node:
+        case ast.Call(
+            func=ast.Name(id="getattr" | "hasattr"),
+            args=[owner, ast.Constant(value=str(attribute)), *_],
+        ):
+            yield from (f"{name}.{attribute}" for name in _inputs(owner, names))
+        case ast.Compare(
+            left=ast.Constant(value=str(key)), ops=[ast.In() | ast.NotIn()], comparators=[owner]
+        ):
+            yield from (f"{name}.{key}" for name in _inputs(owner, names))
+        case ast.Attribute(value=ast.Name(id="self"), attr=attribute):
+            yield attribute
+        case ast.Attribute(value=owner, attr=attribute):
+            yield from (f"{name}.{attribute}" for name in _inputs(owner, names))
+        case ast.Name(id=name):
+            if name in names:
+                yield name
+        case _:
+            for child in ast.iter_child_nodes(node):
+                yield from _inputs(child, names)

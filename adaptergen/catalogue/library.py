@@ -1,47 +1,47 @@
-"""Names across files: which class a name means, and its method resolution order.
+"""Modules and classes of a TransformerLens source tree: names across files, class attributes.
 
-Modules are read when first asked for, so a mix-in outside the components' package is
-found too; classes from other distributions (``torch.nn.Module``) are opaque.
+Modules are parsed when first asked for, so a mix-in outside the components' package is found too.
+Classes of other distributions (`torch.nn.Module`) are known by name only.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
-from adaptergen.catalogue.errors import CatalogueError
-from adaptergen.catalogue.installed import PACKAGE
-from adaptergen.catalogue.tree import parse
+from adaptergen.catalogue.model import CatalogueError
+from adaptergen.catalogue.source_tree import PACKAGE, parse
+
+# Dicts that are built from each other in a ring would be followed for ever.
+_MAX_DEPTH = 20
+
+
+class NotLiteral(Exception):
+    """The value cannot be read without running the class."""
 
 
 @dataclass(frozen=True)
 class Class:
-    """One class statement and the module it stands in."""
+    """A class statement and its module."""
 
     name: str
     module: Module
     node: ast.ClassDef
 
     def method(self, name: str) -> ast.FunctionDef | None:
-        """The method this class itself defines."""
+        """The method that this class itself defines."""
         for statement in self.node.body:
             if isinstance(statement, ast.FunctionDef) and statement.name == name:
                 return statement
         return None
 
 
-@dataclass(frozen=True)
-class Opaque:
-    """A base class that is not part of the tree."""
-
-    name: str
-
-
 @dataclass(frozen=True, eq=False)
 class Module:
-    """The names one file binds at its top level."""
+    """The names that a file binds at its top level."""
 
     name: str
     body: tuple[ast.stmt, ...]
@@ -56,6 +56,8 @@ class Library:
     def __init__(self, package: Path) -> None:
         self.package = package
         self._modules: dict[str, Module | None] = {}
+        self._types: dict[Class | str, type] = {}
+        self._sources: dict[type, Class] = {}
 
     def module(self, name: str) -> Module | None:
         """The module of that dotted name, or None when the tree has no such file."""
@@ -64,57 +66,62 @@ class Library:
         return self._modules[name]
 
     def modules_in(self, name: str) -> Iterator[Module]:
-        """The modules directly inside a package, in the order of their names."""
+        """The modules directly inside a package, sorted by name."""
         folder = self.package.joinpath(*name.split(".")[1:])
         for file in sorted(folder.glob("*.py")):
             module = None if file.stem == "__init__" else self.module(f"{name}.{file.stem}")
             if module is not None:
                 yield module
 
-    def find(self, module: Module, dotted: str) -> Class | None:
+    def find(self, module: Module | str, dotted: str) -> Class | None:
         """The class that a dotted name means inside a module, imports followed."""
-        return self._find(module, dotted.split("."), frozenset())
+        inside = self.module(module) if isinstance(module, str) else module
+        return self._find(inside, dotted.split("."), frozenset())
 
-    def bases(self, cls: Class) -> list[Class | Opaque]:
-        """The direct base classes; an opaque one goes by the text that names it."""
+    def bases(self, cls: Class) -> list[Class | str]:
+        """The direct base classes; one from outside the tree by the text that names it."""
         names = [ast.unparse(base) for base in cls.node.bases]
-        return [self.find(cls.module, name) or Opaque(name) for name in names]
+        return [self.find(cls.module, name) or name for name in names]
 
     def mro(self, cls: Class) -> tuple[Class, ...]:
-        """The method resolution order, opaque classes left out."""
-        return tuple(entry for entry in self._linearise(cls, ()) if isinstance(entry, Class))
+        """The method resolution order, classes from outside the tree left out."""
+        order = self._type(cls, ()).__mro__
+        return tuple(self._sources[made] for made in order if made in self._sources)
 
     def _find(
-        self, module: Module, parts: list[str], seen: frozenset[tuple[str, str]]
+        self, module: Module | None, parts: list[str], seen: frozenset[tuple[str, str]]
     ) -> Class | None:
-        head, rest = parts[0], parts[1:]
-        if (module.name, head) in seen:
+        if module is None or not parts or (module.name, parts[0]) in seen:
             return None
+        head, rest = parts[0], parts[1:]
         seen |= {(module.name, head)}
         if not rest and head in module.classes:
             return module.classes[head]
         origin, symbol = module.imports.get(head, (None, None))
         if origin is None:
             return None
-        target = self.module(origin)
         if symbol is not None and rest:
-            target, parts = self.module(f"{origin}.{symbol}"), rest
-        else:
-            parts = [symbol] if symbol is not None else rest
-        return self._find(target, parts, seen) if target is not None and parts else None
+            return self._find(self.module(f"{origin}.{symbol}"), rest, seen)
+        return self._find(self.module(origin), [symbol] if symbol is not None else rest, seen)
 
-    def _linearise(self, cls: Class, below: tuple[Class, ...]) -> list[Class | Opaque]:
+    def _type(self, cls: Class | str, below: tuple[Class | str, ...]) -> type:
+        """An empty class with bases like those of `cls`, so that Python computes the order."""
+        if cls in self._types:
+            return self._types[cls]
+        if isinstance(cls, str):
+            self._types[cls] = type(cls, (), {})
+            return self._types[cls]
+        name, hint = f"{cls.module.name}.{cls.name}", "Take a clean copy of TransformerLens."
         if cls in below:
-            raise CatalogueError(
-                f"{cls.module.name}.{cls.name} is its own base class.",
-                "Take a clean copy of TransformerLens.",
-            )
-        bases = self.bases(cls)
-        orders = [
-            self._linearise(base, (*below, cls)) if isinstance(base, Class) else [base]
-            for base in bases
-        ]
-        return [cls, *_merge([*orders, bases], cls)]
+            raise CatalogueError(f"{name} is its own base class.", hint)
+        bases = tuple(self._type(base, (*below, cls)) for base in self.bases(cls))
+        try:
+            made = self._types[cls] = type(cls.name, bases, {})
+        except TypeError as error:
+            message = f"The base classes of {name} have no consistent order."
+            raise CatalogueError(message, hint) from error
+        self._sources[made] = cls
+        return made
 
     def _read(self, name: str) -> Module | None:
         top, *parts = name.split(".")
@@ -137,7 +144,7 @@ class Library:
 
 
 def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements that bind module names, those under ``if`` and ``try`` included."""
+    """Statements that bind module names, those under `if` and `try` included."""
     for statement in body:
         if isinstance(statement, (ast.If, ast.Try)):
             yield from _top_level([*statement.body, *statement.orelse])
@@ -162,15 +169,109 @@ def _bindings(
         yield alias.asname or alias.name, (origin, alias.name)
 
 
-def _merge(orders: list[list[Class | Opaque]], cls: Class) -> Iterator[Class | Opaque]:
-    """Python's own merge (C3) of the bases' orders."""
-    while orders := [order for order in orders if order]:
-        tails = {entry for order in orders for entry in order[1:]}
-        head = next((order[0] for order in orders if order[0] not in tails), None)
-        if head is None:
-            raise CatalogueError(
-                f"The base classes of {cls.module.name}.{cls.name} have no consistent order.",
-                "Take a clean copy of TransformerLens.",
-            )
-        yield head
-        orders = [order[1:] if order[0] == head else order for order in orders]
+def assignments(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
+    """Plain assignments to names, in order: name and value."""
+    for statement in body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                yield name, value
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                yield name, value
+
+
+def assigned(body: Iterable[ast.stmt], name: str) -> ast.expr | None:
+    """The expression last assigned to a name."""
+    return dict(assignments(body)).get(name)
+
+
+def text_of(node: ast.expr | None) -> str | None:
+    """The text that a string literal stands for; None for anything else."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def _class_value(mro: Sequence[Class], name: str) -> tuple[Class, ast.expr] | None:
+    """The first class of the order that sets a class attribute, and the expression."""
+    for cls in mro:
+        value = assigned(cls.node.body, name)
+        if value is not None:
+            return cls, value
+    return None
+
+
+def class_flag(mro: Sequence[Class], name: str) -> bool | None:
+    """A class attribute that is plainly True or False, and that no method rebinds."""
+    found = _class_value(mro, name)
+    if found is None or any(name in _rebound(cls.node) for cls in mro):
+        return None
+    match found[1]:
+        case ast.Constant(value=bool(flag)):
+            return flag
+    return None
+
+
+def class_dict(library: Library, mro: Sequence[Class], name: str) -> Mapping[str, object]:
+    """A class attribute that is a dict, built from dict displays, `|`, `dict` and `copy`.
+
+    Raises NotLiteral when it is built in another way.
+    """
+    found = _class_value(mro, name)
+    return {} if found is None else _dict_value(library, *found, depth=0)
+
+
+def _dict_value(library: Library, owner: Class, node: ast.expr, depth: int) -> dict[str, object]:
+    def value(inner: ast.expr) -> dict[str, object]:
+        return _dict_value(library, owner, inner, depth + 1)
+
+    made: dict[str, object] = {}
+    found: tuple[Class, ast.expr] | None = None
+    match node:
+        case _ if depth > _MAX_DEPTH:
+            raise NotLiteral
+        case ast.Dict(keys=keys, values=values):
+            for key, item in zip(keys, values, strict=True):
+                match key:
+                    case None:
+                        made.update(value(item))
+                    case ast.Constant(value=str(name)):
+                        made[name] = _literal(item)
+                    case _:
+                        raise NotLiteral
+            return made
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return {**value(left), **value(right)}
+        case ast.Call(func=ast.Name(id="dict"), args=args, keywords=keywords) if len(args) < 2:
+            for argument in args:
+                made.update(value(argument))
+            for word in keywords:
+                made.update(
+                    {word.arg: _literal(word.value)} if word.arg is not None else value(word.value)
+                )
+            return made
+        case ast.Call(func=ast.Attribute(value=copied, attr="copy"), args=[], keywords=[]):
+            return value(copied)
+        case ast.Attribute(value=of, attr=attribute):
+            cls = library.find(owner.module, ast.unparse(of))
+            found = _class_value(library.mro(cls), attribute) if cls is not None else None
+        case ast.Name(id=name):
+            bound = assigned(owner.node.body, name) or assigned(owner.module.body, name)
+            found = (owner, bound) if bound is not None else None
+    if found is None:
+        raise NotLiteral
+    return _dict_value(library, *found, depth=depth + 1)
+
+
+def _literal(node: ast.expr) -> object:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError) as error:
+        raise NotLiteral from error
+
+
+@lru_cache
+def _rebound(node: ast.ClassDef) -> frozenset[str]:
+    """The attributes that a class sets or deletes on anything."""
+    return frozenset(
+        inner.attr
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, (ast.Store, ast.Del))
+    )

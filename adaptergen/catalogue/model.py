@@ -1,19 +1,33 @@
-"""The facts one TransformerLens version offers a generator, as frozen objects.
+"""The facts about one TransformerLens version, as frozen objects.
 
-Three rules keep them honest. Every fact comes from reading source text, except
-``Hook.by_default`` where ``hooks_source`` says ``observed``. Defaults and types are
-source text, never values, so that nothing here needs TransformerLens to be understood.
-What reading could not tell is listed in ``Catalogue.gaps`` and never guessed.
+Every fact comes from reading source text, except `Hook.by_default` where `hooks_source` is
+`observed`. Defaults and types are source text, never values. What could not be read is listed in
+`Catalogue.gaps` and never guessed. These classes are also the format of the committed JSON files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 HooksSource = Literal["syntax", "observed"]
 SiteKind = Literal["list", "set", "dict", "imports"]
+
+
+class CatalogueError(Exception):
+    """Bad input to the catalogue: what is wrong and why, and how to fix it.
+
+    Callers print `message` and `hint` without a traceback.
+    """
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}"
 
 
 @dataclass(frozen=True)
@@ -22,9 +36,9 @@ class Keyword:
 
     name: str
     default: str | None = None
-    """Source text of the default; None means the keyword is required."""
+    """Source text; None if the keyword is required."""
     unused: bool = False
-    """Accepted and never read: setting it changes nothing."""
+    """Accepted and never read: the keyword changes nothing."""
 
     @property
     def required(self) -> bool:
@@ -39,12 +53,12 @@ class Hook:
     name: str
     conditional: bool = False
     depends_on: tuple[str, ...] = ()
-    """What the condition reads: a keyword, ``config.<field>`` or ``submodules.<key>``.
+    """What the condition reads: a keyword, `config.<field>` or `submodules.<key>`.
 
-    The keyword may be an ancestor's, which this class then sets by itself.
+    The keyword may belong to a base class, and this class sets it.
     """
     by_default: bool | None = True
-    """Present when only required arguments are given; None when nobody has looked."""
+    """Present when only required arguments are given; None if that was not observed."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +72,7 @@ class Component:
     keywords: tuple[Keyword, ...]
     """In the order of the signature, inherited ones last."""
     swallows_unknown: bool = False
-    """Takes any further keyword and drops it without a word."""
+    """Accepts any other keyword and ignores it."""
     is_list_item: bool = False
     hook_aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     aliases_vary: bool = False
@@ -76,6 +90,13 @@ class Component:
         """Whether the component takes the bridge configuration."""
         return self.keyword("config") is not None
 
+    def without_observations(self) -> Component:
+        """The component as its source text alone describes it."""
+        # Only hooks that were observed alone are conditional without a named condition.
+        hooks = [hook for hook in self.hooks if not hook.conditional or hook.depends_on]
+        hooks = [replace(hook, by_default=None) if hook.conditional else hook for hook in hooks]
+        return replace(self, hooks=tuple(hooks), hooks_source="syntax")
+
 
 @dataclass(frozen=True)
 class ConfigField:
@@ -83,24 +104,24 @@ class ConfigField:
 
     name: str
     type: str | None = None
-    """Source text of the annotation; None where there is none."""
+    """Source text of the annotation, if any."""
     default: str | None = None
-    """Source text of the default; None means the field must be given."""
+    """Source text; None if the field is required."""
     read: bool = True
-    """Whether anything that a bridge runs names it: where not, setting it changes nothing."""
+    """Whether code that a bridge runs names the field; otherwise the field changes nothing."""
 
 
 @dataclass(frozen=True)
 class RegistrationSite:
-    """A place in TransformerLens that an architecture must be entered at."""
+    """A place in TransformerLens where an architecture has to be registered."""
 
     file: str
-    """Relative to a checkout: ``transformer_lens/...``."""
+    """Relative to a checkout: `transformer_lens/...`."""
     container: str
-    """The variable's name; for ``imports`` the package the classes come from."""
+    """The variable's name; for `imports` the package that the classes come from."""
     kind: SiteKind
     entries: tuple[str, ...] = ()
-    """What is registered there, sorted: keys, items or imported classes."""
+    """The registered keys, items or imported classes, sorted."""
 
 
 @dataclass(frozen=True)
@@ -111,21 +132,21 @@ class Catalogue:
     components: Mapping[str, Component]
     sites: tuple[RegistrationSite, ...] = ()
     adapters: Mapping[str, str] = field(default_factory=dict)
-    """Architecture (``config.architectures[0]``) to adapter class."""
+    """Architecture (`config.architectures[0]`) to adapter class."""
     passthrough: tuple[str, ...] = ()
-    """Hugging Face config attributes that reach the bridge configuration unasked."""
+    """Hugging Face config attributes that TransformerLens copies to the bridge config."""
     config_fields: Mapping[str, ConfigField] = field(default_factory=dict)
     adapter_attributes: Mapping[str, str] = field(default_factory=dict)
-    """Class-level attribute of ``ArchitectureAdapter`` to source text of its default."""
+    """Attribute that TransformerLens reads from adapters to source text of its default."""
     bridge_aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Other names of hooks outside the layers, and the hooks: the first that a model has counts."""
-    abilities: tuple[str, ...] = ()
-    """What its core can do that other releases cannot; see `abilities`."""
+    capabilities: tuple[str, ...] = ()
+    """What this version can do and others cannot; see `settings.CAPABILITIES`."""
     gaps: tuple[str, ...] = ()
     """What was looked for and not found, or found and not understood."""
 
     def is_a(self, name: str, ancestor: str) -> bool:
-        """Whether one component class is, or derives from, another class."""
+        """Whether a component class is another class or derives from it."""
         component = self.components.get(name)
         if name == ancestor or component is None:
             return name == ancestor

@@ -1,6 +1,6 @@
-"""Hook points as seen on living components, where syntax alone leaves them open.
+"""Which conditional hook points a component has by default, observed on an instance.
 
-Heavy: it imports torch and TransformerLens, once it is called and not before.
+Calling `observe` imports torch and TransformerLens; importing this module does not.
 """
 
 from __future__ import annotations
@@ -10,18 +10,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from adaptergen.catalogue.errors import CatalogueError
-from adaptergen.catalogue.installed import PACKAGE, installed_version
-from adaptergen.catalogue.model import Catalogue, Component, Hook
+from adaptergen.catalogue.model import Catalogue, CatalogueError, Component, Hook
+from adaptergen.catalogue.source_tree import PACKAGE, installed_version
 
 # The smallest model whose numbers no constructor refuses.
 _CONFIG = {"d_model": 8, "d_head": 4, "n_heads": 2, "n_layers": 1, "n_ctx": 8, "d_vocab": 16}
 
 
 def observe(catalogue: Catalogue) -> Catalogue:
-    """The catalogue with its open hook points settled by the installed TransformerLens.
+    """The catalogue with its conditional hook points resolved by the installed TransformerLens.
 
-    Raises CatalogueError when none is installed, or another version than the catalogue's.
+    Raises CatalogueError if the catalogue's version is not installed.
     """
     installed = installed_version()
     if installed != catalogue.tl_version:
@@ -30,48 +29,42 @@ def observe(catalogue: Catalogue) -> Catalogue:
             f"Hooks of TransformerLens {catalogue.tl_version} cannot be observed: {found}.",
             f"Run `pip install transformer-lens=={catalogue.tl_version}`, or do without.",
         )
-    seen = observed_hooks(catalogue)
+    observed = observed_hooks(catalogue)
     return replace(
         catalogue,
         components={
-            name: settle(component, seen[name]) if name in seen else component
+            name: resolve_hooks(component, observed[name]) if name in observed else component
             for name, component in catalogue.components.items()
         },
     )
 
 
-def settle(component: Component, seen: frozenset[str]) -> Component:
-    """A component whose conditional hooks are known to be there by default, or not."""
+def resolve_hooks(component: Component, observed: frozenset[str]) -> Component:
+    """The component with `by_default` set for its conditional hooks."""
     hooks = {hook.name: hook for hook in component.hooks}
-    unforeseen = {name: Hook(name, True, (), True) for name in seen - hooks.keys()}
-    settled = {
-        name: replace(hook, by_default=name in seen)
-        for name, hook in hooks.items()
-        if hook.conditional
-    }
-    if not settled and not unforeseen:
+    resolved = {name: Hook(name, True, (), True) for name in observed - hooks.keys()}
+    for name, hook in hooks.items():
+        if hook.conditional:
+            resolved[name] = replace(hook, by_default=name in observed)
+    if not resolved:
         return component
-    merged = {**hooks, **settled, **unforeseen}
-    return replace(
-        component,
-        hooks=tuple(hook for _, hook in sorted(merged.items())),
-        hooks_source="observed",
-    )
+    merged = tuple(hook for _, hook in sorted({**hooks, **resolved}.items()))
+    return replace(component, hooks=merged, hooks_source="observed")
 
 
 def observed_hooks(catalogue: Catalogue) -> Mapping[str, frozenset[str]]:
-    """Component to the hook points on an instance; those that cannot be made are left out."""
+    """Component to the hook points on an instance; without components that cannot be made."""
     hook_point = importlib.import_module(f"{PACKAGE}.hook_points").HookPoint
-    seen: dict[str, frozenset[str]] = {}
+    observed: dict[str, frozenset[str]] = {}
     for component in catalogue.components.values():
         try:
             instance = instantiate(component)
-        except Exception:  # whatever a constructor raises, it only means that nothing was seen
+        except Exception:  # whatever a constructor raises: then nothing is observed
             continue
-        seen[component.name] = frozenset(
+        observed[component.name] = frozenset(
             name for name, child in instance.named_children() if isinstance(child, hook_point)
         )
-    return seen
+    return observed
 
 
 def instantiate(component: Component, **extra: object) -> Any:
@@ -79,12 +72,9 @@ def instantiate(component: Component, **extra: object) -> Any:
     cls = getattr(importlib.import_module(component.module), component.name)
     given = dict(extra)
     if component.accepts_config:
-        given.setdefault("config", _tiny_config())
+        config = importlib.import_module(f"{PACKAGE}.config").TransformerBridgeConfig
+        given.setdefault("config", config(**_CONFIG))
     for keyword in component.keywords:
         if keyword.required:
             given.setdefault(keyword.name, keyword.name)
     return cls(**given)
-
-
-def _tiny_config() -> Any:
-    return importlib.import_module(f"{PACKAGE}.config").TransformerBridgeConfig(**_CONFIG)

@@ -1,4 +1,4 @@
-"""Configuration fields, passed-through attributes, and the adapter's own switches."""
+"""Config fields, attributes passed to the config, attributes of adapters, and capabilities."""
 
 from __future__ import annotations
 
@@ -9,31 +9,44 @@ from dataclasses import replace
 from pathlib import Path
 
 from adaptergen import guard
-from adaptergen.catalogue.installed import PACKAGE
-from adaptergen.catalogue.library import Class, Library, Module
-from adaptergen.catalogue.literals import assignments
+from adaptergen.catalogue.constructor import parameters
+from adaptergen.catalogue.library import Class, Library, assigned, assignments, text_of
 from adaptergen.catalogue.model import ConfigField
-from adaptergen.catalogue.parameters import parameters
-from adaptergen.catalogue.sites import module_value
+from adaptergen.catalogue.source_tree import PACKAGE
 
+#: Capability to the method that implements it, and what a release without it cannot do.
+#: An emitted test that needs a capability is emitted only for releases that have it.
+CAPABILITIES = {
+    "left_padding": ("_accepts_derived_position_ids", "generate from prompts padded on the left"),
+    "load_state_dict": ("_tl_key_to_actual_keys", "load all the weights that it gives out"),
+    "offload": ("_update_offloaded_bias", "run with weights that accelerate offloads"),
+    "pos_slice": ("mark_pos_dim", "cache a slice of positions of every hook"),
+}
+#: Modules of `model_bridge` that define those methods.
+_CAPABILITY_MODULES = (
+    "bridge",
+    "bridge_core",
+    "transformer_bridge",
+    "generalized_components.base",
+    "generalized_components.unembedding",
+)
 CONFIG = "TransformerBridgeConfig"
 ADAPTER = "ArchitectureAdapter"
 PASSTHROUGH = "_HF_PASSTHROUGH_ATTRS"
-#: Folders that declare or set fields of the config, or hold the models from before bridges.
+#: Folders that declare or set config fields, or that hold models older than bridges.
 _NO_BRIDGE = frozenset({"components", "config", "pretrained", "supported_architectures"})
 _OLDER = ("Hooked", "loading_from_pretrained")
 _WORD = re.compile(rb"[A-Za-z_]\w+")
-#: Modules that ask adapters for attributes which the base class does not declare.
-_ASKING = ("weight_processing", "model_bridge.transformer_bridge", "model_bridge.bridge_core")
+#: Modules that read attributes of adapters which the base class does not declare.
+_READING = ("weight_processing", "model_bridge.transformer_bridge", "model_bridge.bridge_core")
 
 
 def find_config_fields(library: Library, gaps: list[str]) -> Mapping[str, ConfigField]:
     """The declared fields of the bridge configuration, inherited ones included."""
     # Before 3.3.0 the file had another name; the package exports the class in every release.
-    exported = library.module(f"{PACKAGE}.config")
-    moved = exported is not None and library.find(exported, CONFIG) is not None
-    place = f"{PACKAGE}.config" if moved else f"{PACKAGE}.config.transformer_bridge_config"
-    cls = _class(library, place, CONFIG, gaps)
+    exported = library.find(f"{PACKAGE}.config", CONFIG) is not None
+    module = f"{PACKAGE}.config" if exported else f"{PACKAGE}.config.transformer_bridge_config"
+    cls = _class(library, module, CONFIG, gaps)
     fields: dict[str, ConfigField] = {}
     for ancestor in reversed(library.mro(cls) if cls is not None else ()):
         for field in _fields(ancestor):
@@ -46,7 +59,7 @@ def find_config_fields(library: Library, gaps: list[str]) -> Mapping[str, Config
 
 
 def _words_of_bridges(package: Path) -> set[bytes]:
-    """Every word in what a bridge may run: not what declares or sets fields, nor older models."""
+    """Every word in code that a bridge may run."""
     words: set[bytes] = set()
     for file in package.rglob("*.py"):
         parts = file.relative_to(package).parts
@@ -56,49 +69,59 @@ def _words_of_bridges(package: Path) -> set[bytes]:
 
 
 def find_adapter_attributes(library: Library, gaps: list[str]) -> Mapping[str, str]:
-    """Attributes an adapter may set, with the defaults' source text.
+    """Attributes that an adapter may set, with the source text of their defaults.
 
-    The base class declares some; others are only asked for, by `getattr` with a default.
+    The base class declares some; others are only read, by `getattr` with a default.
     """
     cls = _class(library, f"{PACKAGE}.model_bridge.architecture_adapter", ADAPTER, gaps)
-    values = assignments(cls.node.body) if cls is not None else ()
-    asked = dict(pair for name in _ASKING for pair in _asked(library.module(f"{PACKAGE}.{name}")))
-    declared = {name: ast.unparse(value) for name, value, _ in values}
-    return dict(sorted((asked | declared).items()))
+    declared = assignments(cls.node.body) if cls is not None else ()
+    read = dict(pair for name in _READING for pair in _read(library, f"{PACKAGE}.{name}"))
+    return dict(sorted((read | {name: ast.unparse(value) for name, value in declared}).items()))
 
 
-def _asked(module: Module | None) -> Iterator[tuple[str, str]]:
+def _read(library: Library, name: str) -> Iterator[tuple[str, str]]:
     """Names and defaults in `getattr(adapter, name, default)`."""
-    body = module.body if module is not None else ()
-    for node in (node for statement in body for node in ast.walk(statement)):
+    module = library.module(name)
+    statements = module.body if module is not None else ()
+    for node in (node for statement in statements for node in ast.walk(statement)):
         match node:
             case ast.Call(
                 func=ast.Name(id="getattr"),
                 args=[
                     ast.Name(id="adapter") | ast.Attribute(attr="adapter"),
-                    ast.Constant(value=str(name)),
+                    ast.Constant(value=str(attribute)),
                     default,
                 ],
             ):
-                yield name, ast.unparse(default)
+                yield attribute, ast.unparse(default)
 
 
 def find_passthrough(library: Library, gaps: list[str]) -> tuple[str, ...]:
-    """The Hugging Face attributes copied to the bridge configuration, sorted."""
+    """The Hugging Face attributes that are copied to the bridge configuration, sorted."""
     name = f"{PACKAGE}.model_bridge.sources._bridge_builder"
-    value = module_value(library.module(name), PASSTHROUGH)
+    module = library.module(name)
+    value = assigned(module.body, PASSTHROUGH) if module is not None else None
     if not isinstance(value, (ast.List, ast.Tuple, ast.Set)):
         gaps.append(f"{name}: no {PASSTHROUGH}")
         return ()
-    texts = [item.value for item in value.elts if isinstance(item, ast.Constant)]
-    return tuple(sorted(text for text in texts if isinstance(text, str)))
+    return tuple(sorted(text for item in value.elts if (text := text_of(item)) is not None))
 
 
-def _class(library: Library, module_name: str, name: str, gaps: list[str]) -> Class | None:
-    module = library.module(module_name)
-    cls = library.find(module, name) if module is not None else None
+def find_capabilities(library: Library) -> tuple[str, ...]:
+    """The capabilities whose methods the tree defines, sorted."""
+    modules = [library.module(f"{PACKAGE}.model_bridge.{name}") for name in _CAPABILITY_MODULES]
+    classes = [cls for module in modules if module for cls in module.classes.values()]
+    return tuple(
+        name
+        for name, (method, _) in CAPABILITIES.items()
+        if any(cls.method(method) for cls in classes)
+    )
+
+
+def _class(library: Library, module: str, name: str, gaps: list[str]) -> Class | None:
+    cls = library.find(module, name)
     if cls is None:
-        gaps.append(f"{module_name}: no {name}")
+        gaps.append(f"{module}: no {name}")
     return cls
 
 
@@ -112,9 +135,9 @@ def _fields(cls: Class) -> Iterator[ConfigField]:
     constructor = cls.method("__init__")
     if constructor is None:
         return
-    for parameter in parameters(constructor):
+    for parameter, default in parameters(constructor):
         if parameter.annotation is not None:
-            yield ConfigField(parameter.name, parameter.annotation, parameter.default)
+            yield ConfigField(parameter.arg, ast.unparse(parameter.annotation), default)
     for node in ast.walk(constructor):
         match node:
             case ast.Assign(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from adaptergen.catalogue.installed import PACKAGE
-from adaptergen.catalogue.library import Library, Module
-from adaptergen.catalogue.literals import assignments
+from adaptergen.catalogue.library import Library, Module, assigned, text_of
 from adaptergen.catalogue.model import RegistrationSite, SiteKind
+from adaptergen.catalogue.source_tree import PACKAGE
 
 ADAPTERS = f"{PACKAGE}.model_bridge.supported_architectures"
 FACTORY = f"{PACKAGE}.factories.architecture_adapter_factory"
@@ -28,64 +27,60 @@ _CONTAINERS = (
 )
 
 
+_KINDS: tuple[tuple[SiteKind, tuple[type[ast.expr], ...]], ...] = (
+    ("list", (ast.List, ast.Tuple)),
+    ("set", (ast.Set,)),
+    ("dict", (ast.Dict,)),
+)
+
+
 def find_sites(library: Library, gaps: list[str]) -> tuple[RegistrationSite, ...]:
-    """All registration sites that the tree has; those it lacks go to the gaps."""
+    """All registration sites of the tree; a missing one is appended to the gaps."""
     sites: list[RegistrationSite] = []
     for name, file in _IMPORTS:
         module = library.module(name)
-        entries = sorted(_imported_adapters(module)) if module is not None else []
+        imported = module.imports.values() if module is not None else ()
+        classes = (
+            symbol
+            for origin, symbol in imported
+            if symbol is not None and f"{origin}.".startswith(f"{ADAPTERS}.")
+        )
+        entries = tuple(sorted(classes))
         if entries:
-            sites.append(RegistrationSite(file, ADAPTERS, "imports", tuple(entries)))
+            sites.append(RegistrationSite(file, ADAPTERS, "imports", entries))
         else:
             gaps.append(f"{file}: no imports from {ADAPTERS}")
     for name, file, container in _CONTAINERS:
-        value = module_value(library.module(name), container)
-        read = _container(value) if value is not None else None
-        if read is None:
+        value = _module_value(library.module(name), container)
+        kind = next((kind for kind, types in _KINDS if isinstance(value, types)), None)
+        if kind is None:
             gaps.append(f"{file}: no {container}")
         else:
-            sites.append(RegistrationSite(file, container, read[0], tuple(sorted(set(read[1])))))
+            texts = {text for text, _, _ in entries_of(value)}
+            sites.append(RegistrationSite(file, container, kind, tuple(sorted(texts))))
     return tuple(sites)
 
 
 def find_adapters(library: Library) -> Mapping[str, str]:
-    """Architecture to adapter class, as the factory has them, in its order."""
-    value = module_value(library.module(FACTORY), "SUPPORTED_ARCHITECTURES")
-    if not isinstance(value, ast.Dict):
-        return {}
-    return {
-        key.value: ast.unparse(item)
-        for key, item in zip(value.keys, value.values, strict=True)
-        if isinstance(key, ast.Constant) and isinstance(key.value, str)
-    }
+    """Architecture to adapter class, as the factory has them."""
+    value = _module_value(library.module(FACTORY), "SUPPORTED_ARCHITECTURES")
+    adapters = {name: ast.unparse(item) for name, item, _ in entries_of(value) if item is not None}
+    return dict(sorted(adapters.items()))
 
 
-def module_value(module: Module | None, name: str) -> ast.expr | None:
-    """The expression last assigned to a module-level name."""
-    if module is None:
-        return None
-    values = [value for target, value, _ in assignments(module.body) if target == name]
-    return values[-1] if values else None
+def entries_of(value: ast.expr | None) -> list[tuple[str, ast.expr | None, int]]:
+    """The items of a list, set or dict that are string literals: name, value (of a dict), line."""
+    pairs: list[tuple[ast.expr | None, ast.expr | None]]
+    if isinstance(value, ast.Dict):
+        pairs = [*zip(value.keys, value.values, strict=True)]
+    else:
+        pairs = [(item, None) for item in getattr(value, "elts", [])]
+    return [
+        (text, item, key.lineno)
+        for key, item in pairs
+        if key is not None and (text := text_of(key)) is not None
+    ]
 
 
-def _imported_adapters(module: Module) -> Iterator[str]:
-    for origin, symbol in module.imports.values():
-        if symbol is not None and f"{origin}.".startswith(f"{ADAPTERS}."):
-            yield symbol
-
-
-def _container(value: ast.expr) -> tuple[SiteKind, list[str]] | None:
-    match value:
-        case ast.List(elts=items) | ast.Tuple(elts=items):
-            return "list", list(_texts(items))
-        case ast.Set(elts=items):
-            return "set", list(_texts(items))
-        case ast.Dict(keys=keys):
-            return "dict", list(_texts(keys))
-    return None
-
-
-def _texts(nodes: list[ast.expr] | list[ast.expr | None]) -> Iterator[str]:
-    for node in nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+def _module_value(module: Module | None, name: str) -> ast.expr | None:
+    return None if module is None else assigned(module.body, name)

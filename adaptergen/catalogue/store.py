@@ -1,4 +1,4 @@
-"""The committed catalogues: which versions there are, reading one, its text."""
+"""The committed catalogues: which versions there are, reading one, the text of one."""
 
 from __future__ import annotations
 
@@ -6,25 +6,47 @@ import json
 import re
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from adaptergen import resources
-from adaptergen.catalogue.codec import decode, encode
-from adaptergen.catalogue.errors import CatalogueError
-from adaptergen.catalogue.installed import PACKAGE
-from adaptergen.catalogue.layout import lay_out
-from adaptergen.catalogue.model import Catalogue
+from adaptergen.catalogue.model import Catalogue, CatalogueError
+from adaptergen.catalogue.source_tree import PACKAGE
 
+FORMAT = 2
 _FOLDER = resources.CATALOGUES
 _RELEASE = re.compile(r"\d+(?:\.\d+)*")
+_SCHEMA: TypeAdapter[Catalogue] = TypeAdapter(Catalogue)
+_WIDTH = 100
 
 
 def dumps(catalogue: Catalogue) -> str:
-    """The catalogue as committed: sorted, stable, ending with a newline."""
-    return lay_out(encode(catalogue)) + "\n"
+    """The catalogue as committed: stable, without defaults, ending with a newline."""
+    content = _SCHEMA.dump_python(catalogue, mode="json", exclude_defaults=True)
+    return _lay_out({"format": FORMAT, **content}) + "\n"
+
+
+def read(file: Path) -> Catalogue:
+    """The catalogue in a file. Raises CatalogueError."""
+    hint = "Make it anew with `adaptergen catalog --tl PATH`."
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        found = data.pop("format", None) if isinstance(data, dict) else None
+        if found != FORMAT:
+            raise CatalogueError(f"{file} has format {found}; this program reads {FORMAT}.", hint)
+        return _SCHEMA.validate_python(data)
+    except (OSError, ValidationError, ValueError) as error:
+        raise CatalogueError(f"{file} cannot be read as a catalogue: {error}.", hint) from error
+
+
+def path_of(version: str) -> Path:
+    """Where the catalogue of that version is committed."""
+    return _FOLDER / f"{PACKAGE}-{version}.json"
 
 
 def committed_versions() -> tuple[str, ...]:
-    """The TransformerLens versions a catalogue is committed for, oldest first."""
+    """The TransformerLens versions that have a committed catalogue, oldest first."""
     names = (path.stem.removeprefix(f"{PACKAGE}-") for path in _FOLDER.glob(f"{PACKAGE}-*.json"))
     return tuple(sorted(names, key=_release))
 
@@ -32,8 +54,8 @@ def committed_versions() -> tuple[str, ...]:
 def load(version: str | None = None) -> tuple[Catalogue, str | None]:
     """The catalogue for a TransformerLens version, and a warning if it is another version's.
 
-    Without a committed catalogue of its own a version gets the newest older one, failing
-    that the oldest. None asks for the newest.
+    A version without a committed catalogue gets the newest older one, or else the oldest. None
+    means the newest.
     """
     committed = committed_versions()
     if not committed:
@@ -43,7 +65,7 @@ def load(version: str | None = None) -> tuple[Catalogue, str | None]:
     if version in committed:
         return _read(version), None
     wanted = _release(version)
-    # A version that names no number is taken for a development tree: newer than all.
+    # A version without a number is taken for a development tree: newer than all.
     older = [known for known in committed if not wanted or _release(known) <= wanted]
     used = older[-1] if older else committed[0]
     warning = (
@@ -60,26 +82,9 @@ def nearest_first(version: str | None) -> tuple[Catalogue, ...]:
     return (nearest, *(_read(known) for known in others))
 
 
-def path_of(version: str) -> Path:
-    """Where the catalogue of that version is committed."""
-    return _FOLDER / f"{PACKAGE}-{version}.json"
-
-
 @lru_cache
 def _read(version: str) -> Catalogue:
     return read(path_of(version))
-
-
-def read(file: Path) -> Catalogue:
-    """The catalogue in a file. Raises CatalogueError."""
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CatalogueError(
-            f"{file} cannot be read as a catalogue: {error}.",
-            "Make it anew with `adaptergen catalog --tl PATH`.",
-        ) from error
-    return decode(data)
 
 
 def _release(version: str) -> tuple[int, ...]:
@@ -88,3 +93,28 @@ def _release(version: str) -> tuple[int, ...]:
     while numbers and numbers[-1] == 0:
         numbers.pop()  # 4.3 and 4.3.0 are one release
     return tuple(numbers)
+
+
+def _lay_out(value: Any, indent: int = 0, used: int = 0) -> str:
+    """JSON for review: a value without nested ones on one line if it fits, else one item a line.
+
+    `used` is the width that its first line already has.
+    """
+    flat = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, (dict, list)) or not value:
+        return flat
+    items = value.values() if isinstance(value, dict) else value
+    nested = any(isinstance(item, (dict, list)) and item for item in items)
+    if not nested and indent + used + len(flat) < _WIDTH:
+        return flat
+    labels = [""] * len(value)
+    opening, closing = "[", "]"
+    if isinstance(value, dict):
+        labels = [f"{json.dumps(key, ensure_ascii=False)}: " for key in value]
+        opening, closing = "{", "}"
+    inner = indent + 2
+    lines = [
+        f"{' ' * inner}{label}{_lay_out(item, inner, len(label))}"
+        for label, item in zip(labels, items, strict=True)
+    ]
+    return f"{opening}\n" + ",\n".join(lines) + f"\n{' ' * indent}{closing}"

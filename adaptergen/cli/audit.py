@@ -73,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _installed() -> Path:
-    from adaptergen.catalogue import CatalogueError, find_installed
+    from adaptergen.catalogue.model import CatalogueError
+    from adaptergen.catalogue.source_tree import find_installed
 
     package = find_installed()
     if package is None:

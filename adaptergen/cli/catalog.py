@@ -45,13 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the catalogue, and write it if it says anything new."""
-    from adaptergen.catalogue import dumps, path_of
-    from adaptergen.catalogue.checkout import with_observations
-    from adaptergen.catalogue.extract import extract
+    from adaptergen.catalogue.extract import extract, with_committed_observations
     from adaptergen.catalogue.observe import observe
+    from adaptergen.catalogue.store import dumps, path_of
 
     catalogue = extract(args.tl or _installed(), args.tl_version)
-    catalogue = observe(catalogue) if args.observe else with_observations(catalogue)
+    catalogue = observe(catalogue) if args.observe else with_committed_observations(catalogue)
     for gap in catalogue.gaps:
         say(f"not understood: {gap}")
     file, text = path_of(catalogue.tl_version), dumps(catalogue)
@@ -71,7 +70,8 @@ def _version(text: str) -> str:
 
 
 def _installed() -> Path:
-    from adaptergen.catalogue import CatalogueError, find_installed
+    from adaptergen.catalogue.model import CatalogueError
+    from adaptergen.catalogue.source_tree import find_installed
 
     package = find_installed()
     if package is None:

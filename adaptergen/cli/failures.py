@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 
 from adaptergen import guard
-from adaptergen.catalogue import CatalogueError
+from adaptergen.catalogue.model import CatalogueError
 from adaptergen.cli.terminal import say, say_problems
 from adaptergen.output.files import OutputError
 from adaptergen.problems import Failed

@@ -13,9 +13,10 @@ from functools import cached_property
 from pathlib import Path
 
 from adaptergen.audit.gaps import GAPS
-from adaptergen.catalogue import CatalogueError, RegistrationSite, load
-from adaptergen.catalogue.checkout import version_in
-from adaptergen.catalogue.tree import locate
+from adaptergen.catalogue.extract import version_in
+from adaptergen.catalogue.model import CatalogueError, RegistrationSite
+from adaptergen.catalogue.source_tree import locate
+from adaptergen.catalogue.store import load
 from adaptergen.output.compare import Entry, State
 from adaptergen.output.files import read_file
 from adaptergen.problems import Failed, Problem, SourceLocation

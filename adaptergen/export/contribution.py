@@ -13,9 +13,10 @@ from typing import Any
 
 from adaptergen import edit, runtime
 from adaptergen.audit.gaps import GAPS, without
-from adaptergen.catalogue import Catalogue, committed_versions, load
-from adaptergen.catalogue.abilities import ABILITIES
-from adaptergen.catalogue.checkout import of_checkout
+from adaptergen.catalogue.extract import of_checkout
+from adaptergen.catalogue.model import Catalogue
+from adaptergen.catalogue.settings import CAPABILITIES
+from adaptergen.catalogue.store import committed_versions, load
 from adaptergen.export.checkout import MODELS_FILE, PASSTHROUGH_FILE, Checkout, Draft
 from adaptergen.export.replacement import replaced
 from adaptergen.generate import plan, shown_as
@@ -140,8 +141,8 @@ def _adapter(spec: Path, draft: Draft, catalogue: Catalogue, replacing: bool) ->
         _quarantine(draft, checkpoint_test, model, replacing)
     notes += [
         f"TransformerLens {catalogue.tl_version} cannot {told}, so there is no test of it"
-        for name, (_, told) in ABILITIES.items()
-        if name not in catalogue.abilities
+        for name, (_, told) in CAPABILITIES.items()
+        if name not in catalogue.capabilities
     ]
     return Adapter(made, tuple(contributed), gone, tuple(notes))
 

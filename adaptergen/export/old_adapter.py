@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 
-from adaptergen.catalogue import Catalogue
+from adaptergen.catalogue.model import Catalogue
 
 _BLOCKS = "blocks"
 #: Attributes that hold components, and other names of their hooks.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from adaptergen import guard
-from adaptergen.catalogue import Catalogue
+from adaptergen.catalogue.model import Catalogue
 from adaptergen.edit.text import read
 from adaptergen.export.checkout import REGISTRY_TEST, REGISTRY_TEST_CLASS, Draft
 from adaptergen.export.old_adapter import OldAdapter, read_old

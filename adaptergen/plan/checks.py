@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from adaptergen.catalogue import Catalogue
+from adaptergen.catalogue.model import Catalogue
 from adaptergen.plan.model import HookRow, KindPlan
 from adaptergen.plan.node import Location, Node
 from adaptergen.problems import Problem, SpecValueError, listing, quote, suggestion

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from adaptergen.catalogue import Catalogue, Component
+from adaptergen.catalogue.model import Catalogue, Component
 from adaptergen.plan.node import HookPoint, Location, Node
 from adaptergen.problems import Failed, Problem, listing, quote, suggestion
 from adaptergen.spec.shape import Hook, Tap, Wrapping

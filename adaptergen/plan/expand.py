@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from adaptergen.behaviours import own_taps
-from adaptergen.catalogue import Catalogue
+from adaptergen.catalogue.model import Catalogue
 from adaptergen.plan.components import (
     alias_problems,
     check_component,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adaptergen.catalogue import Catalogue
+from adaptergen.catalogue.model import Catalogue
 from adaptergen.plan.checks import (
     derived_problems,
     layer_problems,
@@ -58,7 +58,7 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
         spec=spec,
         header=header,
         tl_version=catalogue.tl_version,
-        abilities=frozenset(catalogue.abilities),
+        capabilities=frozenset(catalogue.capabilities),
         cfg_fields=frozenset(catalogue.config_fields)
         | {*spec.config.from_hf, *spec.config.derived}
         | ({spec.blocks.kind.listed_in} if spec.blocks.kind else set()),

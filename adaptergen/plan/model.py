@@ -72,7 +72,7 @@ class Plan:
     spec: Spec
     header: str
     tl_version: str
-    abilities: frozenset[str]
+    capabilities: frozenset[str]
     """What this TransformerLens can do that others cannot."""
     cfg_fields: frozenset[str]
     components: tuple[Node, ...]

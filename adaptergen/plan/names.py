@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from adaptergen.catalogue import Catalogue, ConfigField
+from adaptergen.catalogue.model import Catalogue, ConfigField
 from adaptergen.plan.node import Location
 from adaptergen.problems import Problem, quote, suggestion
 from adaptergen.resources import reserved_names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from adaptergen import runtime
-from adaptergen.catalogue import Catalogue
+from adaptergen.catalogue.model import Catalogue
 from adaptergen.plan.model import Plan
 from adaptergen.prose import markdown
 from adaptergen.render.adapter import render_adapter

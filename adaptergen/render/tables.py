@@ -15,7 +15,7 @@ from adaptergen.plan.node import Condition, Node
 from adaptergen.spec.arithmetic import TOKEN_AXES, Dimension
 
 #: What some releases of TransformerLens can do and others cannot, as far as tests rest on it.
-_ABILITIES = ("left_padding", "load_state_dict", "offload", "pos_slice")
+_CAPABILITIES = ("left_padding", "load_state_dict", "offload", "pos_slice")
 
 
 def adapter_tables(plan: Plan) -> AdapterTables:
@@ -54,7 +54,7 @@ def adapter_tables(plan: Plan) -> AdapterTables:
         cache=spec.cache or "",
         branches={name: dict(changes) for name, changes in spec.tiny.branches.items()},
         branch_releases=dict(spec.tiny.releases),
-        lacks=tuple(name for name in _ABILITIES if name not in plan.abilities),
+        lacks=tuple(name for name in _CAPABILITIES if name not in plan.capabilities),
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from adaptergen import catalogue
+from adaptergen.catalogue.store import load as load_catalogue
 from adaptergen.plan.model import Plan
 from adaptergen.problems import listing, quote
 from adaptergen.verify.known import BadInput
@@ -39,7 +39,7 @@ def require() -> None:
 
 def unverified(plan: Plan, spec: str) -> Iterator[str]:
     """Warnings: installed versions that the catalogues or the spec do not know."""
-    _, warning = catalogue.load(version(HEAVY["transformer_lens"]))
+    _, warning = load_catalogue(version(HEAVY["transformer_lens"]))
     if warning:
         yield warning
     proved = plan.spec.verified_with

@@ -21,7 +21,7 @@ import torch
 import transformers
 
 from adaptergen.audit import Finding, audit
-from adaptergen.catalogue import find_installed, installed_version
+from adaptergen.catalogue.source_tree import find_installed, installed_version
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
 from transformer_lens.model_bridge.sources import _bridge_builder

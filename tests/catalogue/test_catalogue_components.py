@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from adaptergen.catalogue import Component, Hook, Keyword
 from adaptergen.catalogue.extract import extract
+from adaptergen.catalogue.model import Component, Hook, Keyword
 
 Tree = Callable[[Mapping[str, str]], Path]
 PACKAGE = "transformer_lens.model_bridge.generalized_components"

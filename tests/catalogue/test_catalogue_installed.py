@@ -13,17 +13,11 @@ from typing import Any
 
 import pytest
 
-from adaptergen.catalogue import (
-    Catalogue,
-    Component,
-    Hook,
-    dumps,
-    find_installed,
-    installed_version,
-    load,
-)
 from adaptergen.catalogue.extract import extract
-from adaptergen.catalogue.observe import instantiate, observe, observed_hooks, settle
+from adaptergen.catalogue.model import Catalogue, Component, Hook
+from adaptergen.catalogue.observe import instantiate, observe, observed_hooks, resolve_hooks
+from adaptergen.catalogue.source_tree import find_installed, installed_version
+from adaptergen.catalogue.store import dumps, load
 
 UPDATE = "stale: run `adaptergen catalog --observe`"
 VERSION = "4.3.0"
@@ -47,7 +41,11 @@ def living(fresh: Catalogue) -> Catalogue:
 
 def test_the_committed_catalogue_is_what_syntax_tells(fresh: Catalogue) -> None:
     assert fresh.gaps == ()
-    assert without_observation(load(VERSION)[0]) == fresh, UPDATE
+    committed = load(VERSION)[0]
+    components = {
+        name: component.without_observations() for name, component in committed.components.items()
+    }
+    assert replace(committed, components=components) == fresh, UPDATE
 
 
 def test_the_committed_catalogue_is_what_is_observed(living: Catalogue) -> None:
@@ -148,20 +146,6 @@ def test_sites_and_settings_are_the_living_ones(living: Catalogue) -> None:
             assert all(hasattr(module, entry) for entry in site.entries)
 
 
-def without_observation(catalogue: Catalogue) -> Catalogue:
-    return replace(
-        catalogue,
-        components={name: unseen(component) for name, component in catalogue.components.items()},
-    )
-
-
-def unseen(component: Component) -> Component:
-    # What observation alone brought has no condition to name.
-    known = [hook for hook in component.hooks if not hook.conditional or hook.depends_on]
-    hooks = [replace(hook, by_default=None) if hook.conditional else hook for hook in known]
-    return replace(component, hooks=tuple(hooks), hooks_source="syntax")
-
-
 def living_class(component: Component) -> Any:
     return getattr(importlib.import_module(component.module), component.name)
 
@@ -172,17 +156,17 @@ def subclasses(cls: Any) -> Iterator[Any]:
         yield from subclasses(child)
 
 
-def test_settling_marks_what_was_seen() -> None:
+def test_resolving_marks_what_was_observed() -> None:
     component = Component(
         "A", "m", (), (), hooks=(Hook("hook_in"), Hook("hook_x", True, ("flag",), None))
     )
-    settled = settle(component, frozenset({"hook_in", "hook_new"}))
-    assert settled.hooks_source == "observed"
-    assert settled.hooks == (
+    resolve_hooksd = resolve_hooks(component, frozenset({"hook_in", "hook_new"}))
+    assert resolve_hooksd.hooks_source == "observed"
+    assert resolve_hooksd.hooks == (
         Hook("hook_in"),
         Hook("hook_new", True, (), True),
         Hook("hook_x", True, ("flag",), False),
     )
-    assert settle(replace(component, hooks=(Hook("hook_in"),)), frozenset({"hook_in"})).hooks == (
-        Hook("hook_in"),
-    )
+    assert resolve_hooks(
+        replace(component, hooks=(Hook("hook_in"),)), frozenset({"hook_in"})
+    ).hooks == (Hook("hook_in"),)

@@ -10,15 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from adaptergen.catalogue import (
-    CatalogueError,
-    committed_versions,
-    dumps,
-    load,
-    path_of,
-    read,
-)
 from adaptergen.catalogue.extract import extract
+from adaptergen.catalogue.model import CatalogueError
+from adaptergen.catalogue.store import committed_versions, dumps, load, path_of, read
 from adaptergen.cli import main
 
 Tree = Callable[[Mapping[str, str]], Path]
@@ -45,7 +39,7 @@ def test_which_version_is_nearest(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         load()
     versions = ["3.9.0", "3.10.0", "4.3.0"]
     for version in versions:
-        data = json.loads(text) | {"transformer_lens": version}
+        data = json.loads(text) | {"tl_version": version}
         path_of(version).write_text(json.dumps(data), encoding="utf-8")
     assert list(committed_versions()) == versions
     asked = ["3.1", "3.9.5", "3.11", "4.2.9", "5", "dev"]
@@ -64,7 +58,7 @@ def test_writing_and_reading_are_inverse(tree: Tree, tmp_path: Path) -> None:
     assert read(file) == small
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"catalogue": 2}', '{"catalogue": 1}'])
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 1}', '{"format": 2}'])
 def test_a_damaged_file_is_said_to_be(tmp_path: Path, text: str) -> None:
     file = tmp_path / "damaged.json"
     file.write_text(text, encoding="utf-8")
@@ -73,7 +67,7 @@ def test_a_damaged_file_is_said_to_be(tmp_path: Path, text: str) -> None:
     assert "adaptergen catalog" in caught.value.hint
 
 
-@pytest.mark.parametrize("text", ["{", '{"catalogue": 1}'])
+@pytest.mark.parametrize("text", ["{", '{"format": 2}'])
 def test_a_damaged_file_is_made_anew(
     tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
@@ -88,9 +82,10 @@ def test_a_damaged_file_is_made_anew(
 
 def test_reading_needs_nothing_heavy() -> None:
     program = (
-        "import sys; from adaptergen.catalogue import find_installed, installed_version, load;"
+        "import sys; from adaptergen.catalogue.store import load;"
+        "from adaptergen.catalogue.source_tree import find_installed, installed_version;"
         "load('4.3.0'); load('77'); find_installed(); installed_version();"
-        "heavy = {'torch', 'transformers', 'transformer_lens', 'pydantic', 'numpy'};"
+        "heavy = {'torch', 'transformers', 'transformer_lens', 'numpy'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
     run = subprocess.run(

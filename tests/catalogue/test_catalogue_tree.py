@@ -7,13 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from adaptergen.catalogue import (
-    CatalogueError,
-    ConfigField,
-    RegistrationSite,
-    find_installed,
-)
 from adaptergen.catalogue.extract import extract
+from adaptergen.catalogue.model import CatalogueError, ConfigField, RegistrationSite
+from adaptergen.catalogue.source_tree import find_installed
 
 Tree = Callable[[Mapping[str, str]], Path]
 ADAPTERS = "transformer_lens.model_bridge.supported_architectures"
@@ -86,7 +82,7 @@ def test_sites_settings_and_gaps(tree: Tree) -> None:
     assert catalogue.bridge_aliases == {
         "hook_a": ("c.hook_out", "a.hook_out"), "hook_b": ("b.hook_out",),
     }  # fmt: skip
-    assert catalogue.abilities == ("pos_slice",)
+    assert catalogue.capabilities == ("pos_slice",)
     assert [gap.partition(": ")[2] for gap in catalogue.gaps] == [
         "no ArchitectureAdapter",
         "no CANONICAL_AUTHORS_BY_ARCH",
@@ -154,5 +150,5 @@ def test_a_mere_folder_of_that_name_is_not_an_installation(
     (tmp_path / "a_package/__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
     for name, found in {"only_a_folder": None, "a_package": tmp_path / "a_package"}.items():
-        monkeypatch.setattr("adaptergen.catalogue.installed.PACKAGE", name)
+        monkeypatch.setattr("adaptergen.catalogue.source_tree.PACKAGE", name)
         assert find_installed() == found

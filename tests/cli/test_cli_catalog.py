@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from adaptergen.catalogue import committed_versions, find_installed, installed_version, path_of
+from adaptergen.catalogue.source_tree import find_installed, installed_version
+from adaptergen.catalogue.store import committed_versions, dumps, path_of, read
 
 COMPONENTS = "transformer_lens/model_bridge/generalized_components"
 BASE = """
@@ -55,7 +56,7 @@ def test_of_what_is_not_transformerlens(run: Any, catalogues: Path, tmp_path: Pa
 
 
 def test_of_none(run: Any, catalogues: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adaptergen.catalogue.find_installed", lambda: None)
+    monkeypatch.setattr("adaptergen.catalogue.source_tree.find_installed", lambda: None)
     result = run("catalog")
     assert result.code == 2 and "--tl PATH" in result.err
 
@@ -68,8 +69,11 @@ def test_observations_are_kept(run: Any, catalogues: Path) -> None:
     fresh = path_of(version).read_text(encoding="utf-8")
     assert '"observed"' not in fresh
     # As if someone had observed one component.
-    observed = fresh.replace('"source": "syntax"', '"source": "observed"', 1)
+    observed = fresh.replace('"hooks": [', '"hooks_source": "observed",\n"hooks": [', 1)
+    path_of(version).write_text(observed, encoding="utf-8")
+    observed = dumps(read(path_of(version)))
     path_of(version).write_text(observed, encoding="utf-8")
     again = run("catalog")
     assert again.code == 0 and "up to date" in again.err
-    assert path_of(version).read_text(encoding="utf-8") == observed
+    text = path_of(version).read_text(encoding="utf-8")
+    assert text == observed and '"observed"' in text

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest_export import ADAPTERS, NEMOTRON, Result, content, git
 
-from adaptergen.catalogue import load
+from adaptergen.catalogue.store import load
 from adaptergen.export import replacement
 from adaptergen.export.old_adapter import OldAdapter, read_old
 

@@ -14,9 +14,9 @@ import pytest
 from conftest_export import HELIUM, NEMOTRON, PROJECT, Result
 from upstream_source import source
 
-from adaptergen.catalogue import load
-from adaptergen.catalogue.abilities import ABILITIES
-from adaptergen.catalogue.checkout import of_checkout
+from adaptergen.catalogue.extract import of_checkout
+from adaptergen.catalogue.settings import CAPABILITIES
+from adaptergen.catalogue.store import load
 from adaptergen.generate import plan
 from adaptergen.problems import Failed
 
@@ -30,14 +30,14 @@ def test_the_oldest_release_gets_no_test_of_what_it_cannot_do(run: Run) -> None:
     notes = [line for line in done.err.splitlines() if line.startswith("note: ")]
     assert notes == [
         f"note: TransformerLens {OLDEST} cannot {told}, so there is no test of it"
-        for _, told in ABILITIES.values()
+        for _, told in CAPABILITIES.values()
     ]
     emitted = PROJECT / "generated/helium/tests/integration/model_bridge/test_helium_tiny.py"
     assert "lacks=" not in emitted.read_text(encoding="utf-8")
     (lacks,) = re.findall(r"^\+ +lacks=\(([^)]*)\)", done.out, re.M)
-    assert set(re.findall(r'"(\w+)"', lacks)) == set(ABILITIES)
+    assert set(re.findall(r'"(\w+)"', lacks)) == set(CAPABILITIES)
     # Each is heeded by the checks that come along.
-    for name in ABILITIES:
+    for name in CAPABILITIES:
         assert re.search(rf'"{name}" not in (run\.)?tables\.lacks', done.out)
 
 

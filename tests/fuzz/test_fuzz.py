@@ -27,8 +27,9 @@ from mutated import (
     used_shapes,
 )
 
-from adaptergen import catalogue
 from adaptergen.behaviours import with_components
+from adaptergen.catalogue.model import Catalogue
+from adaptergen.catalogue.store import load as load_catalogue
 from adaptergen.plan.make import make_plan
 from adaptergen.problems import CODES, HIDDEN, Failed, render
 from adaptergen.render import templates
@@ -76,8 +77,8 @@ def unformatted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @cache
-def known() -> catalogue.Catalogue:
-    return with_components(catalogue.load()[0])
+def known() -> Catalogue:
+    return with_components(load_catalogue()[0])
 
 
 @cache

@@ -1,29 +1,50 @@
-"""A TransformerLens source tree: where it is, which version, its files parsed.
+"""The source tree of a TransformerLens: where it is, which version, its files parsed.
 
-Nothing is ever imported or run; a file is text that ``ast`` can read.
+Nothing of TransformerLens is imported or run.
 """
 
 from __future__ import annotations
 
 import ast
+import importlib.metadata
+import importlib.util
 import re
 import warnings
 from pathlib import Path
 
 from adaptergen import guard
-from adaptergen.catalogue.errors import CatalogueError
-from adaptergen.catalogue.installed import PACKAGE
+from adaptergen.catalogue.model import CatalogueError
 
+PACKAGE = "transformer_lens"
 COMPONENTS = "model_bridge/generalized_components"
-# Upstream's development tree carries this placeholder; releases fill it in.
+# Upstream's development tree has this placeholder; releases fill it in.
 _PLACEHOLDER = "0.0.0"
 _METADATA_VERSION = re.compile(r"^Version:\s*(\S+)\s*$", re.MULTILINE)
 _PROJECT_TABLE = re.compile(r"^\[(?:project|tool\.poetry)\]\s*$(.*?)(?=^\[|\Z)", re.M | re.S)
 _PROJECT_VERSION = re.compile(r"""^\s*version\s*=\s*["']([^"']+)["']""", re.MULTILINE)
 
 
+def find_installed() -> Path | None:
+    """The package directory of the installed TransformerLens, or None."""
+    try:
+        # For a dotted name find_spec would import the parents.
+        spec = importlib.util.find_spec(PACKAGE)
+    except ValueError:
+        return None
+    # A folder of that name without an __init__ (generated files lie in one) has no origin.
+    return Path(spec.origin).parent if spec is not None and spec.origin is not None else None
+
+
+def installed_version() -> str | None:
+    """The version of the installed TransformerLens, or None."""
+    try:
+        return importlib.metadata.version("transformer-lens")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def locate(path: Path) -> Path:
-    """The package directory in ``path``: the package itself or a checkout holding it."""
+    """The package directory in `path`, which is that directory or a checkout. CatalogueError."""
     for candidate in (path, path / PACKAGE, path / "src" / PACKAGE):
         if (candidate / COMPONENTS).is_dir():
             return candidate.resolve()
@@ -35,12 +56,13 @@ def locate(path: Path) -> Path:
 
 
 def version_of(package: Path) -> str:
-    """The version that the files beside the package tell."""
+    """The version in the metadata beside the package. Raises CatalogueError."""
     metadata = [package.parent / "PKG-INFO"]
     metadata += sorted(package.parent.glob(f"{PACKAGE}-*.dist-info/METADATA"))
-    found = {version for file in metadata for version in _first(_METADATA_VERSION, file)}
+    found = {_first(_METADATA_VERSION, _text(file)) for file in metadata} - {""}
     if not found:
-        found = _project_version(package.parent / "pyproject.toml")
+        table = _first(_PROJECT_TABLE, _text(package.parent / "pyproject.toml"))
+        found = {_first(_PROJECT_VERSION, table)} - {"", _PLACEHOLDER}
     if len(found) == 1:
         return found.pop()
     reason = f"several are named: {', '.join(sorted(found))}" if found else "no file names it"
@@ -51,16 +73,16 @@ def version_of(package: Path) -> str:
 
 
 def parse(file: Path) -> ast.Module:
-    """The syntax tree of one file."""
+    """The syntax tree of a file. Raises CatalogueError."""
     try:
         with warnings.catch_warnings():
-            # Upstream's odd string escapes are no business of whoever reads it.
+            # Odd string escapes in upstream's source do not matter here.
             warnings.simplefilter("ignore")
             return ast.parse(guard.read(file, small=False), filename=str(file))
     except OSError as error:
         raise CatalogueError(
             f"{file} cannot be read: {error.strerror}.",
-            "Mend the file's permissions or take another copy of TransformerLens.",
+            "Fix the file's permissions or take another copy of TransformerLens.",
         ) from error
     except SyntaxError as error:
         raise CatalogueError(
@@ -73,16 +95,13 @@ def parse(file: Path) -> ast.Module:
         ) from error
 
 
-def _project_version(file: Path) -> set[str]:
-    table = "".join(_first(_PROJECT_TABLE, file))
-    match = _PROJECT_VERSION.search(table)
-    return {match.group(1)} - {_PLACEHOLDER} if match else set()
-
-
-def _first(pattern: re.Pattern[str], file: Path) -> list[str]:
-    try:
-        text = guard.read(file).decode("utf-8", "replace")
-    except OSError:
-        return []
+def _first(pattern: re.Pattern[str], text: str) -> str:
     match = pattern.search(text)
-    return [match.group(1)] if match else []
+    return match.group(1) if match else ""
+
+
+def _text(file: Path) -> str:
+    try:
+        return guard.read(file).decode("utf-8", "replace")
+    except OSError:
+        return ""
