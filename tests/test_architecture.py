@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
+
+from adaptergen.behaviours import with_components
+from adaptergen.catalogue import store as catalogues
+from adaptergen.lock.store import Lock, read_lock
 
 PACKAGE = Path(__file__).parents[1] / "adaptergen"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -183,3 +189,106 @@ def test_modules_are_small() -> None:
     lengths = {name_of(path): len(path.read_text().splitlines()) for path in MODULES}
     assert not {name for name, length in lengths.items() if length > MAX_LINES}
     assert sorted(lengths.values())[len(lengths) // 2] <= 200
+
+
+#: What is the same for all architectures.
+NEUTRAL = [
+    *(path for path in MODULES if part_of(path) in ("render", "verify", "lock", "cli")),
+    *sorted((PACKAGE.parent / "templates").rglob("*.jinja")),
+]
+#: Where facts about architectures belong, and may be imported from.
+SPECIFIC = ("adaptergen.behaviours", "adaptergen.runtime", "adaptergen.contract")
+WORD = re.compile(r"[A-Za-z_]\w*|(?<![\w.])\d+(?:\.\d+)+")
+WHERE = "move it to a spec, a shape, a behaviour's language.py, or the catalogue"
+
+
+def words_of(path: Path) -> set[str]:
+    """The words of a file, comments included, and of the values that it imports."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        return set(WORD.findall(text))
+    tree = parse(path)
+    imported = (one.rpartition(".")[::2] for one in imports(tree))
+    values = [
+        ast.unparse(value)
+        for module, name in imported
+        if module.startswith("adaptergen.") and not module.startswith(SPECIFIC)
+        for value in values_of(module, name)
+    ]
+    for value in values_of_tree(tree, "EXAMPLES") if part_of(path) == "cli" else ():
+        # What `--help` shows.
+        text = text.replace(ast.get_source_segment(text, value) or "", "")
+    return {word for part in (text, *values) for word in WORD.findall(part)}
+
+
+def values_of(module: str, name: str) -> list[ast.expr]:
+    path = PACKAGE.parent.joinpath(*module.split(".")).with_suffix(".py")
+    return values_of_tree(parse(path), name) if path.is_file() else []
+
+
+def values_of_tree(tree: ast.Module, name: str) -> list[ast.expr]:
+    """What a module gives a name at its top."""
+    found: list[ast.expr] = []
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and name in map(ast.unparse, node.targets):
+            found.append(node.value)
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == name and node.value:
+            found.append(node.value)
+    return found
+
+
+@functools.cache
+def locks() -> list[Lock]:
+    specs = PACKAGE.parent / "specs"
+    return [read_lock(path, path.name) for path in sorted(specs.glob("*.lock.json"))]
+
+
+@functools.cache
+def tl_words() -> set[str]:
+    """Component classes, their hooks and aliases, and the hooks of adapters."""
+    words: set[str] = set()
+    for version in catalogues.committed_versions():
+        for component in with_components(catalogues.load(version)[0]).components.values():
+            words |= {component.name, *component.hook_aliases}
+            words |= {hook.name for hook in component.hooks}
+    for entry in (entry for lock in locks() for entry in lock.entries.values()):
+        words |= {name.rpartition(".")[2] for hooks in entry.hooks.values() for name in hooks}
+    return words
+
+
+@functools.cache
+def releases() -> set[str]:
+    """Those of catalogues and locks, with and without the last number."""
+    named = (one for lock in locks() for name in lock.releases for one in name.split("/"))
+    found = {*catalogues.committed_versions(), *named}
+    return found | {".".join(map(str, Version(one).release[:2])) for one in found}
+
+
+@pytest.mark.parametrize("words", [tl_words, releases])
+@pytest.mark.parametrize("path", NEUTRAL, ids=lambda path: path.name)
+def test_no_fact_of_transformer_lens(path: Path, words: Callable[[], set[str]]) -> None:
+    found = words_of(path) & words()
+    assert not found, WHERE
+
+
+@pytest.mark.heavy
+def test_no_fact_of_transformers() -> None:
+    """Neither a class of the auto mapping nor a field that some configs of the locks lack."""
+    from transformers import AutoConfig
+    from transformers.models.auto import configuration_auto, modeling_auto
+
+    mappings = [configuration_auto.CONFIG_MAPPING_NAMES]
+    mappings += [getattr(modeling_auto, n) for n in dir(modeling_auto) if n.endswith("_NAMES")]
+    values = [value for mapping in mappings for value in mapping.values()]
+    words = {name for value in values for name in ([value] if isinstance(value, str) else value)}
+    configs = [lock.entries[lock.newest].model.config.rpartition(".")[2] for lock in locks()]
+    kinds = configuration_auto.CONFIG_MAPPING_NAMES.items()
+    made = [AutoConfig.for_model(kind) for kind, name in kinds if name in configs]
+    assert len(made) == len(configs)
+    entries = [entry for lock in locks() for entry in lock.entries.values()]
+    fields = {field for entry in entries for field in (*entry.model.fields, *entry.config)}
+    # A field whose name is one English word, such as `expand`, would be found in any text.
+    fields = {field for field in fields if not field.isalpha()}
+    words |= {field for field in fields if not all(hasattr(config, field) for config in made)}
+    found = {path.name: words_of(path) & words for path in NEUTRAL}
+    assert not {name: said for name, said in found.items() if said}, WHERE

@@ -32,6 +32,20 @@ class RuntimeComponent:
     """Hooks that it offers where HF has what they are on."""
 
 
+@dataclass(frozen=True)
+class Reducible:
+    """A size that a smaller model can have less of: the last axis of a hook of a component."""
+
+    component: str
+    hook: str
+    least: int
+    """How much is left at least."""
+    groups: str = ""
+    """Field of the HF config with a number of groups, if there are any."""
+    in_group: int = 0
+    """How much is left at least in each group."""
+
+
 @cache
 def languages() -> Mapping[str, ModuleType]:
     """The `language` of each behaviour, by its name."""
@@ -47,6 +61,11 @@ def with_components(catalogue: Catalogue) -> Catalogue:
             if known:
                 added[component.name] = _extended(component, known, f".{name}")
     return replace(catalogue, components={**catalogue.components, **added})
+
+
+def reducible() -> list[Reducible]:
+    """The sizes that behaviours let a smaller model have less of."""
+    return [one for language in languages().values() for one in getattr(language, "REDUCIBLE", ())]
 
 
 @cache

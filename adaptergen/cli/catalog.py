@@ -65,7 +65,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _version(text: str) -> str:
     if not re.fullmatch(r"\d[0-9A-Za-z.+]*", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a version such as 4.3.0")
+        from adaptergen.catalogue.store import committed_versions
+
+        newest = committed_versions()[-1]
+        raise argparse.ArgumentTypeError(f"{text!r} is not a version such as {newest}")
     return text
 
 

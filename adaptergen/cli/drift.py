@@ -133,7 +133,7 @@ def _check_releases(args: argparse.Namespace) -> None:
     # An empty text is a release too, which no lock has: it may be a variable that is not set.
     if any(pair) and (not all(pair) or args.against is not None):
         message = "--from and --to go together, and --against without them"
-        hint = "`--from 5.13.0 --to 5.17.0`, or `--against 5.13.0` for what is installed"
+        hint = "`--from A --to B`, or `--against OLD` for what is installed"
         raise UsageError(message, hint)
 
 

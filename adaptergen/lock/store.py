@@ -2,7 +2,7 @@
 
 The entries of all releases are one tree, in which a fact that never changed stands once. Where a
 fact did change, its values stand under the releases from which on they hold, each marked with `@`:
-`{"@5.12.1/4.3.0": ["prefill"], "@5.17.0/4.3.0": []}`; `null` is no such fact. So a release in which
+`{"@A": ["prefill"], "@B": []}` for releases A and B; `null` is no such fact. So a release in which
 nothing changed adds only its name.
 """
 

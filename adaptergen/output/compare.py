@@ -15,7 +15,14 @@ from pathlib import Path
 
 from adaptergen.output import staging
 from adaptergen.output.files import OutputError, explained, read_file
-from adaptergen.output.tree import MANIFEST, OutputTree, check_names, digest, manifest_version, read_manifest
+from adaptergen.output.tree import (
+    MANIFEST,
+    OutputTree,
+    check_names,
+    digest,
+    manifest_version,
+    read_manifest,
+)
 
 _CONTEXT = 3
 

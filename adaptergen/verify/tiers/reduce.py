@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from adaptergen.behaviours import reducible
 from adaptergen.spec.arithmetic import Name
 from adaptergen.verify.models import layer_kinds, random_model
 from adaptergen.verify.target import Target
 
-VOCABULARY, EXPERTS = 512, 8
+VOCABULARY = 512
 
 
 def reduce_config(target: Target, config: Any) -> dict[str, str]:
     """Leave one layer of each kind, a small vocabulary, few experts; say what was reduced."""
     reduced = {"layers": _reduce_layers(target, config)}
-    for field, number in {"vocab_size": VOCABULARY, **_experts(target, config)}.items():
+    for field, number in {"vocab_size": VOCABULARY, **_sizes(target, config)}.items():
         before = getattr(config, field)
         if before > number:
             setattr(config, field, number)
@@ -40,15 +41,15 @@ def _reduce_layers(target: Target, config: Any) -> str:
     return f"{left} of {len(kinds)}"
 
 
-def _experts(target: Target, config: Any) -> dict[str, int]:
-    """The field that says how many experts a router chooses from, and how many to leave."""
-    fields = set()
-    for top in target.plan.nodes:
-        for _, node in top.walk():
-            for hook in node.hooks if node.bridge == "MoERouterBridge" else ():
-                if hook.name == "hook_out":
-                    term = hook.axes[-1].alternatives[0].term
-                    fields |= {term.name} if isinstance(term, Name) else set()
-    # Routers that choose within groups look at two experts of each.
-    least = max(EXPERTS, 2 * (getattr(config, "n_group", None) or 1))
-    return {field: least for field in fields if isinstance(getattr(config, field, None), int)}
+def _sizes(target: Target, config: Any) -> dict[str, int]:
+    """Fields of the config that behaviours let be smaller, and what is left of each."""
+    nodes = [node for top in target.plan.nodes for _, node in top.walk()]
+    sizes = {}
+    for rule in reducible():
+        least = max(rule.least, rule.in_group * (getattr(config, rule.groups, None) or 1))
+        for hook in (h for node in nodes if node.bridge == rule.component for h in node.hooks):
+            term = hook.axes[-1].alternatives[0].term
+            if hook.name == rule.hook and isinstance(term, Name):
+                sizes[term.name] = least
+    known = {name for name in sizes if isinstance(getattr(config, name, None), int)}
+    return {name: sizes[name] for name in known}
