@@ -91,14 +91,11 @@ editor see `adaptergen schema --help`; for the codes of errors see [errors](erro
 def errors_page() -> str:
     """The Markdown of `docs/errors.md`."""
     entries = [
-        f"## {code}\n\n**{entry.title}.** {entry.meaning}\n\n{_example(entry.fix)}\n"
+        f"## {code}\n\n**{entry.title}.** {entry.meaning}\n\n"
+        f"{'Example' if entry.fix.startswith('`') else 'Fix'}: {entry.fix}\n"
         for code, entry in sorted(CODES.items())
     ]
     return "\n".join([_ERRORS_INTRO, *entries])
-
-
-def _example(fix: str) -> str:
-    return f"Example: {fix}" if fix.startswith("`") else f"Fix: {fix}"
 
 
 def spec_page() -> str:
@@ -212,18 +209,19 @@ def main(argv: Sequence[str]) -> int:
     if root is None:
         print("The pages belong to a checkout of adaptergen, and this is none.", file=sys.stderr)
         return 2
-    pages = {root / "docs" / "errors.md": errors_page(), root / "docs" / "spec.md": spec_page()}
-    stale = [path for path, text in pages.items()
-             if not path.is_file() or path.read_text(encoding="utf-8") != text]  # fmt: skip
-    for path in stale:
-        if "--check" not in argv:
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(pages[path], encoding="utf-8", newline="\n")
-        print(f"{'stale' if '--check' in argv else 'wrote'}: docs/{path.name}")
-    if stale and "--check" in argv:
+    check, stale = "--check" in argv, False
+    for name, text in {"errors.md": errors_page(), "spec.md": spec_page()}.items():
+        page = root / "docs" / name
+        if page.is_file() and page.read_text(encoding="utf-8") == text:
+            continue
+        stale = True
+        if not check:
+            page.parent.mkdir(exist_ok=True)
+            page.write_text(text, encoding="utf-8", newline="\n")
+        print(f"{'stale' if check else 'wrote'}: docs/{name}")
+    if stale and check:
         print("Stale: run `make docs`.")
-        return 1
-    return 0
+    return 1 if stale and check else 0
 
 
 if __name__ == "__main__":

@@ -153,10 +153,7 @@ def _foreign(folder: Path, package: str) -> list[Problem]:
     made = recorded_meta(folder).get(PACKAGE)
     if made == package:
         return []
-    if made:
-        what = f"the package {quote(str(made))}"
-    else:
-        what = f"{quote(present[0])}, which is no package"
+    what = f"the package {quote(str(made))}" if made else f"{quote(present[0])}, no package"
     message = f"the folder holds {what} that adaptergen made"
     hint = "name a folder that does not exist yet, or move this one away"
     return [Problem("plugin-folder", message, hint, SourceLocation(folder.as_posix()))]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -66,14 +66,13 @@ class Git:
         status = self.do("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
         return tuple(os.fsdecode(entry)[3:] for entry in status.split(b"\0") if entry)
 
-    def overlooked(self, paths: Iterable[str]) -> dict[str, str]:
+    def overlooked(self, paths: Collection[str]) -> dict[str, str]:
         """Those of the files whose changes `changed` does not report, each with why."""
-        wanted = list(paths)
-        if not wanted:
+        if not paths:
             return {}
-        marks = self.do("ls-files", "-v", "-z", "--", *wanted)
+        marks = self.do("ls-files", "-v", "-z", "--", *paths)
         options = ("--others", "--ignored", "--exclude-standard")
-        ignored = self.do("ls-files", "-z", *options, "--", *wanted)
+        ignored = self.do("ls-files", "-z", *options, "--", *paths)
         found = {os.fsdecode(path): "ignored" for path in ignored.split(b"\0") if path}
         for entry in marks.split(b"\0"):
             # In lower case, whatever the letter.

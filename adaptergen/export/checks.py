@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from adaptergen.audit import audit
 from adaptergen.export.checkout import REGISTRY_TEST, REGISTRY_TEST_CLASS
 from adaptergen.export.contribution import Contribution
 from adaptergen.isolated import run_isolated
@@ -31,17 +32,17 @@ _FINDING = ": error:"
 
 @dataclass(frozen=True)
 class Check:
-    """One check: `passed` is None if it was not run; `told` is the last of what it said."""
+    """One check: `passed` is None if it was not run; `detail` is the last of what it said."""
 
     name: str
     passed: bool | None
-    told: str = ""
+    detail: str = ""
 
     @property
     def line(self) -> str:
         """One line for people."""
         word = {True: "passed", False: "FAILED", None: "not run"}[self.passed]
-        return f"{word}: {self.name}{f' ({self.told})' if self.told else ''}"
+        return f"{word}: {self.name}{f' ({self.detail})' if self.detail else ''}"
 
 
 def run_checks(made: Contribution) -> Iterator[Check]:
@@ -51,12 +52,8 @@ def run_checks(made: Contribution) -> Iterator[Check]:
     python = [path for path in files if path.endswith(".py")]
     formatted = [path for path in python if not path.endswith("__init__.py")]
     package = [path for path in python if path.startswith("transformer_lens/")]
-    tests = [
-        path
-        for adapter in made.adapters
-        for path in adapter.tests
-        if path.endswith("_tiny.py") or path.startswith("tests/unit/")
-    ]
+    tests = [path for adapter in made.adapters for path in adapter.tests
+             if path.endswith("_tiny.py") or path.startswith("tests/unit/")]  # fmt: skip
     yield _run(root, "pycln", ("pycln", "--check", "--all", *formatted))
     yield _run(root, "isort", ("isort", "--check-only", *formatted))
     yield _run(root, "black", ("black", "--check", "--quiet", *python))
@@ -66,23 +63,13 @@ def run_checks(made: Contribution) -> Iterator[Check]:
         yield _run(root, REGISTRY_TEST_CLASS, registry, _RUNTIME)
     else:
         yield Check(REGISTRY_TEST_CLASS, None, f"there is no {REGISTRY_TEST}")
-    told = "unit and tiny tests, with jaxtyping and beartype"
-    yield _run(root, told, (*_pytest(), "-m", "not slow", *tests), _RUNTIME)
-    yield _audit(root, made)
-
-
-def _audit(root: Path, made: Contribution) -> Check:
-    """Findings about what was exported; what was wrong before is not the contribution's."""
-    from adaptergen.audit import audit
-
-    own = {
-        name
-        for adapter in made.adapters
-        for name in (adapter.plan.spec.architecture, adapter.plan.adapter_class)
-    }
+    name = "unit and tiny tests, with jaxtyping and beartype"
+    yield _run(root, name, (*_pytest(), "-m", "not slow", *tests), _RUNTIME)
+    # What was wrong before is not the contribution's.
+    plans = [adapter.plan for adapter in made.adapters]
+    own = {name for plan in plans for name in (plan.spec.architecture, plan.adapter_class)}
     found = [one for one in audit(root).findings if one.subject.partition(".")[0] in own]
-    told = "; ".join(one.problem.message for one in found)
-    return Check("adaptergen audit", not found, told)
+    yield Check("adaptergen audit", not found, "; ".join(one.problem.message for one in found))
 
 
 def _pytest() -> tuple[str, ...]:
@@ -150,11 +137,11 @@ def verified(spec: Path) -> dict[str, object] | str:
     except TimeoutError:
         return f"`adaptergen verify` took more than {_TIMEOUT // 60} minutes"
     except json.JSONDecodeError:
-        told = ran.stderr.strip().splitlines() or ["no message"]
+        said = ran.stderr.strip().splitlines() or ["no message"]
         # How many problems there are, and hints, come after the first of them.
-        first = (line for line in told if "error[" in line or line.startswith("adaptergen failed"))
+        first = (line for line in said if "error[" in line or line.startswith("adaptergen failed"))
         # By the path that the user gave.
         shown = f"{spec.parent.as_posix()}/".removeprefix("./")
-        line = next(first, told[-1]).strip().replace(f"{Path(folder).as_posix()}/", shown)
+        line = next(first, said[-1]).strip().replace(f"{Path(folder).as_posix()}/", shown)
         return f"`adaptergen verify` failed: {markdown(line)}"
     return found if isinstance(found, dict) else "`adaptergen verify` gave no record"

@@ -117,7 +117,7 @@ def _commits(made: Contribution, pending: Sequence[str]) -> Iterator[tuple[str, 
         paths = [path for path in left if path in part.files]
         left = [path for path in left if path not in part.files]
         if paths:
-            yield part.message, paths
+            yield f"{'Update' if part.updates else 'Add'} {part.title}", paths
     if left:
         titles = [
             f"{'Replace' if one.replaced else 'Add'} the adapter of {one.plan.spec.title}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -75,11 +75,6 @@ class SharedPart:
     updates: bool
     """Whether the checkout has an earlier version of it."""
 
-    @property
-    def message(self) -> str:
-        """The message of its commit."""
-        return f"{'Update' if self.updates else 'Add'} {self.title}"
-
 
 @dataclass(frozen=True)
 class Contribution:
@@ -125,7 +120,8 @@ def _adapter(spec: Path, draft: Draft, catalogue: Catalogue, replacing: bool) ->
         message = f"TransformerLens has an adapter for {architecture}: {', '.join(there)}"
         hint = "add --replace, and read what is removed with the old one"
         raise Failed([Problem("adapter-exists", message, hint, SourceLocation(shown_as(spec)))])
-    olds = _olds(draft, contributed)
+    former = _former(draft, contributed)
+    olds = {path: old for path, old in former.items() if old is not None}
     gone = replaced(draft, spec, made, contributed, olds, catalogue) if olds else ()
     draft.files.update(contributed)
     notes = _register(draft, json.loads(files["registry.json"]), made, bool(there))
@@ -152,31 +148,30 @@ def _planned(spec: Path, catalogue: Catalogue) -> Plan:
     try:
         return plan(spec, catalogue)
     except Failed as failed:
-        able = next((version for version in committed_versions() if _plans(spec, version)), None)
-        if able is None:
-            raise
-        hint = f"export into TransformerLens {able}, the oldest known to have all that is needed"
-        raise Failed(replace(problem, hint=hint) for problem in failed.problems) from failed
+        for version in committed_versions():
+            try:
+                plan(spec, load(version)[0])
+            except Failed:
+                continue
+            oldest = "the oldest known to have all that is needed"
+            hint = f"export into TransformerLens {version}, {oldest}"
+            raise Failed(replace(one, hint=hint) for one in failed.problems) from failed
+        raise
 
 
-def _plans(spec: Path, version: str) -> bool:
-    try:
-        plan(spec, load(version)[0])
-    except Failed:
-        return False
-    return True
+def _former(draft: Draft, files: Mapping[str, bytes]) -> dict[str, bytes | None]:
+    """What was in the place of those files that are not as they were; None if nothing was.
 
-
-def _olds(draft: Draft, files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The files that are replaced, as committed, or upstream's where ours was committed already."""
-    olds: dict[str, bytes] = {}
+    As committed, or as upstream has the file where ours was committed already.
+    """
+    former: dict[str, bytes | None] = {}
     for path, data in files.items():
         old = draft.read(path)
         if old == data:
             old = draft.checkout.upstreams(path)
-        if old is not None and old != data:
-            olds[path] = old
-    return olds
+        if old != data:
+            former[path] = old
+    return former
 
 
 def _register(draft: Draft, registry: Registry, made: Plan, replacing: bool) -> list[str]:
@@ -279,16 +274,19 @@ def _share(draft: Draft) -> tuple[tuple[SharedPart, ...], tuple[str, ...]]:
         for path, data in files.items()
         if versions.get(path) == runtime.version() and found[path] != data
     ]
-    draft.files.update(files)
     parts = [
         SharedPart(
             title,
             {path: _summary(data) for path, data in part.items()},
-            dict(_news(draft, part, found)),
+            {
+                path: "new" if old is None else "changed"
+                for path, old in _former(draft, part).items()
+            },
             any(found[path] not in (None, data) for path, data in part.items()),
         )
         for title, part in made.items()
     ]
+    draft.files.update(files)
     return tuple(parts), tuple(notes)
 
 
@@ -306,18 +304,6 @@ def _shared_files() -> Mapping[str, Mapping[str, bytes]]:
         texts = format_files({path: f"{header}\n{text}" for path, text in files.items()})
         made[title] = {path: text.encode() for path, text in texts.items()}
     return made
-
-
-def _news(
-    draft: Draft, files: Mapping[str, bytes], found: Mapping[str, bytes | None]
-) -> Iterator[tuple[str, str]]:
-    for path, data in files.items():
-        old = found[path]
-        if old == data:
-            # Committed on this branch, perhaps, and not yet upstream's.
-            old = draft.checkout.upstreams(path)
-        if old != data:
-            yield path, "new" if old is None else "changed"
 
 
 def _version(data: bytes) -> int | None:

@@ -79,20 +79,14 @@ def read_old(tree: ast.Module, adapter: str, catalogue: Catalogue) -> OldAdapter
 
 def _bound(scope: ast.Module | ast.ClassDef) -> Iterator[str]:
     for node in scope.body:
-        match node:
-            case (
-                ast.FunctionDef(name=name)
-                | ast.AsyncFunctionDef(name=name)
-                | ast.ClassDef(name=name)
-            ):
-                yield name
-            case _:
-                for target, _, _ in _assignments(node):
-                    if isinstance(target, ast.Name):
-                        yield target.id
-                # Declared and not set, which a class hands on to its instances.
-                if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                    yield node.target.id
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        for target, _, _ in _assignments(node):
+            if isinstance(target, ast.Name):
+                yield target.id
+        # Declared and not set, which a class hands on to its instances.
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id
 
 
 @dataclass

@@ -17,8 +17,8 @@ _TEMPLATE_FILE = ".github/PULL_REQUEST_TEMPLATE.md"
 _DEFAULT = "# Description\n\n## Type of change\n\n# Checklist:\n"
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _HEADING = re.compile(r"^#+ .*$", re.MULTILINE)
-#: Options of the template, by a word of them: whether they hold of a new adapter, of another's.
-_TYPES = {"new feature": (True, False), "bug fix": (False, True), "breaking": (False, True)}
+#: Options of the template, by a word of them: whether they are those of an adapter that replaces.
+_TYPES = {"new feature": False, "bug fix": True, "breaking": True}
 Record = Mapping[str, Any]
 
 
@@ -59,10 +59,10 @@ def _description(
     yield from _shared(made)
     yield "### Run on this branch"
     # What tools say is not written for a page.
-    checks = [replace(check, told=markdown(check.told)) for check in checks]
+    checks = [replace(check, detail=markdown(check.detail)) for check in checks]
     ran = [check for check in checks if check.passed is not None]
     yield "\n".join(f"- {check.line}" for check in ran) or "Nothing."
-    left = [f"- {check.name}: {check.told}" for check in checks if check.passed is None]
+    left = [f"- {check.name}: {check.detail}" for check in checks if check.passed is None]
     left += [
         f"- {path}: needs a real checkpoint"
         for adapter in made.adapters
@@ -137,22 +137,18 @@ def _measured(module: str, record: Record | str) -> str:
 def _chosen(body: str, replacing: bool) -> str:
     kept = []
     for line in body.splitlines():
-        word = next((word for word in _TYPES if word in line.casefold()), None)
-        if word is not None and _TYPES[word][replacing]:
+        word = next((word for word in _TYPES if word in line.casefold()), "")
+        if _TYPES.get(word) is replacing:
             kept.append(line.replace("[ ]", "[x]"))
     return "\n".join(kept)
 
 
 def _ticked(body: str, replacing: bool) -> str:
     """Ticks only for what is known to be so; not that all tests pass, for not all were run."""
-    known = {
-        "commented my code": True,
-        "changes to the documentation": True,
-        "added tests": True,
-        "not rewritten tests": not replacing,
-    }
-    lines = []
-    for line in body.splitlines():
-        holds = any(told for words, told in known.items() if words in line)
-        lines.append(line.replace("[ ]", "[x]") if holds else line)
-    return "\n".join(lines)
+    known = ["commented my code", "changes to the documentation", "added tests"]
+    if not replacing:
+        known.append("not rewritten tests")
+    return "\n".join(
+        line.replace("[ ]", "[x]") if any(words in line for words in known) else line
+        for line in body.splitlines()
+    )

@@ -6,7 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from adaptergen.edit.text import read
 from adaptergen.export.checkout import REGISTRY_TEST, REGISTRY_TEST_CLASS, Draft
 from adaptergen.export.old_adapter import OldAdapter, read_old
 from adaptergen.isolated import run_isolated
-from adaptergen.plan.model import HookRow, Plan
+from adaptergen.plan.model import HookRow, KindPlan, Plan, layer_tables
 from adaptergen.problems import Failed, Problem, SourceLocation, every, listing
 from adaptergen.prose import markdown
 
@@ -114,46 +114,33 @@ def _hooks(plan: Plan, old: OldAdapter, seen: Mapping[str, Any]) -> Iterator[str
     offered = _names(plan.model_hooks)
     for name in sorted({*old.model_hooks.keys() - offered, *seen.get("model", ())}):
         yield _removed("hook", f"`{name}`", _renamed(name, offered) or _NOTHING)
+    kinds = {kind.name: kind for kind in plan.kinds}
     titles: dict[tuple[str, str], list[str]] = {}
-    for layer in _layers(plan):
-        missing = seen.get("layers", {}).get(layer.kind, ())
-        for name in sorted({*old.layer_hooks.keys() - layer.offered, *missing}):
-            replacement = layer.replacement(name, old)
-            titles.setdefault((name, replacement), []).append(f"{layer.kind} layers")
-    for (name, replacement), of in titles.items():
-        on = "layers" if not plan.kinds or len(of) == len(plan.kinds) else ", ".join(of)
-        yield _removed(f"hook on {on}", f"`{name}`", replacement)
+    for name, rows in layer_tables(plan):
+        offered = _names(rows)
+        missing = seen.get("layers", {}).get(name, ())
+        for hook in sorted({*old.layer_hooks.keys() - offered, *missing}):
+            replacement = _hook_replacement(hook, offered, kinds.get(name), old)
+            titles.setdefault((hook, replacement), []).append(f"{name} layers")
+    for (hook, replacement), of in titles.items():
+        on = "layers" if len(of) == len(layer_tables(plan)) else ", ".join(of)
+        yield _removed(f"hook on {on}", f"`{hook}`", replacement)
 
 
-@dataclass(frozen=True)
-class _Layer:
-    """What a layer of one kind offers; `known` is what the spec and its shapes say of the rest."""
-
-    kind: str
-    offered: Set[str]
-    slot: str = ""
-    known: Mapping[str, str] = field(default_factory=dict)
-
-    def replacement(self, name: str, old: OldAdapter) -> str:
-        """What replaces a hook of the old adapter."""
-        twin = f"{self.slot}.{name.partition('.')[2]}"
-        if name in self.known:
-            return self.known[name]
-        if "." in name and twin in self.offered:
-            return f"`{twin}`"
-        if old.layer_hooks.get(name):
-            return "nothing; it was there only where Hugging Face has the module"
-        return _renamed(name, self.offered) or _NOTHING
-
-
-def _layers(plan: Plan) -> Iterator[_Layer]:
-    if not plan.kinds:
-        yield _Layer("layer", _names(plan.layer_hooks))
-    for kind in plan.kinds:
-        known = {name: f"nothing: {markdown(reason)}" for name, reason in kind.absent}
-        for old, new in kind.gone:
-            known[old] = f"`{new}`" if new else "nothing: no module of this kind does that"
-        yield _Layer(kind.name, _names(kind.hooks), kind.slot, known)
+def _hook_replacement(hook: str, offered: Set[str], kind: KindPlan | None, old: OldAdapter) -> str:
+    """What replaces a hook of a layer; of layers of a kind, the spec and its shapes may say it."""
+    if kind is not None:
+        gone, absent = dict(kind.gone), dict(kind.absent)
+        if hook in gone:
+            return f"`{gone[hook]}`" if gone[hook] else "nothing: no module of this kind does that"
+        if hook in absent:
+            return f"nothing: {markdown(absent[hook])}"
+        in_slot = f"{kind.slot}.{hook.partition('.')[2]}"
+        if "." in hook and in_slot in offered:
+            return f"`{in_slot}`"
+    if old.layer_hooks.get(hook):
+        return "nothing; it was there only where Hugging Face has the module"
+    return _renamed(hook, offered) or _NOTHING
 
 
 def _renamed(name: str, offered: Iterable[str]) -> str:

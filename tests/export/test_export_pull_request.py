@@ -113,7 +113,7 @@ def test_mypy_without_its_plugin_has_not_passed(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.mypy]\nplugins = ["no_such_plugin"]\n')
     (tmp_path / "a.py").write_text("x: int = 1\n")
     check = checks._types(tmp_path, ["a.py"])
-    assert check.passed is None and "no_such_plugin" in check.told
+    assert check.passed is None and "no_such_plugin" in check.detail
 
 
 ENDS = {
