@@ -126,6 +126,7 @@ def problem_entry(problem: Problem) -> dict[str, object]:
     }
 
 
+#: Entries made of problems of specs, of locks and of the environment.
 Problems = Annotated[
     tuple[ProblemEntry, ...], BeforeValidator(lambda found: tuple(map(problem_entry, found)))
 ]
@@ -134,9 +135,9 @@ Problems = Annotated[
 class ReportRecord(Record):
     """What the record of a command has that works on specs."""
 
+    outcome: Any
     exit_code: Literal[0, 1, 2]
     summary: str = Field(description="one sentence for people")
-    problems: Problems = Field((), description="of specs, of locks and of the environment")
 
 
 class SpecEntry(Part):
@@ -204,6 +205,7 @@ class BuildRecord(ReportRecord):
         description="number of entries by state; after writing, by the state they were in before"
     )
     entries: tuple[BuiltFile, ...] = ()
+    problems: Problems = ()
 
 
 class DriftFinding(Part):
@@ -242,6 +244,7 @@ class DriftRecord(ReportRecord):
         description="drifted: a change that is not benign; failed: nothing was compared"
     )
     specs: tuple[DriftedSpec, ...] = ()
+    problems: Problems = ()
 
 
 class InspectRecord(Record):
@@ -346,6 +349,7 @@ class VerifyRecord(ReportRecord):
         "offered by the bridge and not in the spec. The tier full runs nothing, so nothing fires",
     )
     failures: tuple[VerifyFailure, ...] = Field((), description="what is not as promised")
+    problems: Problems = ()
 
 
 def build_record(found: Report | Failed) -> BuildRecord:
