@@ -222,7 +222,7 @@ class DriftFinding(Part):
     source: TextOrNull = Field(description="file:line in what is installed")
     file: TextOrNull = Field(description="the spec or shape that it is about")
     line: PositiveInt | None = Field(serialization_alias="spec_line")
-    mend: TextOrNull = Field(description="what to do")
+    fix: TextOrNull = Field(serialization_alias="mend", description="what to do")
 
 
 class DriftedSpec(SpecEntry):

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         for target in targets:
             record.write(target)
     if args.format != "json":
-        from adaptergen.drift.formats import FORMATS
+        from adaptergen.drift.report import FORMATS
 
         text = FORMATS[args.format](report)
         if args.json == "-":
@@ -139,7 +139,7 @@ def _check_releases(args: argparse.Namespace) -> None:
 
 def between_entries(path: Path, old: str, new: str) -> SpecDrift:
     """Between two entries of the lock."""
-    from adaptergen.drift.between import drift_between
+    from adaptergen.drift.advice import drift_between
     from adaptergen.generate import plan_and_source, project_path
     from adaptergen.lock.store import find_release, load_lock
 

@@ -1,12 +1,13 @@
-"""What to do about a change, and the line of the spec or shape that it is about."""
+"""The drift of a spec between two entries of its lock: every change with its place and its fix."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from adaptergen.drift.finding import Finding
-from adaptergen.drift.words import last, names
+from adaptergen.drift.compare import compare
+from adaptergen.drift.finding import Finding, last, names
+from adaptergen.drift.report import SpecDrift
 from adaptergen.lock.declared import (
     declared_state,
     fires,
@@ -18,15 +19,56 @@ from adaptergen.lock.declared import (
 from adaptergen.lock.entry import OUTSIDE, Entry
 from adaptergen.plan.model import Plan
 from adaptergen.plan.node import Node
-from adaptergen.problems import Loc
+from adaptergen.problems import Loc, Problem
 from adaptergen.source.source import Source
 
 _NOTHING = "nothing to do: "
 _VERIFY = "run `adaptergen verify`, which compares the adapter with HF"
 
+#: What to do about a release that cannot be observed, by the code of why; and the place of that.
+_CANNOT_RUN: Mapping[str, tuple[Loc, str]] = {
+    "hf-class": (
+        ("architecture",),
+        "see whether transformers has the class under another name, or needs a package more",
+    ),
+    "hf-config": (("tiny", "config"), "see which fields the config of this release takes"),
+    "hf-forward": (
+        ("blocks",),
+        "`adaptergen inspect {}` shows what HF has now: change what is called otherwise, such as "
+        "`path:` or `attribute:` here",
+    ),
+}
+
+
+def drift_between(
+    plan: Plan, source: Source, shown_as: str, old: tuple[str, Entry], new: tuple[str, Entry]
+) -> SpecDrift:
+    """What changed from one release to another, with what to do about it."""
+    advice = _Advice(plan, source, new[1], new[0].partition("/")[0])
+    findings = tuple(advice.on(finding) for finding in compare(old[1], new[1]))
+    return SpecDrift(plan.spec.module, shown_as, plan.spec.architecture, old[0], new[0], findings)
+
+
+def cannot_run(
+    plan: Plan, source: Source, shown_as: str, old: tuple[str, Entry], new: str, why: Problem
+) -> SpecDrift:
+    """The newer release cannot be observed at all."""
+    loc, fix = _CANNOT_RUN[why.code]
+    finding = Finding(
+        "not-run",
+        "breaking",
+        why.message,
+        ("model",),
+        hf=old[1].model.cls,
+        file=source.path,
+        line=source.place(loc, key=True).line,
+        fix=fix.format(plan.spec.architecture),
+    )
+    return SpecDrift(plan.spec.module, shown_as, plan.spec.architecture, old[0], new, (finding,))
+
 
 @dataclass(frozen=True)
-class Advice:
+class _Advice:
     """A spec, and what the newer release is."""
 
     plan: Plan
@@ -35,19 +77,21 @@ class Advice:
     transformers: str
 
     def on(self, finding: Finding) -> Finding:
-        """The finding with its place in the spec, and with what mends it."""
+        """The finding with its place in the spec, and with what to do about it."""
         if finding.code.startswith("hook-") or (finding.code == "values" and finding.paths):
             return self._on_hooks(finding)
         node = self._node(finding)
         if node is not None:
-            place = node.written.at("component") if finding.code == "argument-renamed" else None
-            file, line = (place.source.path, place.line) if place else (node.file, node.line)
-            return replace(finding, file=file, line=line, mend=self._module(finding, node))
-        loc, mend = self._of_spec(finding)
+            file, line = node.file, node.line
+            if finding.code == "argument-renamed":
+                place = node.written.at("component")
+                file, line = place.source.path, place.line
+            return replace(finding, file=file, line=line, fix=self._for_module(finding, node))
+        loc, fix = self._for_spec(finding)
         if not loc:
-            return replace(finding, mend=mend)
+            return replace(finding, fix=fix)
         line = self.source.place(loc, key=True).line
-        return replace(finding, file=self.source.path, line=line, mend=mend)
+        return replace(finding, file=self.source.path, line=line, fix=fix)
 
     def _node(self, finding: Finding) -> Node | None:
         if not finding.paths or finding.code.startswith(("cache-", "kind-", "field-")):
@@ -58,29 +102,31 @@ class Advice:
         found = (nodes_of(self.plan, kind).get(name) for kind in finding.kinds for name in paths)
         return next((node for node in found if node is not None), None)
 
-    def _module(self, finding: Finding, node: Node) -> str:
-        if finding.code == "argument-renamed":
-            return self._argument(finding, node)
-        if finding.code == "path-renamed":
+    def _for_module(self, finding: Finding, node: Node) -> str:
+        code, is_benign = finding.code, finding.severity == "benign"
+        if code == "path-renamed":
             return f"write `path: {finding.paths[1].rpartition('.')[2]}` here"
-        if finding.code in ("path-gone", "absent") and finding.severity == "breaking":
-            return f"look up where {last(finding.hf)} is now, and mend `path:` here"
-        if finding.code in ("functional", "called"):
+        if code in ("functional", "called"):
             if node.is_tapped and self._fires(finding):
                 return f"{_NOTHING}taps of the component around this one fire the hooks"
-            if finding.code == "functional":
+            if code == "functional":
                 verb = "change" if node.is_tapped else "add"
                 return f"{verb} `taps:` of the component around it, for its hooks"
-        if finding.code == "path-new" and finding.severity != "benign":
-            return self._component(finding)
-        if finding.severity == "benign":
+        if is_benign:
             return ""
+        if code == "argument-renamed":
+            _, old, new = finding.paths
+            return f"{node.bridge} may read `{old}`, which is now `{new}`: {_VERIFY}"
+        if code in ("path-gone", "absent") and finding.severity == "breaking":
+            return f"look up where {last(finding.hf)} is now, and change `path:` here"
+        if code == "path-new":
+            return self._component(finding)
         return f"see what the hooks of `{node.key}` hold now: {_VERIFY}"
 
     def _component(self, finding: Finding) -> str:
         """For a module that is new: what to add to the component around it."""
-        path, kinds = finding.paths[0], finding.kinds
-        nodes = {name for kind in kinds for name in nodes_of(self.plan, kind)}
+        path = finding.paths[0]
+        nodes = {name for kind in finding.kinds for name in nodes_of(self.plan, kind)}
         outer = next((name for name in outer_paths(path) if name in nodes), "")
         return f"add a component with `path: {path.removeprefix(f'{outer}.')}` and a shape here"
 
@@ -92,99 +138,76 @@ class Advice:
             if (module := self.new.modules.get(kind, {}).get(finding.paths[0]))
         )
 
-    def _argument(self, finding: Finding, node: Node) -> str:
-        _, old, new = finding.paths
-        if finding.severity == "benign":
-            return ""
-        return f"{node.bridge} may read `{old}`, which is `{new}` now: {_VERIFY}"
-
     def _on_hooks(self, finding: Finding) -> Finding:
-        if not finding.kinds or not finding.paths:
-            return finding
         kind, name = finding.kinds[0], finding.paths[0]
         row = hook_rows_of(self.plan, kind).get(name)
         finding = replace(finding, hf=finding.hf or self._class_around(kind, name))
         if row is None:
-            return replace(finding, mend="the spec does not describe it: run `adaptergen lock`")
-        mend = ""
+            return replace(finding, fix="the spec does not describe it: run `adaptergen lock`")
+        fix = ""
         if finding.code == "values":
-            mend = f"see what {last(finding.hf) or 'HF'} computes now; {_VERIFY}"
+            fix = f"see what {last(finding.hf) or 'HF'} computes now; {_VERIFY}"
         elif finding.code in ("hook-shape", "hook-type"):
-            mend = "mend `shape:` here"
+            fix = "change `shape:` here"
         elif finding.severity != "benign":
             observed = self.new.hooks.get(kind, {}).get(name)
-            wanted = observed_state(observed) if observed else "absent"
-            stated = declared_state(row.contract, self.transformers)
-            if stated == wanted:
-                rule = (
-                    f"`is: {row.contract.state}`"
-                    if row.contract
-                    else "no exception is stated, and it"
-                )
-                verb = "holds there in the releases it names" if row.contract else "is live"
-                mend = f"{_NOTHING}{rule} {verb}"
-            elif wanted == "live":
-                mend = f'end the contract here: `transformers: "<{self.transformers}"`'
+            state = observed_state(observed) if observed else "absent"
+            if declared_state(row.contract, self.transformers) == state:
+                fix = f"{_NOTHING}no exception is stated, and it is live"
+                if row.contract:
+                    rule = f"`is: {row.contract.state}`"
+                    fix = f"{_NOTHING}{rule} holds there in the releases it names"
+            elif state == "live":
+                fix = f'end the contract here: `transformers: "<{self.transformers}"`'
             else:
-                rule = f'{{is: {wanted}, transformers: ">={self.transformers}", reason: ...}}'
-                mend = f"add `contract: {rule}` here"
-        return replace(finding, file=row.file, line=row.line, mend=mend)
+                rule = f'{{is: {state}, transformers: ">={self.transformers}", reason: ...}}'
+                fix = f"add `contract: {rule}` here"
+        return replace(finding, file=row.file, line=row.line, fix=fix)
 
     def _class_around(self, kind: str, hook: str) -> str:
         """The HF class of the component that a hook is on, or of what is around it."""
-        by_component = {
-            m.component: m.cls for m in self.new.modules.get(kind, {}).values() if m.cls
-        }
-        name = hook.rpartition(".")[0]
+        modules = self.new.modules.get(kind, {}).values()
+        classes = {module.component: module.cls for module in modules if module.cls}
+        around = outer_paths(hook)
         if hook.endswith(".hook_in"):
             # What comes in is computed by what is around.
-            name = name.rpartition(".")[0]
-        while name and name not in by_component:
-            name = name.rpartition(".")[0]
-        return by_component.get(name, "")
+            around = around[1:]
+        return next((classes[name] for name in around if name in classes), "")
 
-    def _of_spec(self, finding: Finding) -> tuple[Loc, str]:
+    def _for_spec(self, finding: Finding) -> tuple[Loc, str]:
         """For what is of no component: a place, and what to do."""
-        code, kind = finding.code, (finding.kinds or ("",))[0]
-        if code.startswith("kind-"):
-            return ("blocks", "kinds", kind), self._kind(finding, kind)
-        if code.startswith("cache-") and code != "cache-class":
-            mend = f"cached generation may differ: {_VERIFY}"
-            return ("blocks", "kinds", kind), "" if finding.severity == "benign" else mend
-        if code == "generation":
-            return (
-                "cache",
-            ), "wait for a release of transformers in which it does not, or name an older"
+        code, is_benign = finding.code, finding.severity == "benign"
         if code == "cache-class":
-            return ("cache",), "mend `cache:` here"
-        if code == "class":
-            return ("architecture",), f"write `architecture: {last(finding.hf)}` here"
-        if code in ("field-gone", "cfg"):
-            name = finding.paths[0].removeprefix("cfg.")
-            loc = next(self._places(name), ())
-            if code == "field-gone":
-                return loc, "look up what the field is called now, and mend it here"
-            return (
-                loc,
-                "see whether HF gives the value elsewhere, and carry it over in config.from_hf",
-            )
-        if code == "path-new" and finding.severity != "benign":
-            loc = ("components",) if finding.kinds == (OUTSIDE,) else ("blocks",)
-            return loc, self._component(finding)
-        if code == "raises":
-            return (
-                "architecture",
-            ), "see what the other findings name, or wait for a release that mends it"
-        if code == "logits":
-            return ("architecture",), f"see what HF computes now; {_VERIFY}"
-        if code == "not-run":
-            others = "mend what the other findings name"
-            return ("architecture",), f"{others}; `adaptergen verify` says where it begins"
-        if finding.severity == "benign":
+            return ("cache",), "change `cache:` here"
+        if code.startswith(("kind-", "cache-")):
+            kind = finding.kinds[0]
+            fix = "" if is_benign else f"cached generation may differ: {_VERIFY}"
+            if code.startswith("kind-"):
+                fix = self._for_kind(finding, kind)
+            return ("blocks", "kinds", kind), fix
+        if code == "field-gone":
+            loc = self._place_of(finding.paths[0])
+            return loc, "look up what the field is called now, and change it here"
+        if code == "cfg":
+            fix = "see whether HF gives the value elsewhere, and carry it over in config.from_hf"
+            return self._place_of(finding.paths[0].removeprefix("cfg.")), fix
+        if code == "path-new" and not is_benign:
+            outside = finding.kinds == (OUTSIDE,)
+            return ("components",) if outside else ("blocks",), self._component(finding)
+        if code == "generation":
+            fix = "wait for a release of transformers in which it does not, or name an older"
+            return ("cache",), fix
+        fixes = {
+            "class": f"write `architecture: {last(finding.hf)}` here",
+            "raises": "see what the other findings name, or wait for a release that fixes it",
+            "logits": f"see what HF computes now; {_VERIFY}",
+            "not-run": "fix what the other findings name; `adaptergen verify` says where it begins",
+        }
+        if is_benign and code not in fixes:
             return (), ""
-        return ("architecture",), _VERIFY
+        return ("architecture",), fixes.get(code, _VERIFY)
 
-    def _kind(self, finding: Finding, kind: str) -> str:
+    def _for_kind(self, finding: Finding, kind: str) -> str:
         if finding.code == "kind-renamed":
             found = next((k for k in self.plan.kinds if k.name == kind), None)
             known = {kind, *(found.formerly if found else ())}
@@ -195,12 +218,11 @@ class Advice:
             return f"describe `{kind}` below blocks.kinds, or name it in `formerly` of a kind"
         return _VERIFY
 
-    def _places(self, name: str) -> Iterator[Loc]:
+    def _place_of(self, name: str) -> Loc:
+        """Where the spec names a field."""
         spec = self.plan.spec
         if name in spec.config.from_hf:
-            yield "config", "from_hf", spec.config.from_hf.index(name)
+            return ("config", "from_hf", spec.config.from_hf.index(name))
         if name in spec.config.derived:
-            yield "config", "derived", name
-        if name in spec.tiny.config:
-            yield "tiny", "config", name
-        yield ("config",)
+            return ("config", "derived", name)
+        return ("tiny", "config", name) if name in spec.tiny.config else ("config",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -19,7 +19,7 @@ class Finding:
     `kinds` are kinds of layer, or `model` outside them; `layers` those of the tiny model; `paths`
     are modules, hooks or fields, within a layer where it is of one. `hf` is a qualified name in
     transformers, `source` its place in what is installed. `line` of `file` is the spec's or
-    shape's, `mend` says what to do. `branch` is the tiny model that shows it, if not the first.
+    shape's, `fix` says what to do. `branch` is the tiny model that shows it, if not the first.
     """
 
     code: str
@@ -32,29 +32,46 @@ class Finding:
     source: str = ""
     file: str = ""
     line: int | None = None
-    mend: str = ""
+    fix: str = ""
     branch: str = ""
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """What findings of several kinds or branches have in common if they are one."""
-        return (self.code, self.severity, self.what, *self.paths)
 
 
 def united(findings: Iterable[Finding]) -> list[Finding]:
     """Each change once, of all kinds of layer that show it; the worst first."""
     found: dict[tuple[str, ...], Finding] = {}
     for finding in findings:
-        known = found.get(finding.key)
-        if known is None:
-            found[finding.key] = finding
-        elif known.branch == finding.branch:
+        key = (finding.code, finding.severity, finding.what, *finding.paths)
+        known = found.setdefault(key, finding)
+        if known is not finding and known.branch == finding.branch:
             kinds = tuple(sorted({*known.kinds, *finding.kinds}))
             layers = tuple(sorted({*known.layers, *finding.layers}))
-            found[finding.key] = replace(known, kinds=kinds, layers=layers)
+            found[key] = replace(known, kinds=kinds, layers=layers)
     return sorted(found.values(), key=_rank)
 
 
 def _rank(finding: Finding) -> tuple[object, ...]:
     severity = SEVERITIES.index(finding.severity)
     return severity, finding.layers, finding.kinds, finding.code, finding.paths
+
+
+def change(before: object, after: object) -> str:
+    """The old value and the new."""
+    return f"changed from {shown(before)} to {shown(after)}"
+
+
+def shown(value: object) -> str:
+    """A value in backticks; nothing, in words."""
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(str, value)) or "none"
+    return f"`{value}`" if value not in ("", None, "nothing") else "nothing"
+
+
+def last(qualified: str) -> str:
+    """The name of a class or function without its module."""
+    return qualified.rpartition(".")[2]
+
+
+def names(words: Sequence[str]) -> str:
+    """`a`, `b` and `c`, however long."""
+    quoted = [f"`{word}`" for word in words]
+    return " and ".join([*filter(None, [", ".join(quoted[:-1])]), *quoted[-1:]])

@@ -47,7 +47,7 @@ def test_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert err == "" and out.startswith(
         "NemotronHForCausalLM (specs/nemotron_h.yaml), transformers"
     )
-    first = out.index("breaking: linear_attention (layers 0, 4): layers of this kind are called")
+    first = out.index("breaking: linear_attention (layers 0, 4): the name of layers of this kind")
     assert first < out.index("silent: moe (layer 2)") < out.index("benign:")
     assert re.search(r"specs/nemotron_h.yaml:\d+: nothing to do", out)
     assert out.endswith("2 breaking, 2 silent, 1 benign.\n")

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from adaptergen.drift.derive import derived_edits, verified_edit
-from adaptergen.drift.edits import Edit, diff, edited
+from adaptergen.drift.edits import Edit, derived_edits, diff, edited, verified_edit
 from adaptergen.generate import plan_and_source
 from adaptergen.problems import Failed
 

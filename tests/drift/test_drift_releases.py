@@ -63,7 +63,7 @@ def test_between_any_two_each_finding_has_what_it_needs(spec: Path) -> None:
         for finding in between(spec, old, new).findings:
             assert finding.kinds and finding.what
             if finding.severity != "benign":
-                assert finding.file and finding.line and finding.mend, finding
+                assert finding.file and finding.line and finding.fix, finding
             if finding.kinds != ("model",):
                 assert finding.layers, finding
 
@@ -103,8 +103,8 @@ def test_renamed_kinds_and_the_router_of_nemotron_h() -> None:
     found = between(specs() / "nemotron_h.yaml", "5.12.1", "5.13.0").findings
     renamed = {f.kinds[0]: f.what for f in found if f.code == "kind-renamed"}
     assert set(renamed) == {"linear_attention", "full_attention"}
-    assert "`linear_attention` now, `mamba` before" in renamed["linear_attention"]
-    assert "`full_attention` now, `attention` before" in renamed["full_attention"]
+    assert "from `mamba` to `linear_attention`" in renamed["linear_attention"]
+    assert "from `attention` to `full_attention`" in renamed["full_attention"]
     (router,) = (f for f in found if f.code == "returns")
     assert router.hf.endswith("NemotronHTopkRouter") and router.kinds == ("moe",)
 
@@ -115,7 +115,7 @@ def test_convolution_of_nemotron_h() -> None:
     assert conv.paths == ("mixer.conv1d",) and conv.layers == (0, 4)
     assert conv.hf.endswith("NemotronHMamba2Mixer.forward")
     assert conv.file.endswith("specs/shapes/mamba2_mixer.yaml")
-    assert conv.mend.startswith("nothing to do: taps of the component around this one")
+    assert conv.fix.startswith("nothing to do: taps of the component around this one")
 
 
 def test_locks_are_small_enough_to_read() -> None:

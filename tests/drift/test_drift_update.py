@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from adaptergen.drift.derive import verified_edit
-from adaptergen.drift.edits import edited
+from adaptergen.drift.edits import edited, verified_edit
 from adaptergen.problems import Failed
 from adaptergen.spec.load import load_shape
 from adaptergen.verify.observe import update

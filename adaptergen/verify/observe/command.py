@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from adaptergen.drift.between import cannot_run, drift_between
+from adaptergen.drift.advice import cannot_run, drift_between
 from adaptergen.drift.report import SpecDrift
 from adaptergen.generate import plan_and_source, project_path
 from adaptergen.inspection.fault_isolation import Job, each_limited

@@ -13,11 +13,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from adaptergen import guard, runtime
-from adaptergen.drift.between import drift_between
-from adaptergen.drift.derive import derived_edits, verified_edit
-from adaptergen.drift.edits import Edit, Rewritten, by_hand, diff, edited
-from adaptergen.drift.formats import as_text
+from adaptergen.drift.advice import drift_between
+from adaptergen.drift.edits import (
+    Edit,
+    Rewritten,
+    by_hand,
+    derived_edits,
+    diff,
+    edited,
+    verified_edit,
+)
 from adaptergen.drift.report import Report as DriftReport
+from adaptergen.drift.report import as_text
 from adaptergen.generate import files_of, plan_and_source
 from adaptergen.lock.disagree import disagreements
 from adaptergen.lock.paths import lock_path
