@@ -47,9 +47,8 @@ light: ## Run the tests that need no torch on every supported Python, without to
 fuzz: .venv/.dev ## Try 100,000 mutated specs.
 	@ADAPTERGEN_FUZZ=100000 $(BIN)/python -m pytest -s tests/fuzz
 
-mutants: .venv/.dev ## Run the generated tests on adapters with mistakes, and write docs/mutants.md.
-	@nice $(BIN)/python tests/mutants/mutation_run.py --report docs/mutants.md \
-	  --module $(notdir $(patsubst %/register.py,%,$(wildcard generated/*/register.py)))
+mutants: .venv/.dev ## Run tests and verify on files with mistakes, and write docs/mutants.md.
+	@nice $(BIN)/python tests/mutants/mutation_run.py --end-to-end 6 --report docs/mutants.md
 
 bench: .venv/.dev ## Measure how fast it is, and write docs/benchmarks.md.
 	@nice $(BIN)/python -m benchmarks
@@ -83,7 +82,7 @@ inspect: .venv/.dev ## Observe every causal language model of transformers, and 
 
 clean: ## Remove the environments, the caches and what was packaged.
 	@echo "== Removing the environments, caches and packages"
-	@rm -rf .venv .light build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .light .mutants build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find adaptergen tests generated -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # The light core with what its tests need, and nothing of the extra `verify`.

@@ -1,186 +1,227 @@
-"""Runs the emitted tests against mutants of an adapter: which of the mistakes do they notice?
+"""Which mistakes do tests notice, and do `verify` and the emitted tests agree on each?
 
-The mutant takes the place of the adapter in a copy of its generated folder, and the tests there
-run as anyone would run them. Everything heavy is imported once, and each mutant gets a fork of
-this process; the first failure, or the end of its time, kills it.
+Suites are the families, and the runtime. Results are kept in `.mutants/`, a file a suite: what was
+judged is not judged again, until something that it depends on changes.
 
-    python tests/mutants/mutation_run.py --module nemotron_h deepseek_v2 --report docs/mutants.md
-    python tests/mutants/mutation_run.py --sample 25
+    python tests/mutants/mutation_run.py --report docs/mutants.md
+    python tests/mutants/mutation_run.py --suite runtime --sample 25
+    python tests/mutants/mutation_run.py --suite helium --only "HF path"
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
-import importlib
-import os
+import json
 import random
-import shutil
-import signal
 import sys
-import tempfile
 import time
+from collections.abc import Callable, Iterable
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-from mutation import Mutant, mutants
-from mutation_page import write
-from mutation_survivors import Outcome, listed, toml
+from mutation import Mutant
+from mutation_environment import ROOT
+from mutation_families import FAMILIES, Family, family_mutants
+from mutation_forks import alone, in_forks, settle
+from mutation_page import (
+    Outcome,
+    disagreements,
+    is_killed,
+    line,
+    of_adapter,
+    page,
+    score,
+    toml,
+)
+from mutation_runtime import judge as judge_runtime
+from mutation_runtime import observed, runtime_mutants
+from mutation_verdicts import HFAnswers
 
-ROOT = Path(__file__).resolve().parents[2]
-GENERATED = ROOT / "generated"
-ADAPTER = Path("transformer_lens/model_bridge/supported_architectures")
-WORKERS, SECONDS, PASS_MARK = 2, 120, 0.98
+RESULTS = ROOT / ".mutants"
+RUNTIME = "runtime"
+MARKS = {RUNTIME: 0.95}
+MARK = 0.98
+#: What a result depends on, below the root.
+INPUTS = {RUNTIME: ("adaptergen/runtime", "adaptergen/behaviours", "tests/runtime")}
+FAMILY_INPUTS = ("adaptergen", "specs", "templates", "generated")
+
+
+class Results:
+    """The results of one suite, in a file that is written as they come."""
+
+    def __init__(self, suite: str, folder: Path, anew: bool = False) -> None:
+        self.path = folder / f"{suite}.json"
+        self.digest = _digest(INPUTS.get(suite, FAMILY_INPUTS))
+        self.found: dict[str, dict[str, str]] = {}
+        self.end_to_end: list[dict[str, Any]] = []
+        kept = json.loads(self.path.read_text("utf-8")) if self.path.exists() else {}
+        if kept and (anew or kept["digest"] != self.digest):
+            print(f"{suite}: what it depends on has changed, so all is judged anew")
+        elif kept:
+            self.found, self.end_to_end = kept["results"], kept["end_to_end"]
+
+    def of(self, chosen: Iterable[Mutant]) -> list[tuple[Mutant, dict[str, str]]]:
+        """What is known of some mutants."""
+        return [(one, self.found[key]) for one in chosen if (key := _key(one)) in self.found]
+
+    def add(self, mutant: Mutant, result: Any) -> None:
+        """Keep a result; one that is a text says how a process ended without one."""
+        ended = {"ended": result, "emitted": result}
+        self.found[_key(mutant)] = ended if isinstance(result, str) else result
+
+    def save(self) -> None:
+        """Write the file, whole or not at all."""
+        self.path.parent.mkdir(exist_ok=True)
+        kept = {"digest": self.digest, "results": self.found, "end_to_end": self.end_to_end}
+        partial = self.path.with_suffix(".part")
+        partial.write_text(json.dumps(kept), "utf-8")
+        partial.replace(self.path)
+
+
+def _key(mutant: Mutant) -> str:
+    return json.dumps(mutant.identity)
+
+
+def _digest(folders: Iterable[str]) -> str:
+    digest = sha256()
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in (".py", ".yaml", ".json", ".jinja", ".md"):
+                digest.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+class Runner:
+    """Judges the mutants of one suite after the other."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        self._answers: HFAnswers | None = None
+
+    def run(self, suite: str) -> tuple[list[Outcome], Results]:
+        """The outcome of each mutant that is asked for; those known are not judged again."""
+        arguments = self.arguments
+        everything = runtime_mutants() if suite == RUNTIME else family_mutants(suite)
+        chosen = [
+            one for one in everything if arguments.only in f"{one.operator} {one.file} {one.where}"
+        ]
+        if 0 < arguments.sample < len(chosen):
+            chosen = random.Random(arguments.seed).sample(chosen, arguments.sample)
+        results = Results(suite, arguments.results, arguments.anew)
+        known = {one.identity for one, found in results.of(chosen) if "ended" not in found}
+        waiting = [one for one in chosen if one.identity not in known]
+        if waiting or arguments.end_to_end > len(results.end_to_end):
+            judge, family = self._judge(suite)
+            self._judge_all(suite, waiting, judge, results)
+            if family:
+                self._end_to_end(family, results.of(chosen), results)
+        return results.of(chosen), results
+
+    def _judge(self, suite: str) -> tuple[Callable[[Mutant, Path], Any], Family | None]:
+        """What judges a mutant, after it passed what has no mistake."""
+        settle()
+        if suite == RUNTIME:
+            # Not yet imported here, so that each fork imports its mutant.
+            seen = alone(observed)
+            if isinstance(seen, str) or seen["status"]:
+                raise SystemExit("the tests of the runtime fail without a mutant")
+            return lambda mutant, _: judge_runtime(mutant, seen), None
+        if self._answers is None:
+            self._answers = HFAnswers()
+        family = Family(suite, self._answers)
+        settle()
+        fine = alone(lambda folder: family.judge(None, folder))
+        if fine != {"emitted": "", "verify": ""}:
+            raise SystemExit(f"{suite} does not pass without a mutant: {fine}")
+        return family.judge, family
+
+    def _judge_all(
+        self,
+        suite: str,
+        waiting: list[Mutant],
+        judge: Callable[[Mutant, Path], Any],
+        results: Results,
+    ) -> None:
+        began, cores = time.monotonic(), 0.0
+        for number, (mutant, result, seconds) in enumerate(
+            in_forks(waiting, judge, self.arguments.workers), start=1
+        ):
+            results.add(mutant, result)
+            cores += seconds
+            ((_, kept),) = results.of([mutant])
+            if disagreements([(mutant, kept)]):
+                print(f"DISAGREE: {line(mutant)}: {kept}", flush=True)
+            elif mutant.file.endswith(".py") and not is_killed(kept):
+                print(f"survived: line {mutant.line}, {toml(mutant)}", flush=True)
+            if self.arguments.verbose:
+                print(f"{seconds:.1f} s: {line(mutant)}: {kept}", flush=True)
+            if number % 25 == 0 or number == len(waiting):
+                results.save()
+                each = (time.monotonic() - began) / number
+                left = (len(waiting) - number) * each / 60
+                done = f"{suite}: {number} of {len(waiting)}"
+                took = f"{each:.2f} s each, {cores / number:.2f} s of a core"
+                print(f"{done}, {took}, {left:.0f} min left", flush=True)
+
+    def _end_to_end(self, family: Family, outcomes: list[Outcome], results: Results) -> None:
+        """Run the commands of a user on some mutants, half of them such as pass."""
+        number = self.arguments.end_to_end - len(results.end_to_end)
+        judged = [(m, r) for m, r in outcomes if "verify" in r]
+        chooser = random.Random(self.arguments.seed)
+        passing = [one for one in judged if not is_killed(one[1])]
+        few = chooser.sample(passing, min(len(passing), number // 2))
+        few += chooser.sample(judged, min(len(judged), max(number - len(few), 0)))
+        known = {mutant.identity: result for mutant, result in few}
+        for mutant, commands, _ in in_forks(
+            [mutant for mutant, _ in few], family.end_to_end, self.arguments.workers, 900
+        ):
+            verdicts = known[mutant.identity]
+            agrees = not isinstance(commands, str) and all(
+                bool(commands.get(name, verdicts[name])) == bool(verdicts[name])
+                for name in ("emitted", "verify")
+            )
+            row = {"mutant": line(mutant), "commands": commands, "agrees": agrees}
+            results.end_to_end.append(row)
+            results.save()
+            print(f"end to end: {row}", flush=True)
 
 
 def main() -> int:
-    """Run a sample or all of each adapter, and write the report if one is wanted."""
+    """Judge the mutants that are asked for, and write the page if one is wanted."""
     arguments = _arguments()
-    import_everything(arguments.module)
-    return max(run_module(module, arguments) for module in arguments.module)
-
-
-def run_module(module: str, arguments: argparse.Namespace) -> int:
-    """0 if enough mutants of an adapter are killed, and the survivors are those listed."""
-    folder = GENERATED / module
-    chosen = mutants((folder / ADAPTER / f"{module}.py").read_text("utf-8"))
-    reasons = listed(module)
-    if arguments.only == "listed":
-        chosen = [one for one in chosen if one.identity in reasons]
-    elif arguments.only:
-        chosen = [one for one in chosen if arguments.only in f"{one.operator} {one.where}"]
-    if arguments.sample and arguments.sample < len(chosen):
-        chosen = random.Random(arguments.seed).sample(chosen, arguments.sample)
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory() as scratch:
-        outcomes = run(folder, chosen, Path(scratch), arguments.workers)
-    survivors = [outcome.mutant for outcome in outcomes if not outcome.killed]
-    unlisted = [mutant for mutant in survivors if mutant.identity not in reasons]
-    revived = [one for one in outcomes if one.killed and one.mutant.identity in reasons]
-    for mutant in unlisted:
-        print(f"not listed: line {mutant.line}, {toml(mutant)}")
-    for outcome in revived:
-        print(f"listed as a survivor, but killed by {outcome.by}: {toml(outcome.mutant)}")
-    killed = len(outcomes) - len(survivors)
-    seconds = time.monotonic() - started
-    print(f"{module}: {killed} of {len(outcomes)} mutants killed, in {seconds:.0f} s", flush=True)
+    runner = Runner(arguments)
+    suites: dict[str, list[Outcome]] = {}
+    end_to_end: dict[str, list[Any]] = {}
+    is_fine = True
+    for suite in sorted(arguments.suite, key=lambda one: one != RUNTIME):
+        outcomes, results = runner.run(suite)
+        suites[suite], end_to_end[suite] = outcomes, results.end_to_end
+        share, apart = score(of_adapter(outcomes)), disagreements(outcomes)
+        print(f"{suite}: {100 * share:.1f} % killed, {len(apart)} disagreements", flush=True)
+        is_fine &= share >= MARKS.get(suite, MARK) and not (apart and suite != RUNTIME)
+        is_fine &= all(one["agrees"] for one in results.end_to_end)
     if arguments.report:
-        write(arguments.report, module, outcomes, reasons)
-    enough = arguments.sample or arguments.only or killed >= PASS_MARK * len(outcomes)
-    return 0 if enough and not unlisted and not revived else 1
+        arguments.report.write_text(page(suites, end_to_end), "utf-8")
+    return 0 if is_fine else 1
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    modules = sorted(path.parent.name for path in GENERATED.glob("*/register.py"))
-    parser.add_argument(
-        "--module", nargs="+", choices=modules, default=["nemotron_h"], help="which adapters"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    known = [RUNTIME, *FAMILIES]
+    parser.add_argument("--suite", nargs="+", choices=known, default=known, help="which suites")
     parser.add_argument("--sample", type=int, default=0, help="how many mutants; all by default")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", help="part of an operator or of where it is, or `listed`")
-    parser.add_argument("--workers", type=int, default=WORKERS)
-    parser.add_argument("--report", type=Path, help="where to write the report")
+    parser.add_argument("--only", default="", help="part of `operator file where`")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where results are kept")
+    parser.add_argument("--anew", action="store_true", help="forget what is known")
+    parser.add_argument("--end-to-end", type=int, default=0, help="how many by commands, a family")
+    parser.add_argument("--verbose", action="store_true", help="print each outcome")
+    parser.add_argument("--report", type=Path, help="where to write the page")
     return parser.parse_args()
-
-
-def import_everything(modules: list[str]) -> None:
-    """Import what the tests import, and nothing of the adapter in question."""
-    os.environ.update(
-        OMP_NUM_THREADS="1",
-        PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
-        HF_HUB_OFFLINE="1",
-        TOKENIZERS_PARALLELISM="false",
-    )
-    sys.dont_write_bytecode = True
-    import accelerate  # noqa: F401
-    import packaging.specifiers  # noqa: F401
-    import pytest  # noqa: F401
-    import torch
-
-    from transformer_lens.model_bridge import TransformerBridge  # noqa: F401
-
-    for module in modules:
-        importlib.import_module(f"transformers.models.{module}.modeling_{module}")
-
-    # A collection would write to the memory that a fork shares with its parent.
-    gc.freeze()
-    # A fork does not have the threads of its parent.
-    torch.set_num_threads(1)
-
-
-def run(original: Path, chosen: list[Mutant], scratch: Path, workers: int) -> list[Outcome]:
-    """The outcome of each mutant, in the order given; the adapter as it is has to pass first."""
-    folders = [scratch / str(number) / original.name for number in range(workers)]
-    for folder in folders:
-        for source in (original, original.parent / "_runtime"):
-            target, ignored = folder.parent / source.name, shutil.ignore_patterns("__pycache__")
-            shutil.copytree(source, target, ignore=ignored)
-    _, status = os.waitpid(_start(folders[0], None), 0)
-    if status:
-        raise SystemExit(f"the adapter itself fails:\n{_output(folders[0]).read_text()}")
-    waiting, free = list(enumerate(chosen)), list(folders)
-    running: dict[int, tuple[int, Path]] = {}
-    outcomes: dict[int, Outcome] = {}
-    while waiting or running:
-        while waiting and free:
-            index, mutant = waiting.pop(0)
-            folder = free.pop()
-            running[_start(folder, mutant)] = (index, folder)
-        process, status = os.wait()
-        index, folder = running.pop(process)
-        free.append(folder)
-        outcomes[index] = Outcome(chosen[index], status != 0, _first_failure(folder, status))
-        if status == 0:
-            print(f"survived: line {chosen[index].line}, {toml(chosen[index])}", flush=True)
-        if len(outcomes) % 50 == 0:
-            print(f"{len(outcomes)} of {len(chosen)} mutants tried", flush=True)
-    return [outcomes[index] for index in range(len(chosen))]
-
-
-def _start(folder: Path, mutant: Mutant | None) -> int:
-    """A fork that runs the tests of a folder with a mutant in it."""
-    if mutant is not None:
-        (folder / ADAPTER / f"{folder.name}.py").write_text(mutant.source, encoding="utf-8")
-    process = os.fork()
-    if process:
-        return process
-    status = 3
-    try:
-        signal.alarm(SECONDS)  # nobody handles it, so it ends the process
-        output = os.open(_output(folder), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        status = _run_tests(folder)
-    finally:
-        os._exit(status)
-
-
-def _run_tests(folder: Path) -> int:
-    import pytest
-
-    os.chdir(folder)
-    options = ["-x", "-q", "--tb=line", "-p", "no:cacheprovider", "--import-mode=importlib"]
-    # A warning of the mutant's is not the test's concern; what an assert compared is not shown.
-    options += ["-W", "ignore", "--assert=plain", "--rootdir", str(folder), "-c", os.devnull]
-    # The tiny test is not even collected where the unit test fails.
-    tiers = [[folder / "tests" / "unit"], folder.glob("tests/integration/model_bridge/*_tiny.py")]
-    return next(
-        (status for tier in tiers if (status := pytest.main([*options, *map(str, tier)]))), 0
-    )
-
-
-def _output(folder: Path) -> Path:
-    return folder.parent / "output.txt"
-
-
-def _first_failure(folder: Path, status: int) -> str:
-    if os.WIFSIGNALED(status):
-        return "timeout" if os.WTERMSIG(status) == signal.SIGALRM else "crash"
-    for line in _output(folder).read_text("utf-8", "replace").splitlines():
-        if line.startswith(("FAILED ", "ERROR ")):
-            return line.split(" - ")[0].split(" ", 1)[1].rpartition("/")[2]
-    return "import" if status else ""
 
 
 if __name__ == "__main__":

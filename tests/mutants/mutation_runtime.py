@@ -1,0 +1,158 @@
+"""Mutants of the runtime, and its own tests, up to the first that fails.
+
+Tests that run the function with the mistake come first, the quick ones before the others. No test
+is left out: a survivor has survived all.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+import threading
+from collections import defaultdict
+from functools import cache
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mutation import Mutant, mutants
+from mutation_environment import ROOT
+
+from adaptergen.resources import shipped
+
+TESTS = ROOT / "tests" / "runtime"
+_REGISTRATION = "registration.py"
+
+
+def runtime_mutants() -> list[Mutant]:
+    """The mutants of every module that ships."""
+    return [
+        one
+        for path in shipped().values()
+        for one in mutants(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))
+    ]
+
+
+def observed(folder: Path) -> dict[str, Any]:
+    """A run of all tests: which functions each test calls, and how long it takes."""
+    recorder = _Recorder()
+    status = _pytest(recorder)
+    calls = {name: sorted(found) for name, found in recorder.calls.items()}
+    return {"status": status, "calls": calls, "seconds": recorder.seconds}
+
+
+def judge(mutant: Mutant, seen: dict[str, Any]) -> dict[str, str]:
+    """The first test that fails with a mutant; nothing if none does."""
+    original = (ROOT / mutant.file).read_text("utf-8")
+    get_code = SourceFileLoader.get_code
+
+    def mutated(self: Any, fullname: str) -> Any:
+        # A copy of the module may be what is imported.
+        if str(self.path).startswith(str(ROOT / "adaptergen")):
+            is_it = Path(self.path) == ROOT / mutant.file
+        else:
+            named = Path(self.path).name in (_REGISTRATION, f"{_name_of(mutant.file)}.py")
+            is_it = named and Path(self.path).read_text("utf-8") == original
+        return compile(mutant.source, self.path, "exec") if is_it else get_code(self, fullname)
+
+    SourceFileLoader.get_code = mutated
+    order = _Order(first_tests(mutant, seen), seen["seconds"])
+    status = _pytest(order)
+    return {"emitted": order.failed or ("collection" if status else "")}
+
+
+def first_tests(mutant: Mutant, seen: dict[str, Any]) -> set[str]:
+    """The tests that call the function in which a mutant is, or all of its module's."""
+    spot = _function_at(mutant)
+    own = {name for name in seen["seconds"] if f"test_{_name_of(mutant.file)}.py" in name}
+    if spot is None:
+        return own
+    called = {name for name, found in seen["calls"].items() if spot in found}
+    if "" in called:
+        return own
+    return {name for name in seen["seconds"] if name in called or name.split("::")[0] in called}
+
+
+def _name_of(file: str) -> str:
+    path = Path(file)
+    return path.parent.name if path.name == "runtime.py" else path.stem
+
+
+def _function_at(mutant: Mutant) -> str | None:
+    """The innermost function around a mutant, as calls of it are noted; None if it is cached."""
+    tree = ast.parse((ROOT / mutant.file).read_text("utf-8"))
+    found: ast.FunctionDef | None = None
+    for node in ast.walk(tree):
+        is_around = isinstance(node, ast.FunctionDef) and node.body[0].lineno <= mutant.line
+        if is_around and mutant.line <= (node.end_lineno or 0):
+            found = node  # the walk is from the outside in
+    if found is None or any("cache" in ast.unparse(one) for one in found.decorator_list):
+        return None
+    line = min([found.lineno, *(one.lineno for one in found.decorator_list)])
+    return f"{_name_of(mutant.file)}:{line}"
+
+
+@cache
+def _module_of(file: str) -> str:
+    """The module of the runtime that a file is, or a copy of; nothing if none."""
+    for name, path in shipped().items():
+        if file == str(path) or (path.name == _REGISTRATION == Path(file).name):
+            return name
+    return ""
+
+
+class _Recorder:
+    """Notes the calls of each test. What a fixture calls counts for all tests of the file."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, set[str]] = defaultdict(set)
+        self.seconds: dict[str, float] = {}
+        self.now = ""
+        sys.setprofile(self._profile)
+        threading.setprofile(self._profile)
+
+    def _profile(self, frame: Any, event: str, _argument: Any) -> None:
+        if event == "call":
+            module = _module_of(frame.f_code.co_filename)
+            if module:
+                self.calls[self.now].add(f"{module}:{frame.f_code.co_firstlineno}")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: Any) -> None:
+        self.now = item.nodeid.split("::")[0]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self, item: Any) -> None:
+        self.now = item.nodeid
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self, item: Any) -> None:
+        self.now = item.nodeid.split("::")[0]
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        before = self.seconds.get(report.nodeid, 0.0)
+        self.seconds[report.nodeid] = before + report.duration
+
+
+class _Order:
+    """Runs some tests first, and quick ones before others."""
+
+    def __init__(self, first: set[str], seconds: dict[str, float]) -> None:
+        self.first, self.seconds = first, seconds
+        self.failed = ""
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        items.sort(key=lambda one: (one.nodeid not in self.first, self.seconds[one.nodeid]))
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed and not self.failed:
+            self.failed = report.nodeid.rpartition("/")[2]
+
+
+def _pytest(plugin: Any) -> int:
+    os.chdir(ROOT)
+    options = ["-x", "-q", "--tb=line", "-p", "no:cacheprovider", "-W", "ignore"]
+    # What an assert compared is not shown.
+    return int(pytest.main([*options, "--assert=plain", str(TESTS)], plugins=[plugin]))
