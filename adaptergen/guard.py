@@ -111,14 +111,9 @@ def write_whole(path: Path, data: bytes, mode: int = 0o666) -> None:
         raise
 
 
-def write_if_changed(path: Path, text: str) -> bool:
-    """Write a text file as a whole unless it has that text already; whether it was written."""
-    data = text.encode()
-    if path.is_file() and path.read_bytes() == data:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, data)
-    return True
+def has_text(path: Path, text: str) -> bool:
+    """Whether there is a file with this text and no other byte."""
+    return path.is_file() and path.read_bytes() == text.encode()
 
 
 def user_folder(variable: str, *otherwise: str) -> Path | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from adaptergen.cli.arguments import add_json
+from adaptergen.cli.options import add_json, check_options
 from adaptergen.cli.terminal import say
 
 SUMMARY = "find what is wrong in the registries of TransformerLens"
@@ -50,9 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from adaptergen import emit
     from adaptergen.audit import as_github, as_record, as_text, audit, fixed
 
-    if args.fix and args.path is None:
-        say("--fix changes files: name the checkout.\n  hint: `adaptergen audit PATH --fix`")
-        return 2
+    check_options(args)
     found = audit(args.path or _installed())
     if args.fix:
         changed = fixed(found)

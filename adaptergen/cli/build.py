@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adaptergen.cli.arguments import add_json
+from adaptergen.cli.options import add_json, add_out, add_specs
 from adaptergen.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -42,11 +41,8 @@ exit codes:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `build`."""
-    parser.add_argument("specs", nargs="+", type=Path, metavar="SPEC", help="file of a spec")
-    parser.add_argument(
-        "--out", type=Path, default=Path("generated"), metavar="DIR",
-        help="write below this folder (default: generated)",
-    )  # fmt: skip
+    add_specs(parser)
+    add_out(parser, "write")
     parser.add_argument(
         "--check", action="store_true", help="write nothing; exit code 1 if a file would change"
     )
@@ -67,23 +63,23 @@ def run(args: argparse.Namespace) -> int:
     # Nothing that happens to be installed has a say in what a spec is; and to look for plugins,
     # pydantic would read the entry points of every package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    from adaptergen.cli.wanted import gather
+    from adaptergen.cli.build_cache import output_trees
     from adaptergen.lock.paths import unverified
     from adaptergen.output.transaction import build
     from adaptergen.problems import Failed
 
     try:
-        wanted = gather(args.specs)
+        trees = output_trees(args.specs)
     except Failed as failed:
         if args.json:
             from adaptergen.records import build_record
 
             build_record(failed).write(args.json)
         raise
-    report = build(args.out, wanted, write=not (args.check or args.diff), force=args.force)
+    report = build(args.out, trees, write=not (args.check or args.diff), force=args.force)
     say(unverified(args.specs))
-    _tell(report, args.diff)
-    # Last: what was written is told, whatever becomes of this.
+    _print(report, args.diff)
+    # Last: what was written is reported, whatever becomes of this.
     if args.json:
         from adaptergen.records import build_record
 
@@ -91,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     return report.exit_code
 
 
-def _tell(report: Report, diff: bool) -> None:
+def _print(report: Report, diff: bool) -> None:
     if diff:
         from adaptergen import emit
 

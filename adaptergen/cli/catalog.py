@@ -38,13 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--observe", action="store_true",
-        help="settle which hooks are there by default, by making components; the same version "
+        help="resolve which hooks are there by default, by making components; the same version "
         "has to be installed, with torch",
     )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     """Make the catalogue, and write it if it says anything new."""
+    from adaptergen import guard
     from adaptergen.catalogue.extract import extract, with_committed_observations
     from adaptergen.catalogue.observe import observe
     from adaptergen.catalogue.store import dumps, path_of
@@ -54,10 +55,10 @@ def run(args: argparse.Namespace) -> int:
     for gap in catalogue.gaps:
         say(f"not understood: {gap}")
     file, text = path_of(catalogue.tl_version), dumps(catalogue)
-    fresh = not file.is_file() or file.read_text(encoding="utf-8") != text
+    fresh = not guard.has_text(file, text)
     if fresh:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8", newline="\n")
+        guard.write_whole(file, text.encode())
     count = f"TransformerLens {catalogue.tl_version}, {len(catalogue.components)} components"
     say(f"{'Wrote' if fresh else 'Fine, up to date:'} {file} ({count}).")
     return 0

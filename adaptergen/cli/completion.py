@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from adaptergen import emit
 
     # The parser is made of the commands, of which this module is one.
-    from adaptergen.cli.parser import make_parser
+    from adaptergen.cli.entry import make_parser
 
     try:
         import shtab

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adaptergen.cli.arguments import add_json
-from adaptergen.cli.lock import add_limit
+from adaptergen.cli.options import add_json, add_limit, add_specs, check_options
 
 if TYPE_CHECKING:
     from adaptergen.drift.report import Report, SpecDrift
@@ -42,7 +41,7 @@ FORMATS = ("text", "json", "github", "markdown")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `drift`."""
-    parser.add_argument("specs", nargs="+", type=Path, metavar="SPEC", help="file of a spec")
+    add_specs(parser)
     parser.add_argument(
         "--against", metavar="OLD",
         help="compare what is installed with this release of the lock (default: its newest)",
@@ -95,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _record_failure(targets: Sequence[str], error: Exception) -> None:
     """Say in JSON why nothing was compared, unless it is a mistake in adaptergen."""
-    from adaptergen.cli.failures import explained
+    from adaptergen.cli.terminal import explained
     from adaptergen.problems import Failed
     from adaptergen.records import DriftRecord
 
@@ -115,7 +114,7 @@ def _record_failure(targets: Sequence[str], error: Exception) -> None:
 def _report(args: argparse.Namespace) -> Report:
     from adaptergen.drift.report import Report
 
-    _check_releases(args)
+    check_options(args)
     specs: Sequence[Path] = list(dict.fromkeys(args.specs))
     if args.old is not None:
         from adaptergen.problems import every
@@ -124,17 +123,6 @@ def _report(args: argparse.Namespace) -> Report:
     from adaptergen.verify.observe.command import drift_from_installed
 
     return Report(tuple(drift_from_installed(specs, args.against, args.time_limit)))
-
-
-def _check_releases(args: argparse.Namespace) -> None:
-    from adaptergen.cli.failures import UsageError
-
-    pair = args.old is not None, args.new is not None
-    # An empty text is a release too, which no lock has: it may be a variable that is not set.
-    if any(pair) and (not all(pair) or args.against is not None):
-        message = "--from and --to go together, and --against without them"
-        hint = "`--from A --to B`, or `--against OLD` for what is installed"
-        raise UsageError(message, hint)
 
 
 def between_entries(path: Path, old: str, new: str) -> SpecDrift:

@@ -1,7 +1,11 @@
-"""From the arguments of a command line to an exit code."""
+"""From the arguments of a command line to an exit code.
+
+Imported for every call: the standard library only.
+"""
 
 from __future__ import annotations
 
+import argparse
 import errno
 import gc
 import io
@@ -11,10 +15,65 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from adaptergen.cli.parser import make_parser
+from adaptergen import __version__
+from adaptergen.cli import (
+    audit,
+    build,
+    catalog,
+    completion,
+    drift,
+    export,
+    inspect,
+    lock,
+    schema,
+    update,
+    verify,
+)
+from adaptergen.cli.terminal import report_failure
 
+BAD = 2  # input, environment, or adaptergen itself
 INTERRUPTED = 130  # as if SIGINT or SIGPIPE had ended the process
 PIPE_CLOSED = 141
+
+_COMMANDS = (
+    build, verify, inspect, lock, drift, update, export, audit, schema, catalog, completion,
+)  # fmt: skip
+_EXAMPLES = """\
+examples:
+  adaptergen build specs/nemotron_h.yaml           write the adapter, its tests and its hook page
+  adaptergen build --check specs/*.yaml            are the written files up to date?
+  adaptergen verify specs/nemotron_h.yaml          compare the adapter with HF on a tiny model
+
+exit codes:
+  0 fine; 1 findings, stale or failed; 2 bad input or environment
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line; what it parses has `run`, the command's function."""
+    parser = argparse.ArgumentParser(
+        prog="adaptergen",
+        description="Generates TransformerLens architecture adapters from declarative specs.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"adaptergen {__version__}")
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", dest="command", required=True
+    )
+    for command in _COMMANDS:
+        one = commands.add_parser(
+            command.__name__.rpartition(".")[2],
+            help=command.SUMMARY,
+            description=command.DESCRIPTION,
+            epilog=command.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        command.add_arguments(one)
+        one.set_defaults(run=command.run)
+    return parser
 
 
 def script() -> NoReturn:
@@ -28,7 +87,7 @@ def script() -> NoReturn:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 fine, 1 findings, 2 bad input or environment."""
-    _stand_in_for_closed()
+    _replace_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A character that the terminal does not know must not stop a command; on standard error
         # Python sees to it.
@@ -41,15 +100,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _drop_stdout()
         return PIPE_CLOSED
-    except Exception as error:  # the last place where what nobody foresaw can be told in words
-        from adaptergen.cli.failures import tell
-
-        code = tell(error, sys.argv[1:] if argv is None else argv)
+    except Exception as error:  # the last place where what nobody foresaw can be put in words
+        report_failure(error, sys.argv[1:] if argv is None else argv)
         try:
             sys.stdout.flush()
         except OSError:
             _drop_stdout()
-        return code
+        return BAD
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -59,7 +116,7 @@ def _run(argv: Sequence[str] | None) -> int:
         return code
     except SystemExit as end:
         # How argparse ends for `--help`, `--version` and bad arguments.
-        return end.code if isinstance(end.code, int) else 2
+        return end.code if isinstance(end.code, int) else BAD
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -86,7 +143,7 @@ class _Closed(io.TextIOBase):
         raise OSError(errno.EBADF, "it is closed", "standard output")
 
 
-def _stand_in_for_closed() -> None:
+def _replace_closed_streams() -> None:
     """Have something in place of each standard stream that is closed.
 
     Whatever is opened takes the lowest number that is free, and a file with that of standard output

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adaptergen.cli.options import add_specs, check_options
 from adaptergen.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ _LEFT_OUT = "it was not run (--no-check)"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `export`."""
-    parser.add_argument("specs", nargs="+", type=Path, metavar="SPEC", help="file of a spec")
+    add_specs(parser)
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--into", type=Path, metavar="PATH", help="checkout of TransformerLens")
     target.add_argument(
@@ -75,27 +76,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out what is run on the checkout afterwards: pycln, isort, black, mypy, "
         "upstream's test of the registries, the new tests, and the audit",
     )  # fmt: skip
-    parser.set_defaults(refuse=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
     """Export to a checkout, or make a package."""
-    _check_options(args)
+    check_options(args)
     return _plugin(args) if args.plugin is not None else _checkout(args)
-
-
-def _check_options(args: argparse.Namespace) -> None:
-    """A usage error for an option that would have no effect."""
-    into = {
-        "--dry-run": args.dry_run, "--branch": args.branch is not None, "--replace": args.replace,
-        "--pr": args.pr is not None, "--no-check": not args.check,
-    }  # fmt: skip
-    if args.plugin is not None:
-        for option, given in into.items():
-            if given:
-                args.refuse(f"{option} goes with --into, not with --plugin")
-    elif args.force:
-        args.refuse("--force goes with --plugin, not with --into")
 
 
 def _checkout(args: argparse.Namespace) -> int:
@@ -104,8 +90,6 @@ def _checkout(args: argparse.Namespace) -> int:
     from adaptergen.export.command import dry_run, export
     from adaptergen.export.pull_request import pull_request
 
-    if args.pr is not None:
-        _check_target(args.pr)
     if args.dry_run:
         done = dry_run(args.into, args.specs, args.replace, args.branch)
         emit.put(done.diff)
@@ -127,24 +111,6 @@ def _checkout(args: argparse.Namespace) -> int:
         say(f"Wrote {args.pr}.")
     failed = done.uncommitted or any(check.passed is False for check in checks)
     return 1 if failed else 0
-
-
-def _check_target(file: Path) -> None:
-    """`OutputError` if the text cannot be written there: before anything else is."""
-    import os
-
-    from adaptergen.output.files import OutputError
-
-    folder = file.parent
-    if file.is_dir():
-        raise OutputError("this is a folder", "name a file in it with --pr", file)
-    if not folder.is_dir():
-        raise OutputError("there is no such folder", "make it, or name another with --pr", folder)
-    if os.path.lexists(file):
-        hint = "remove it, or name another file with --pr"
-        raise OutputError("this is there already, and is not overwritten", hint, file)
-    if not os.access(folder, os.W_OK):
-        raise OutputError("this cannot be written", "name another file with --pr", file)
 
 
 def _tell(done: Done, word: str) -> None:
@@ -172,7 +138,7 @@ def _tell(done: Done, word: str) -> None:
 def _plugin(args: argparse.Namespace) -> int:
     import os
 
-    from adaptergen.cli.wanted import without_doubles
+    from adaptergen.cli.build_cache import without_doubles
     from adaptergen.generate import plan, project_path
     from adaptergen.output.transaction import build
     from adaptergen.plugin import plugin_tree

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from adaptergen.cli.arguments import add_json
-from adaptergen.cli.lock import add_limit
-from adaptergen.cli.terminal import say
+from adaptergen.cli.options import add_json, add_limit
+from adaptergen.cli.terminal import explained, say
 
 SUMMARY = "show what a model of transformers is and does"
 DESCRIPTION = """\
@@ -71,7 +70,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _record_failure(args: argparse.Namespace, error: Exception) -> None:
     """Say in JSON why nothing was observed, unless it is a mistake in adaptergen."""
-    from adaptergen.cli.failures import explained
     from adaptergen.problems import Failed, Problem
     from adaptergen.records import InspectRecord
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from adaptergen.cli.options import add_limit, add_specs
 
 SUMMARY = "write down what adapters rest on, as it is in the installed transformers"
 DESCRIPTION = """\
@@ -29,19 +30,11 @@ exit codes:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `lock`."""
-    parser.add_argument("specs", nargs="+", type=Path, metavar="SPEC", help="file of a spec")
+    add_specs(parser)
     parser.add_argument(
         "--check", action="store_true", help="write nothing; exit code 1 if a lock would change"
     )
     add_limit(parser)
-
-
-def add_limit(parser: argparse.ArgumentParser) -> None:
-    """How long all that is observed together may take."""
-    parser.add_argument(
-        "--time-limit", type=_seconds, default=120.0, metavar="SECONDS",
-        help="end what takes longer to observe, for one class or spec (default: 120)",
-    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,13 +43,3 @@ def run(args: argparse.Namespace) -> int:
 
     code: int = lock(args.specs, args.check, args.time_limit)
     return code
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 86400:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, such as 120")
-    return seconds

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print, check or write."""
-    from adaptergen import emit
+    from adaptergen import emit, guard
     from adaptergen.resources import schema
     from adaptergen.schemas import MODELS, schema_text
 
@@ -53,11 +53,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     names = [name for name in MODELS if args.name in (None, name)]
     texts = {schema(name): schema_text(name) for name in names}
-    stale = [path for path, text in texts.items() if not path.is_file()
-             or path.read_text(encoding="utf-8") != text]  # fmt: skip
+    stale = [path for path, text in texts.items() if not guard.has_text(path, text)]
     for path in stale:
         if args.write:
-            path.write_text(texts[path], encoding="utf-8", newline="\n")
+            guard.write_whole(path, texts[path].encode())
         say(f"{'wrote' if args.write else 'stale'}: {path.name}")
     if stale and args.check:
         say("Stale: run `adaptergen schema --write`.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from adaptergen.cli.lock import add_limit
+from adaptergen.cli.options import add_limit, add_out
 
 SUMMARY = "bring an adapter up to the installed transformers"
 DESCRIPTION = """\
@@ -34,10 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `update`."""
     parser.add_argument("spec", type=Path, metavar="SPEC", help="file of a spec")
     parser.add_argument("--write", action="store_true", help="change the spec as the diff shows")
-    parser.add_argument(
-        "--out", type=Path, default=Path("generated"), metavar="DIR",
-        help="write the adapter below this folder (default: generated)",
-    )  # fmt: skip
+    add_out(parser, "write the adapter")
     add_limit(parser)
 
 

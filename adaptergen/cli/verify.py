@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from adaptergen.cli.arguments import add_json
+from adaptergen.cli.options import UsageError, add_json, add_specs, check_options
 
 SUMMARY = "compare adapters with the models of transformers"
 DESCRIPTION = """\
@@ -41,7 +41,7 @@ TIERS = ("tiny", "width", "full", "checkpoint")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `verify`."""
-    parser.add_argument("specs", nargs="+", type=Path, metavar="SPEC", help="file of a spec")
+    add_specs(parser)
     parser.add_argument(
         "--tier", choices=TIERS, default="tiny", help="what to measure on (default: tiny)"
     )
@@ -79,6 +79,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Verify each spec."""
+    try:
+        check_options(args)
+    except UsageError as error:
+        if args.json:
+            from adaptergen.records import VerifyRecord
+
+            VerifyRecord(
+                tier=args.tier, outcome="failed", exit_code=2, summary=error.message
+            ).write(args.json)
+        raise
     from adaptergen.verify.command import run as verify
 
     code: int = verify(args)

@@ -48,7 +48,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> Report:
-    _check_arguments(args)
     paths = list(dict.fromkeys(args.specs))
     # Before anything heavy: a mistake in a spec is told at once.
     plans = every(plan, paths)
@@ -106,25 +105,6 @@ def _reports(target: Target, args: argparse.Namespace) -> Sequence[ModelReport]:
     from adaptergen.verify.tiers.full import full
 
     return full(target, known)
-
-
-def _check_arguments(args: argparse.Namespace) -> None:
-    """Options that another tier has, or that the tier lacks."""
-    of_checkpoint = (
-        "checkpoint", "device", "device_map", "max_memory", "offload_folder", "trust_remote_code"
-    )  # fmt: skip
-    if args.tier == "checkpoint":
-        if not args.checkpoint:
-            raise BadInput("the checkpoint tier needs weights", "add --checkpoint HUB_ID_OR_FOLDER")
-        if len(args.specs) > 1:
-            raise BadInput("a checkpoint is of one architecture", "name one spec")
-        if (args.max_memory or args.offload_folder) and not args.device_map:
-            raise BadInput("memory limits need a device map", "add --device-map auto")
-    elif any(getattr(args, name) for name in of_checkpoint) or args.dtype != "auto":
-        message = f"the {args.tier} tier loads no checkpoint"
-        raise BadInput(message, "add --tier checkpoint")
-    if args.config and args.tier not in ("width", "full"):
-        raise BadInput(f"the {args.tier} tier takes no --config", "add --tier full or --tier width")
 
 
 def _write_failure(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adaptergen.cli.entry import main
+from adaptergen.cli import main
 from adaptergen.generate import plan
 from adaptergen.problems import Failed, every
 from adaptergen.spec.load import load_shape

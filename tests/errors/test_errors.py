@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from casefile import FOLDER, Case, Edit, read, with_results
 
+from adaptergen.cli.build_cache import output_trees
 from adaptergen.cli.drift import between_entries
-from adaptergen.cli.wanted import gather
 from adaptergen.error_codes import (
     AUDIT_CODES,
     CHECKOUT_CODES,
@@ -86,12 +86,12 @@ def said(case: Case, project: Path) -> str:
     with pytest.raises(Failed) as caught:
         for path in map(Path, case.build if case.drift else ()):
             between_entries(path, *case.drift)
-        gather([Path(path) for path in case.build])
+        output_trees([Path(path) for path in case.build])
     return render(caught.value.problems)
 
 
 def test_the_base_is_fine(project: Path) -> None:
-    assert gather([Path("specs/small.yaml")])
+    assert output_trees([Path("specs/small.yaml")])
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -152,7 +152,7 @@ def test_two_specs_give_the_problems_of_both(project: Path) -> None:
     Path("specs/other.yaml").write_text(other, "utf-8")
     Path("specs/small.yaml").write_text(text.replace("name: Small", "name: small"), "utf-8")
     with pytest.raises(Failed) as caught:
-        gather([Path("specs/small.yaml"), Path("specs/other.yaml")])
+        output_trees([Path("specs/small.yaml"), Path("specs/other.yaml")])
     assert [(str(p.location and p.location.path), p.code) for p in caught.value.problems] == [
         ("specs/other.yaml", "unknown-choice"),
         ("specs/small.yaml", "bad-class-name"),
@@ -164,7 +164,7 @@ def test_a_shape_of_two_specs_is_complained_of_once(project: Path) -> None:
     Path("specs/other.yaml").write_text(text.replace("module: small", "module: other"), "utf-8")
     Path("specs/shapes/block.yaml").write_text("shape: 1\ntitle: x\n", "utf-8")
     with pytest.raises(Failed) as caught:
-        gather([Path("specs/small.yaml"), Path("specs/other.yaml")])
+        output_trees([Path("specs/small.yaml"), Path("specs/other.yaml")])
     assert [problem.code for problem in caught.value.problems] == ["missing-key"]
 
 
@@ -179,7 +179,7 @@ def test_what_only_the_uses_of_a_shape_show_is_told_once(project: Path) -> None:
     mixer = Path("specs/shapes/mixer.yaml")
     mixer.write_text(mixer.read_text("utf-8") + "  around: {shape: mixer, path: x}\n", "utf-8")
     with pytest.raises(Failed) as caught:
-        gather([small, Path("specs/other.yaml")])
+        output_trees([small, Path("specs/other.yaml")])
     assert [(str(p.location and p.location.path), p.code) for p in caught.value.problems] == [
         ("specs/shapes/mixer.yaml", "shape-cycle"),
         ("specs/shapes/plain.yaml", "unknown-hook"),
@@ -192,7 +192,7 @@ def test_problems_are_told_in_order_of_file_and_line(project: Path) -> None:
     small.write_text(text.replace("hook_mixer_in", "hook_mixer_inn"), "utf-8")
     shape.write_text(shape.read_text("utf-8").replace("config: true", "config: yes"), "utf-8")
     with pytest.raises(Failed) as caught:
-        gather([small])
+        output_trees([small])
     places = [problem.location for problem in caught.value.problems if problem.location]
     assert [(place.path, place.line) for place in places] == [
         ("specs/shapes/block.yaml", 4),

@@ -199,11 +199,10 @@ def test_options_of_the_other_target_are_refused(
     ):  # fmt: skip
         done = run("export", new_spec, "--plugin", package, *extra)
         assert done.code == 2 and not package.exists() and not (tmp_path / "pr.md").exists()
-        assert done.err.startswith("usage: adaptergen export")
-        assert f"error: {extra[0]} goes with --into, not with --plugin" in done.err
+        assert f"{extra[0]} goes with --into, not with --plugin\n  hint: " in done.err
     done = run("export", new_spec, "--into", upstream, "--no-check", "--force")
     assert done.code == 2 and content(upstream) == before
-    assert "error: --force goes with --plugin, not with --into" in done.err
+    assert "--force goes with --plugin, not with --into\n  hint: " in done.err
 
 
 USER = "from transformer_lens.model_bridge.supported_architectures.nemotron_h import x\n"

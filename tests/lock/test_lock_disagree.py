@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adaptergen.cli.entry import main
+from adaptergen.cli import main
 from adaptergen.problems import Failed
 from adaptergen.verify.observe.command import with_lock
 

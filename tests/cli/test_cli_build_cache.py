@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from adaptergen.cli import memory
+from adaptergen.cli import build_cache
 
 ROOT = Path(__file__).parents[2]
 SPEC = Path("specs/nemotron_h.yaml")
@@ -25,7 +25,7 @@ OUT = Path("generated/nemotron_h")
 def remembered(project: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project that was built once; the folder of the memory."""
     folder = project / "memory"
-    monkeypatch.setenv(memory.VARIABLE, str(folder))
+    monkeypatch.setenv(build_cache.VARIABLE, str(folder))
     assert run("build", SPEC).code == 0
     assert len(list(folder.iterdir())) == 1
     return folder
@@ -85,7 +85,7 @@ def test_a_shape_that_is_wrong_now(remembered: Path, run: Any) -> None:
     assert run("build", SPEC, "--check").code == 2
 
 
-@pytest.mark.parametrize("library", memory.LIBRARIES)
+@pytest.mark.parametrize("library", build_cache.LIBRARIES)
 def test_another_version_of_a_library(
     remembered: Path, run: Any, calls: Any, monkeypatch: pytest.MonkeyPatch, library: str
 ) -> None:
@@ -100,7 +100,7 @@ def test_another_version_of_a_library(
         found = metadata.distribution(name)
         return Other(found._path) if name == library else found  # type: ignore[attr-defined]
 
-    monkeypatch.setattr(memory, "distribution", distribution)
+    monkeypatch.setattr(build_cache, "distribution", distribution)
     assert run("build", SPEC, "--check").code == 0
     assert len(calls) == 1
 
@@ -159,7 +159,7 @@ def test_what_a_build_does_not_read_is_not_read_for_the_memory(
         with path.open("wb") as file:
             file.truncate(2**40)
     command = [sys.executable, "-m", "adaptergen", "build", str(SPEC)]
-    environment = {**os.environ, memory.VARIABLE: str(project / "memory")}
+    environment = {**os.environ, build_cache.VARIABLE: str(project / "memory")}
     # In a process, so that what is read for ever has an end.
     result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
     code = "file-too-large" if kind == "large" else "not-a-file"
@@ -192,7 +192,9 @@ FOREIGN: dict[str, Callable[[Path, bytes], object]] = {
 def _forge(entry: Path, data: bytes, content: bytes) -> None:
     """An entry with the right key and a digest of what it holds."""
     body = zlib.compress(content)
-    entry.write_bytes(b"\n".join([data.split(b"\n")[0], memory._digest([body]).encode(), body]))
+    entry.write_bytes(
+        b"\n".join([data.split(b"\n")[0], build_cache._digest([body]).encode(), body])
+    )
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
@@ -225,7 +227,7 @@ def test_without_a_place_for_a_key_nothing_is_kept(
 ) -> None:
     (project / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(project / "file"))
-    monkeypatch.setenv(memory.VARIABLE, str(project / "memory"))
+    monkeypatch.setenv(build_cache.VARIABLE, str(project / "memory"))
     assert (run("build", SPEC).code, run("build", SPEC, "--check").code) == (0, 0)
     assert len(calls) == 2 and list((project / "memory").iterdir()) == []
 
@@ -233,7 +235,7 @@ def test_without_a_place_for_a_key_nothing_is_kept(
 def test_files_of_the_user_in_the_folder_stay(
     project: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "MOST", 1)
+    monkeypatch.setattr(build_cache, "MOST", 1)
     folder = project / "memory"
     folder.mkdir()
     names = [*(f"letter {n}.txt" for n in range(600)), f"{'a' * 64}.entry", "b.entry"]
@@ -244,7 +246,7 @@ def test_files_of_the_user_in_the_folder_stay(
     outside = project / "outside"
     outside.write_text("mine")
     (folder / f"{'c' * 64}.entry").symlink_to(outside)
-    monkeypatch.setenv(memory.VARIABLE, str(folder))
+    monkeypatch.setenv(build_cache.VARIABLE, str(folder))
     for name in ("nemotron_h", "deepseek_v2", "helium"):
         assert run("build", f"specs/{name}.yaml").code == 0
     assert all((folder / name).read_text() == name for name in names)
@@ -269,7 +271,7 @@ def test_a_folder_that_cannot_be_made(
     project: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project / "file").touch()
-    monkeypatch.setenv(memory.VARIABLE, str(project / "file" / "memory"))
+    monkeypatch.setenv(build_cache.VARIABLE, str(project / "file" / "memory"))
     assert run("build", SPEC).code == 0
     assert run("build", SPEC, "--check").code == 0
 
@@ -286,7 +288,7 @@ def test_what_is_edited_meanwhile_is_not_kept(
         replace(SPEC, "title: Nemotron-H", "title: Other")
         return made
 
-    monkeypatch.setenv(memory.VARIABLE, str(project / "memory"))
+    monkeypatch.setenv(build_cache.VARIABLE, str(project / "memory"))
     monkeypatch.setattr("adaptergen.generate.generate", slow)
     assert run("build", SPEC).code == 0
     assert not (project / "memory").exists()
@@ -295,21 +297,21 @@ def test_what_is_edited_meanwhile_is_not_kept(
 def test_it_does_not_grow_without_end(
     remembered: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "MOST", 2)
+    monkeypatch.setattr(build_cache, "MOST", 2)
     for name in ("deepseek_v2", "deepseek_v3"):
         assert run("build", f"specs/{name}.yaml").code == 0
     assert len(list(remembered.iterdir())) == 2
 
 
 def test_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(memory.VARIABLE, "off")
-    assert memory.Memory().folder is None
-    monkeypatch.delenv(memory.VARIABLE)
+    monkeypatch.setenv(build_cache.VARIABLE, "off")
+    assert build_cache._folder() is None
+    monkeypatch.delenv(build_cache.VARIABLE)
     variable = "LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME"
     monkeypatch.setenv(variable, str(Path("/some/where")))
-    assert memory.Memory().folder == Path("/some/where/adaptergen")
+    assert build_cache._folder() == Path("/some/where/adaptergen")
     monkeypatch.delenv(variable)
-    assert memory.Memory().folder == Path.home() / ".cache" / "adaptergen"
+    assert build_cache._folder() == Path.home() / ".cache" / "adaptergen"
 
 
 @pytest.mark.slow
@@ -326,7 +328,7 @@ def test_an_edit_of_adaptergen(tmp_path: Path, file: str, old: str, new: str) ->
     for name in ("adaptergen", "specs", "templates"):
         shutil.copytree(ROOT / name, tmp_path / name)
     environment = {
-        **os.environ, "PYTHONPATH": str(tmp_path), memory.VARIABLE: str(tmp_path / "memory")
+        **os.environ, "PYTHONPATH": str(tmp_path), build_cache.VARIABLE: str(tmp_path / "memory")
     }  # fmt: skip
 
     def build(*options: str) -> int:
