@@ -14,8 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from adaptergen.problems import CODES
-from adaptergen.resources import checkout
+from adaptergen.resources import checkout, errors
 from adaptergen.schemas import Schema, make_schema
 from adaptergen.spec import architecture, shape, values
 from adaptergen.spec.arithmetic import Arithmetic, Axis
@@ -55,28 +54,6 @@ _PLAIN = {
     "string": "text",
 }
 
-_ERRORS_INTRO = """\
-# Errors
-
-<!-- Made from adaptergen/*error_codes.py by `make docs`: edit it there. -->
-
-Every problem has a location, a code, one sentence and a hint:
-
-```text
-specs/nemotron_h.yaml:12:5: error[unknown-key]: `submodule` is not a key of `blocks`
-   12 |     submodule: {}
-      |     ^^^^^^^^^
-      = hint: did you mean `submodules`?
-```
-
-One call reports all problems of all its specs and shapes, each once, in the order of files and
-lines; of more than 100 it shows the first 100. A problem that only follows from another one is not
-reported: a shape that cannot be read is not unknown, and the content of a missing key is not
-missing.
-
-For each code, this page has its meaning and an example of a fix.
-"""
-
 _SPEC_INTRO = """\
 # Specs and shapes
 
@@ -90,12 +67,9 @@ editor see `adaptergen schema --help`; for the codes of errors see [errors](erro
 
 def errors_page() -> str:
     """The Markdown of `docs/errors.md`."""
-    entries = [
-        f"## {code}\n\n**{entry.title}.** {entry.meaning}\n\n"
-        f"{'Example' if entry.fix.startswith('`') else 'Fix'}: {entry.fix}\n"
-        for code, entry in sorted(CODES.items())
-    ]
-    return "\n".join([_ERRORS_INTRO, *entries])
+    title, _, rest = errors().read_text(encoding="utf-8").partition("\n\n")
+    note = "<!-- A copy of adaptergen/data/errors.md, made by `make docs`: edit that file. -->"
+    return f"{title}\n\n{note}\n\n{rest}"
 
 
 def spec_page() -> str:

@@ -16,11 +16,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TypeVar
 
-from adaptergen.error_codes import TOOL_CODES
-from adaptergen.spec_error_codes import SPEC_CODES
-
-#: code -> what it means.
-CODES = {**SPEC_CODES, **TOOL_CODES}
+from adaptergen.error_codes import error_codes
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -60,8 +56,10 @@ class Problem:
     @property
     def fix(self) -> str:
         """The hint; without one, the example of the code."""
-        example = CODES.get(self.code)
-        return self.hint or (f"e.g. {example.fix}" if example else "")
+        if self.hint:
+            return self.hint
+        example = error_codes().get(self.code)
+        return f"e.g. {example.fix}" if example else ""
 
     @property
     def sort_key(self) -> tuple[str, int, int, str, str]:

@@ -25,7 +25,7 @@ from pydantic import (
 
 from adaptergen import __version__
 from adaptergen.emit import put
-from adaptergen.error_codes import AUDIT_CODES
+from adaptergen.error_codes import error_codes
 from adaptergen.facts import Facts
 from adaptergen.output.compare import Outcome, Report, State
 from adaptergen.problems import Failed, Problem
@@ -40,6 +40,8 @@ HOOK_STATES: tuple[HookState, ...] = get_args(HookState)
 TextOrNull = Annotated[str | None, BeforeValidator(lambda text: text or None)]
 
 Seconds = Annotated[float, AfterValidator(lambda seconds: round(seconds, 3))]
+
+_AUDIT_CODES: list[Any] = list(error_codes("Registries of TransformerLens"))
 
 #: JSON has no infinity.
 Difference = Annotated[
@@ -150,7 +152,7 @@ class SpecEntry(Part):
 class AuditFinding(ProblemEntry):
     """One thing that is wrong in the registries."""
 
-    code: str = Field(json_schema_extra={"enum": list(AUDIT_CODES)})
+    code: str = Field(json_schema_extra={"enum": _AUDIT_CODES})
     path: str = Field(description="file, relative to the checkout")
     line: PositiveInt
     column: PositiveInt
@@ -168,7 +170,7 @@ class AuditRecord(Record):
     exit_code: Literal[0, 1]
     counts: dict[str, PositiveInt] = Field(
         description="number of findings by code",
-        json_schema_extra={"propertyNames": {"enum": list(AUDIT_CODES)}},
+        json_schema_extra={"propertyNames": {"enum": _AUDIT_CODES}},
     )
     findings: tuple[AuditFinding, ...]
 

@@ -66,6 +66,11 @@ def behaviours() -> list[str]:
     return sorted(path.parent.name for path in found)
 
 
+def errors() -> Path:
+    """The page of error codes."""
+    return DATA / "errors.md"
+
+
 def schema(name: str) -> Path:
     """The committed JSON Schema of that name: `spec`, `shape`, or what a command writes."""
     return DATA / f"{name}.schema.json"

@@ -20,8 +20,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: From the bottom to the top: a part imports from rows above its own in this list, and from itself.
 ROWS = (
-    {"contract", "error_codes", "prose", "resources"},
-    {"spec_error_codes"},
+    {"contract", "prose", "resources"},
+    {"error_codes"},
     {"problems"},
     {"guard"},
     {"emit", "facts", "isolated", "source", "catalogue", "output", "edit"},

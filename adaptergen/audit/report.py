@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from adaptergen.audit.gather import Audit
-from adaptergen.problems import CODES, annotation
+from adaptergen.error_codes import error_codes
+from adaptergen.problems import annotation
 from adaptergen.records import AuditRecord, problem_entry
 
 
@@ -22,7 +23,8 @@ def as_text(found: Audit) -> Iterator[str]:
         yield ""
     for code, count in sorted(counts.items()):
         fixable = sum(bool(one.mend) for one in found.findings if one.code == code)
-        yield f"{count:5} {code}, {fixable} of them --fix can mend: {CODES[code].title.lower()}"
+        title = error_codes()[code].title.lower()
+        yield f"{count:5} {code}, {fixable} of them --fix can mend: {title}"
 
 
 def as_github(found: Audit) -> Iterator[str]:

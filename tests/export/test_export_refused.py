@@ -22,7 +22,7 @@ from conftest_export import (
     git,
 )
 
-from adaptergen.error_codes import CHECKOUT_CODES
+from adaptergen.error_codes import error_codes
 from adaptergen.output.staging import FORMAT
 from adaptergen.output.tree import digest
 
@@ -183,7 +183,7 @@ def test_a_journal_that_came_with_the_checkout_is_not_settled(
 
 
 def test_every_code_of_a_checkout_is_tried() -> None:
-    assert set(CHECKOUT_CODES) == {
+    assert set(error_codes("Checkouts of TransformerLens")) == {
         *EDITED, *(code or name for name, code in REFUSED.items()), "adapter-exists",
         "adapter-in-use", "shared-taken",
     }  # fmt: skip

@@ -30,8 +30,9 @@ from mutated import (
 from adaptergen.behaviours import with_components
 from adaptergen.catalogue.model import Catalogue
 from adaptergen.catalogue.store import load as load_catalogue
+from adaptergen.error_codes import error_codes
 from adaptergen.plan.make import make_plan
-from adaptergen.problems import CODES, HIDDEN, Failed, render
+from adaptergen.problems import HIDDEN, Failed, render
 from adaptergen.render import templates
 from adaptergen.render.files import render_files
 from adaptergen.source.validate import recover
@@ -111,7 +112,7 @@ def check_problems(failed: Failed) -> None:
     """Problems of known codes, which can be shown."""
     assert failed.problems
     for problem in failed.problems:
-        assert problem.code in CODES, problem
+        assert problem.code in error_codes(), problem
         assert problem.location is not None, problem
         seen[problem.code] = seen.get(problem.code, 0) + 1
     assert not HIDDEN.search(render(failed.problems))

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from adaptergen.problems import CODES, Failed, Problem, SpecValueError, render
+from adaptergen.error_codes import error_codes
+from adaptergen.problems import Failed, Problem, SpecValueError, render
 from adaptergen.source.read import read_source
 from adaptergen.source.source import Source
 from adaptergen.source.validate import validate
@@ -86,7 +87,7 @@ def source(tmp_path: Path, text: str) -> Source:
 def problems(tmp_path: Path, text: str, whole: bool = False) -> tuple[Problem, ...]:
     with pytest.raises(Failed) as caught:
         validate(source(tmp_path, text if whole else f"spec: 1\nname: a\n{text}\n"), Spec)
-    assert all(problem.code in CODES for problem in caught.value.problems)
+    assert all(problem.code in error_codes() for problem in caught.value.problems)
     return caught.value.problems
 
 
