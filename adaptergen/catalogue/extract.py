@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from adaptergen.catalogue.components import find_bridge_aliases, find_components
+from adaptergen.catalogue.helpers import find_adapter_helpers
 from adaptergen.catalogue.library import Library
 from adaptergen.catalogue.model import Catalogue, CatalogueError
 from adaptergen.catalogue.settings import (
@@ -42,6 +43,7 @@ def extract(tl_path: Path, version: str | None = None) -> Catalogue:
         passthrough=find_passthrough(library, gaps),
         config_fields=find_config_fields(library, gaps),
         adapter_attributes=find_adapter_attributes(library, gaps),
+        adapter_helpers=find_adapter_helpers(library),
         gaps=tuple(sorted(gaps)),
     )
 

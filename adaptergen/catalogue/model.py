@@ -125,6 +125,26 @@ class RegistrationSite:
 
 
 @dataclass(frozen=True)
+class Helper:
+    """A method of the adapter's base class that makes a component, or sets config fields.
+
+    Values are source text, or a parameter of the method in braces.
+    """
+
+    defaults: Mapping[str, str]
+    """Parameters, and the source text of their defaults."""
+    component: str = ""
+    """Class of the component, or `self.` and the attribute of the adapter that has the class."""
+    path: str = ""
+    submodules: Mapping[str, str] = field(default_factory=dict)
+    """Key to class and path."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Option of the component to the parameter that gives it; None leaves the option out."""
+    sets: Mapping[str, str] = field(default_factory=dict)
+    """Field of the config to its value."""
+
+
+@dataclass(frozen=True)
 class Catalogue:
     """Everything known of one TransformerLens version."""
 
@@ -138,6 +158,8 @@ class Catalogue:
     config_fields: Mapping[str, ConfigField] = field(default_factory=dict)
     adapter_attributes: Mapping[str, str] = field(default_factory=dict)
     """Attribute that TransformerLens reads from adapters to source text of its default."""
+    adapter_helpers: Mapping[str, Helper] = field(default_factory=dict)
+    """Protected methods that adapters may call instead of writing the same out."""
     bridge_aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Other names of hooks outside the layers, and the hooks: the first that a model has counts."""
     capabilities: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from adaptergen.plan.components import (
     inherited_problems,
     tap_problems,
 )
+from adaptergen.plan.helpers import HelperChoice
 from adaptergen.plan.node import Argument, Condition, Location, Node
 from adaptergen.problems import Failed, Problem, listing, quote, suggestion
 from adaptergen.source.source import ANY
@@ -31,6 +32,7 @@ class Expander:
     shapes: Mapping[str, LoadedShape]
     shape_names: tuple[str, ...]
     catalogue: Catalogue
+    helpers: HelperChoice
     problems: list[Problem] = field(default_factory=list)
     _made: int = 0
     _circular: set[str] = field(default_factory=set)
@@ -168,7 +170,7 @@ class Expander:
             and all(where.is_resolved(word) for word in ("when", "unless", "slot"))
         )
         absent = dict(offer.absent)
-        return Node(
+        node = Node(
             key=key,
             bridge=component.name,
             module=component.module,
@@ -190,6 +192,7 @@ class Expander:
             complete=complete,
             is_valid=is_valid,
         )
+        return replace(node, helper=self.helpers.maker_of(node))
 
 
 def _all_there(

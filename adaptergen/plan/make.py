@@ -11,6 +11,7 @@ from adaptergen.plan.checks import (
     structure_problems,
 )
 from adaptergen.plan.expand import Expander
+from adaptergen.plan.helpers import HelperChoice
 from adaptergen.plan.model import KindPlan, Plan, absent_hooks, hook_rows
 from adaptergen.plan.names import name_problems
 from adaptergen.plan.node import Location, Node
@@ -25,7 +26,8 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
     `Failed` with all problems: those that were found before, and those of the parts that are whole.
     """
     spec, top = loaded.spec, Location(loaded.source)
-    expander = Expander(loaded.shapes, loaded.shape_names, catalogue)
+    helpers = HelperChoice(catalogue)
+    expander = Expander(loaded.shapes, loaded.shape_names, catalogue, helpers)
     components = expander.submodules(spec.components, top.at("components"))
     block = expander.expand("blocks", spec.blocks, top.at("blocks"))
     shared = expander.submodules(spec.blocks.submodules, top.at("blocks", "submodules"))
@@ -54,6 +56,7 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
         problems += replacement_problems(spec, tables, block, trees, top)
     if block is None or problems:
         raise Failed(problems)
+    setter, flags_set = helpers.setter_of(spec.config.flags)
     return Plan(
         spec=spec,
         header=header,
@@ -72,6 +75,9 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
             name for name in spec.config.from_hf if name not in catalogue.passthrough
         ),
         slot_aliases=slot_aliases,
+        flag_setter=setter,
+        flags_set=frozenset(flags_set),
+        component_attributes=helpers.attributes,
     )
 
 

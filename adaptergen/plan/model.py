@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from adaptergen.plan.node import Condition, Node
+from adaptergen.plan.node import Condition, HelperCall, Node
 from adaptergen.resources import RUNTIME
 from adaptergen.spec.architecture import Spec
 from adaptergen.spec.arithmetic import Dimension
@@ -83,6 +83,11 @@ class Plan:
     layer_hooks: tuple[HookRow, ...]
     passthrough: tuple[str, ...]
     slot_aliases: Mapping[str, str]
+    flag_setter: HelperCall | None
+    """What sets the flags in `flags_set`, and no other field to anything but its default."""
+    flags_set: frozenset[str]
+    component_attributes: Mapping[str, Node]
+    """Attributes of the adapter's class, each with a component whose class it names."""
     package: str = "transformer_lens.model_bridge.supported_architectures"
     """Where the module of the adapter is imported from."""
     runtime: str = RUNTIME

@@ -122,6 +122,14 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class HelperCall:
+    """A call of a method that adapters inherit, with the arguments that are not its defaults."""
+
+    method: str
+    arguments: tuple[tuple[str, Setting], ...] = ()
+
+
+@dataclass(frozen=True)
 class Node:
     """A bridge component around the HF module at `path`, bound under `key`.
 
@@ -151,6 +159,7 @@ class Node:
     where: Location = field(compare=False, repr=False)
     written: Location = field(compare=False, repr=False)
     is_tapped: bool = False
+    helper: HelperCall | None = None
     complete: bool = True
     is_valid: bool = True
 

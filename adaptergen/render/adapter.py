@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from adaptergen.plan.model import KindPlan, Plan
-from adaptergen.plan.node import Condition, Node
+from adaptergen.plan.node import Condition, HelperCall, Node
 from adaptergen.prose import docstring
 from adaptergen.render.templates import fill
 from adaptergen.spec.arithmetic import Expression
@@ -21,12 +21,22 @@ def render_adapter(plan: Plan) -> str:
     spec = plan.spec
     mapping = _mapping(plan)
     kinds = [(kind.name, _kind(plan, kind)) for kind in plan.kinds]
-    flags = spec.config.flags.items()
+    flags = [
+        f"self.cfg.{name} = {value!r}"
+        for name, value in spec.config.flags.items()
+        if name not in plan.flags_set
+    ]
+    if plan.flag_setter:
+        flags.insert(0, _helper_code(plan.flag_setter).text)
     data = _data(plan)
     base = _DECLARATIVE if data or spec.config.derived else "ArchitectureAdapter"
     module = f"{plan.runtime}.declarative_adapter" if base == _DECLARATIVE else _ADAPTER_MODULE
     imports = {("typing", "Any"), (module, base)}
     imports = imports.union(mapping.imports, *(code.imports for _, code in kinds))
+    classes = plan.component_attributes.items()
+    imports |= {(module_of(node, plan.runtime), node.bridge) for _, node in classes}
+    attributes = [(name, repr(value)) for name, value in spec.config.adapter.items()]
+    attributes += [(name, node.bridge) for name, node in classes]
     return fill(
         "adapter.py.jinja",
         header=plan.header,
@@ -36,12 +46,12 @@ def render_adapter(plan: Plan) -> str:
         title=spec.title,
         adapter_class=plan.adapter_class,
         base=base,
-        class_attributes=[*((k, repr(v)) for k, v in spec.config.adapter.items()), *data],
+        class_attributes=[*attributes, *data],
         weights_by_head=plan.weights_by_head,
         derived=[
             (name, arithmetic_code(value, "cfg")) for name, value in spec.config.derived.items()
         ],
-        flags=[(name, repr(value)) for name, value in flags],
+        flags=flags,
         kinds=[(name, code.text) for name, code in kinds],
         mapping=mapping.text,
     )
@@ -66,7 +76,7 @@ def _mapping(plan: Plan) -> Code:
     """The component mapping, with the blocks after what comes before them in the model."""
     first = [node for node in plan.components if not node.key.startswith(("ln_final", "unembed"))]
     last = [node for node in plan.components if node not in first]
-    before, after = (components_code(nodes, "self.cfg", plan.runtime) for nodes in (first, last))
+    before, after = (components_code(nodes, plan.runtime) for nodes in (first, last))
     blocks = _blocks(plan)
     # The trailing comma makes black give each component a line.
     parts = (before.text[1:-1], f"'blocks': {blocks.text}", after.text[1:-1])
@@ -75,7 +85,7 @@ def _mapping(plan: Plan) -> Code:
 
 
 def _blocks(plan: Plan) -> Code:
-    shared = components_code(plan.shared, "self.cfg", plan.runtime)
+    shared = components_code(plan.shared, plan.runtime)
     imports = shared.imports | {(module_of(plan.block, plan.runtime), plan.block.bridge)}
     arguments = [f"name={plan.block.path!r}"]
     if plan.block.takes_config or plan.kinds:
@@ -101,7 +111,7 @@ def _blocks(plan: Plan) -> Code:
 
 
 def _kind(plan: Plan, kind: KindPlan) -> Code:
-    component = component_code(kind.node, "self.cfg", plan.runtime)
+    component = component_code(kind.node, plan.runtime)
     told = f", has_submodule={kind.has_submodule!r}" if kind.has_submodule else ""
     conditions = kind.node.conditional()
     conditional = f", conditional={_conditions(conditions)}" if conditions else ""
@@ -138,26 +148,13 @@ class Code:
     imports: frozenset[tuple[str, str]] = frozenset()
 
 
-def component_code(node: Node, config: str, runtime: str) -> Code:
-    """The call that makes a component.
+def component_code(node: Node, runtime: str) -> Code:
+    """The call that makes a component, in a method of the adapter.
 
-    `config` is the expression for the config, and `runtime` where what adapters share is.
+    `runtime` is the package of what adapters share.
     """
-    arguments = [f"name={node.path!r}"]
-    imports = {(module_of(node, runtime), node.bridge)}
-    if node.takes_config:
-        arguments.append(f"config={config}")
-    if node.submodules:
-        submodules = components_code(node.submodules, config, runtime)
-        arguments.append(f"submodules={submodules.text}")
-        imports |= submodules.imports
-    arguments += [f"{name}={value!r}" for name, value in node.options]
-    callee = node.bridge
-    if node.taps or node.fused_in_training:
-        callee = _tapped(node)
-        imports |= {(f"{runtime}.taps", "tapped")}
-        imports |= {(f"{runtime}.taps", "Tap")} if node.taps else set()
-    text = f"{callee}({', '.join(arguments)})"
+    made = _helper_code(node.helper) if node.helper else _constructor_code(node, runtime)
+    text, imports = made.text, set(made.imports)
     if node.token_hooks:
         imports.add((f"{runtime}.layer_kinds", "over_tokens"))
         some = len(node.token_hooks) < len(node.hooks)
@@ -168,6 +165,29 @@ def component_code(node: Node, config: str, runtime: str) -> Code:
         names = ", ".join(repr(name) for name in sorted(name for name, _ in node.absent))
         text = f"without_hooks({text}, {names})"
     return Code(text, frozenset(imports))
+
+
+def _helper_code(call: HelperCall) -> Code:
+    arguments = ", ".join(f"{name}={value!r}" for name, value in call.arguments)
+    return Code(f"self.{call.method}({arguments})")
+
+
+def _constructor_code(node: Node, runtime: str) -> Code:
+    arguments = [f"name={node.path!r}"]
+    imports = {(module_of(node, runtime), node.bridge)}
+    if node.takes_config:
+        arguments.append("config=self.cfg")
+    if node.submodules:
+        submodules = components_code(node.submodules, runtime)
+        arguments.append(f"submodules={submodules.text}")
+        imports |= submodules.imports
+    arguments += [f"{name}={value!r}" for name, value in node.options]
+    callee = node.bridge
+    if node.taps or node.fused_in_training:
+        callee = _tapped(node)
+        imports |= {(f"{runtime}.taps", "tapped")}
+        imports |= {(f"{runtime}.taps", "Tap")} if node.taps else set()
+    return Code(f"{callee}({', '.join(arguments)})", frozenset(imports))
 
 
 def module_of(node: Node, runtime: str) -> str:
@@ -189,9 +209,9 @@ def _tap(tap: Tap) -> str:
     return f"Tap({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
 
-def components_code(nodes: Iterable[Node], config: str, runtime: str) -> Code:
+def components_code(nodes: Iterable[Node], runtime: str) -> Code:
     """The dict of several components by their keys."""
-    pairs = [(node.key, component_code(node, config, runtime)) for node in nodes]
+    pairs = [(node.key, component_code(node, runtime)) for node in nodes]
     text = ", ".join(f"{key!r}: {code.text}" for key, code in pairs)
     return Code(f"{{{text}}}", frozenset().union(*(code.imports for _, code in pairs)))
 

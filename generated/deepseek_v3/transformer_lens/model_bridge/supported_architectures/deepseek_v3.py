@@ -15,7 +15,6 @@ from typing import Any
 
 from transformer_lens.model_bridge.generalized_components import (
     EmbeddingBridge,
-    GatedMLPBridge,
     LinearBridge,
     MLABlockBridge,
     MoERouterBridge,
@@ -58,11 +57,7 @@ class DeepSeekV3ArchitectureAdapter(DeclarativeAdapter):
         """Initialize the DeepSeek-V3 architecture adapter."""
         super().__init__(cfg)
 
-        self.cfg.normalization_type = "RMS"
-        self.cfg.uses_rms_norm = True
-        self.cfg.final_rms = True
-        self.cfg.positional_embedding_type = "rotary"
-        self.cfg.gated_mlp = True
+        self._set_rms_rotary_defaults()
 
         kinds = {
             "dense": LayerKind(
@@ -86,15 +81,7 @@ class DeepSeekV3ArchitectureAdapter(DeclarativeAdapter):
                     submodules={
                         "gate": over_tokens(MoERouterBridge(name="gate")),
                         "experts": over_tokens(GeneralizedComponent(name="experts")),
-                        "shared_experts": GatedMLPBridge(
-                            name="shared_experts",
-                            config=self.cfg,
-                            submodules={
-                                "gate": LinearBridge(name="gate_proj"),
-                                "in": LinearBridge(name="up_proj"),
-                                "out": LinearBridge(name="down_proj"),
-                            },
-                        ),
+                        "shared_experts": self._gated_mlp(name="shared_experts"),
                     },
                 ),
                 has_submodule="mlp.gate",

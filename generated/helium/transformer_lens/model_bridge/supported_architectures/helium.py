@@ -12,8 +12,6 @@ from transformer_lens.model_bridge.architecture_adapter import ArchitectureAdapt
 from transformer_lens.model_bridge.generalized_components import (
     BlockBridge,
     EmbeddingBridge,
-    GatedMLPBridge,
-    LinearBridge,
     RMSNormalizationBridge,
     RotaryEmbeddingBridge,
     UnembeddingBridge,
@@ -29,16 +27,14 @@ from transformer_lens.model_bridge.generalized_components.layer_kinds import (
 class HeliumArchitectureAdapter(ArchitectureAdapter):
     """Architecture adapter for HeliumForCausalLM models."""
 
+    _attention_bridge_cls = HFRotaryAttentionBridge
+
     def __init__(self, cfg: Any) -> None:
         """Initialize the Helium architecture adapter."""
         super().__init__(cfg)
 
-        self.cfg.normalization_type = "RMS"
-        self.cfg.uses_rms_norm = True
-        self.cfg.final_rms = True
-        self.cfg.positional_embedding_type = "rotary"
+        self._set_rms_rotary_defaults()
         self.cfg.rotary_adjacent_pairs = True
-        self.cfg.gated_mlp = True
 
         # TL folds norms into the weights of each head.
         self.weight_processing_conversions = {**self._qkvo_weight_conversions()}
@@ -49,26 +45,9 @@ class HeliumArchitectureAdapter(ArchitectureAdapter):
                 name="model.layers",
                 submodules={
                     "ln1": RMSNormalizationBridge(name="input_layernorm", config=self.cfg),
-                    "attn": HFRotaryAttentionBridge(
-                        name="self_attn",
-                        config=self.cfg,
-                        submodules={
-                            "q": LinearBridge(name="q_proj"),
-                            "k": LinearBridge(name="k_proj"),
-                            "v": LinearBridge(name="v_proj"),
-                            "o": LinearBridge(name="o_proj"),
-                        },
-                    ),
+                    "attn": self._qkvo_attention_bridge(),
                     "ln2": RMSNormalizationBridge(name="post_attention_layernorm", config=self.cfg),
-                    "mlp": GatedMLPBridge(
-                        name="mlp",
-                        config=self.cfg,
-                        submodules={
-                            "gate": LinearBridge(name="gate_proj"),
-                            "in": LinearBridge(name="up_proj"),
-                            "out": LinearBridge(name="down_proj"),
-                        },
-                    ),
+                    "mlp": self._gated_mlp(),
                 },
             ),
             "ln_final": RMSNormalizationBridge(name="model.norm", config=self.cfg),
