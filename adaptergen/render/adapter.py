@@ -63,7 +63,7 @@ def _data(plan: Plan) -> list[tuple[str, str]]:
     former = {old: kind.name for kind in plan.kinds for old in kind.formerly}
     heads = {f"{name}.{hook}": heads for name, hook, heads in plan.split_hooks}
     values = {
-        "hf_fields": fields,
+        "from_hf": fields,
         "kinds_field": told.listed_in if told else "",
         "former_kinds": former,
         "heads": heads,

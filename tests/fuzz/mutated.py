@@ -40,7 +40,7 @@ PAYLOADS = (
 #: Names that are fine as such, and may meet others in the generated code or on its objects.
 NAMES = (
     "tapped", "LayerKind", "without_hooks", "over_tokens", "Tap", "DeclarativeAdapter", "taps",
-    "former_kinds", "hf_fields", "dimensions", "StateSpaceMixerBridge", "copy", "types", "inspect",
+    "former_kinds", "from_hf", "dimensions", "StateSpaceMixerBridge", "copy", "types", "inspect",
     "torch", "functools", "self", "cls", "cfg", "hf", "name", "names", "kind", "kinds", "config",
     "forward", "hook_in", "hook_out", "to_dict", "d_model", "n_heads", "batch", "pos", "default",
     "window", "in", "out", "is", "None", "True", "type", "_", "_x", "__x", "__class__", "x",

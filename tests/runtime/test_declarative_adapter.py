@@ -22,7 +22,7 @@ KINDS = ["scan", "attend", "scan"]
 
 
 class Adapter(DeclarativeAdapter):
-    hf_fields = ("groups", "state")
+    from_hf = ("groups", "state")
     kinds_field = "layer_kinds"
     former_kinds: ClassVar[dict[str, str]] = {"old_scan": "scan"}
     stateful_cache = "DynamicCache"

@@ -21,7 +21,7 @@ class DeclarativeAdapter(ArchitectureAdapter):
     """
 
     #: Fields of the Hugging Face config.
-    hf_fields: ClassVar[tuple[str, ...]] = ()
+    from_hf: ClassVar[tuple[str, ...]] = ()
     #: Field of the Hugging Face config with the kind of each layer.
     kinds_field: ClassVar[str] = ""
     #: Names of kinds in older releases -> their names here.
@@ -38,7 +38,7 @@ class DeclarativeAdapter(ArchitectureAdapter):
             self.cfg.is_stateful = True
         if self.kinds_field and hasattr(cfg, self.kinds_field):
             self._take_kinds(self.cfg, cfg)
-        if all(hasattr(cfg, name) for name in self.hf_fields):
+        if all(hasattr(cfg, name) for name in self.from_hf):
             self._take_fields(self.cfg, cfg)
 
     def derive(self, cfg: Any) -> None:
@@ -77,6 +77,6 @@ class DeclarativeAdapter(ArchitectureAdapter):
 
     def _take_fields(self, cfg: Any, source: Any) -> None:
         """Set the fields that a TransformerLens or Hugging Face config gives."""
-        for name in self.hf_fields:
+        for name in self.from_hf:
             setattr(cfg, name, getattr(source, name))
         self.derive(cfg)

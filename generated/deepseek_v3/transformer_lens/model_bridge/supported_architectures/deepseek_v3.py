@@ -44,13 +44,7 @@ class DeepSeekV3ArchitectureAdapter(DeclarativeAdapter):
     """Architecture adapter for DeepseekV3ForCausalLM models."""
 
     supports_fold_ln = False
-    hf_fields = (
-        "q_lora_rank",
-        "kv_lora_rank",
-        "qk_nope_head_dim",
-        "qk_rope_head_dim",
-        "v_head_dim",
-    )
+    from_hf = ("q_lora_rank", "kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")
     heads = {"attn.o.hook_in": "n_heads"}
 
     def __init__(self, cfg: Any) -> None:

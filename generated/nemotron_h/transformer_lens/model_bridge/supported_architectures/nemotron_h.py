@@ -49,7 +49,7 @@ from transformer_lens.model_bridge.generalized_components.state_space import (
 class NemotronHArchitectureAdapter(DeclarativeAdapter):
     """Architecture adapter for NemotronHForCausalLM models."""
 
-    hf_fields = ("mamba_num_heads", "mamba_head_dim", "n_groups", "ssm_state_size")
+    from_hf = ("mamba_num_heads", "mamba_head_dim", "n_groups", "ssm_state_size")
     kinds_field = "layers_block_type"
     former_kinds = {"mamba": "linear_attention", "attention": "full_attention"}
     stateful_cache = "DynamicCache"
