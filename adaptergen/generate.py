@@ -45,7 +45,7 @@ def plan_and_source(
 def generate(path: Path) -> OutputTree:
     """The files that the spec at `path` makes. Raises `Failed` with every problem found."""
     made = plan(path)
-    _hold_against_lock(path, made)
+    _check_against_lock(path, made)
     return files_of(path, made)
 
 
@@ -64,7 +64,7 @@ def files_of(path: Path, made: Plan) -> OutputTree:
 
 
 def module_of(path: Path) -> str:
-    """The module that the spec at `path` names; nothing if not even so much of it is whole."""
+    """The module that the spec at `path` names; empty if even that has a problem."""
     try:
         loaded = _load(path)
     except Failed:
@@ -83,7 +83,7 @@ def project_path(path: Path) -> str:
     return "/".join(parts[-2:]) if parts[-2] == "specs" else parts[-1]
 
 
-def _hold_against_lock(path: Path, made: Plan) -> None:
+def _check_against_lock(path: Path, made: Plan) -> None:
     """Raise `Failed` where the lock beside the spec, if there is one, shows something else."""
     if not has_lock(path):
         return

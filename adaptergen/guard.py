@@ -1,9 +1,9 @@
 """Files that others may have made: reading one, writing one whole, and telling whose it is.
 
-`read` is the one guarded read of the package, `write_whole` the one atomic write. A seal tells what
-this user's builds wrote on this machine from what came with a folder: it is made with a key that
-lies in the user's own folder, so whoever wrote a file into a repository cannot have made one.
-Imported for every build: the standard library only.
+`read` is the one guarded read of the package, `write_whole` the one atomic write. A seal marks what
+this user's builds wrote on this machine: it is made with a key that lies in the user's own folder,
+so whoever wrote a file into a repository cannot have made one. Imported for every build: the
+standard library only.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def user_folder(variable: str, *otherwise: str) -> Path | None:
 
 
 def is_own(status: os.stat_result) -> bool:
-    """Whether a file is this user's, where the system tells."""
+    """Whether a file is this user's, where the system has owners of files."""
     return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
 
 

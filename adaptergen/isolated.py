@@ -24,8 +24,8 @@ _CHILD = """\
 import json, runpy, site, sys
 from importlib.machinery import PathFinder
 
-_, told, module, *arguments = sys.argv
-path, users, packages = json.loads(told)
+_, given, module, *arguments = sys.argv
+path, users, packages = json.loads(given)
 
 
 class Given:
@@ -68,7 +68,7 @@ def run_isolated(
     """
     # Another adaptergen may be installed than the one that runs.
     given = {"adaptergen": importable(), **(packages or {})}
-    told = json.dumps(
+    paths = json.dumps(
         [
             [os.path.abspath(folder) for folder in path] + _python_path(),
             _user_site(),
@@ -81,7 +81,7 @@ def run_isolated(
         options = ("-I", "-B", "-X", "utf8", "-c", _CHILD)
         try:
             done = subprocess.run(
-                [sys.executable, *options, told, module, *map(str, arguments)],
+                [sys.executable, *options, paths, module, *map(str, arguments)],
                 cwd=folder, env={**os.environ, **(env or {})}, input=stdin, capture_output=True,
                 timeout=timeout,
             )  # fmt: skip

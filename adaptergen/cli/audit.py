@@ -18,12 +18,12 @@ its config with a default and that never reach it. Everything is read, nothing o
 EXAMPLES = """\
 examples:
   adaptergen audit                                 the installed TransformerLens
-  adaptergen audit ~/src/TransformerLens --fix     mend in a checkout what can be mended
+  adaptergen audit ~/src/TransformerLens --fix     fix in a checkout what can be fixed
   adaptergen audit . --format github               annotations, in a workflow of upstream
   adaptergen audit --json -                        the same for programs
 
 exit codes:
-  0 nothing found, or all of it mended; 1 findings; 2 no TransformerLens, or it cannot be read
+  0 nothing found, or all of it fixed; 1 findings; 2 no TransformerLens, or it cannot be read
 """
 
 
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--fix", action="store_true",
-        help="mend what can be mended, all or nothing; needs PATH, so that no installed package "
+        help="fix what can be fixed, all or nothing; needs PATH, so that no installed package "
         "is changed unasked",
     )  # fmt: skip
     parser.add_argument(
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Audit, and mend if asked."""
+    """Audit, and fix if asked."""
     from adaptergen import emit
     from adaptergen.audit import as_github, as_record, as_text, audit, fixed
 
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         found = audit(args.path)
         for entry in changed:
             say(f"changed: {entry.path}")
-        say(f"Mended {before - len(found.findings)} of {before} findings.")
+        say(f"Fixed {before - len(found.findings)} of {before} findings.")
     if args.json:
         as_record(found).write(args.json)
     if args.json != "-":

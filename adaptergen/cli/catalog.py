@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--tl-version", type=_version, metavar="VERSION",
-        help="its version, where the files do not tell it (a checkout's do not)",
+        help="its version, where the files do not say it (a checkout's do not)",
     )  # fmt: skip
     parser.add_argument(
         "--observe", action="store_true",

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _complete_paths(parser: argparse.ArgumentParser, ways: Mapping[str, object]) -> None:
-    """Let arguments that are paths complete to files or folders; the metavar tells which."""
+    """Let arguments that are paths complete to files or folders; the metavar says which."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SUMMARY = "say what a release of transformers does to adapters"
 DESCRIPTION = """\
 Compare what the lock of each spec has with what is installed, or two releases that the lock has.
-Each change is told once, with the worst first:
+Each change is reported once, the worst first:
 
   breaking  a module, class, field or kind of layer is gone or renamed, or the forward raises
   silent    it runs, and a hook no longer fires, fires now, or holds or does something else
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     targets = [target for target in dict.fromkeys(wanted) if target]
     try:
         report = _report(args)
-    except Exception as error:  # JSON tells it too; `entry` prints it
+    except Exception as error:  # JSON reports it too; `entry` prints it
         _record_failure(targets, error)
         raise
     if targets:

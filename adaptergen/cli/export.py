@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     checkout.add_argument(
         "--replace", action="store_true",
-        help="take the place of an adapter that TransformerLens has; tells all that goes with it",
+        help="take the place of an adapter that TransformerLens has; reports all that is removed",
     )  # fmt: skip
     checkout.add_argument(
         "--pr", type=Path, metavar="FILE",
@@ -132,7 +132,7 @@ def _tell(done: Done, word: str) -> None:
     if done.uncommitted:
         say(f"FAILED: the commit ({done.uncommitted})")
         say(f"  The files are written, on the branch {done.branch}; only the commit is missing.")
-        say("  hint: mend that, then run the same command again, or `git commit`")
+        say("  hint: fix that, then run the same command again, or `git commit`")
 
 
 def _plugin(args: argparse.Namespace) -> int:

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         facts = inspect_target(args.target, args.branches, args.trust_remote_code, args.time_limit)
-    except (Failed, ImportError) as error:  # JSON tells it too; `entry` prints it
+    except (Failed, ImportError) as error:  # JSON reports it too; `entry` prints it
         if args.json:
             _record_failure(args, error)
         raise

@@ -1,4 +1,4 @@
-"""What people are told on standard error: messages, and what ended a command.
+"""What goes to standard error: messages, and what ended a command.
 
 Imported for every call; what an error is of is imported when there is one.
 """

@@ -81,7 +81,7 @@ def test_an_adapter_that_runs_lacks_the_attribute(subject: str, effect: str, bas
 def test_what_can_be_mended_is_mended(upstream: Path, run: Run) -> None:
     before = content(upstream)
     done = run("audit", upstream, "--fix")
-    assert done.code == 1 and "Mended " in done.err
+    assert done.code == 1 and "Fixed " in done.err
     left = audit(upstream)
     assert all(finding.mend is None for finding in left.findings)
     assert counts(left.findings) == {"missing-description": 5, "unreached-attribute": 7}
