@@ -19,7 +19,7 @@ from adaptergen.plan.node import Argument, Condition, Location, Node
 from adaptergen.problems import Failed, Problem, listing, quote, suggestion
 from adaptergen.source.source import ANY
 from adaptergen.spec.load import LoadedShape
-from adaptergen.spec.shape import Component, Shape, ShapeUse, Use, Wrapping
+from adaptergen.spec.shape import Component, Parameter, Shape, ShapeUse, Use, Wrapping
 
 #: A layer has a dozen; this is for those who write a bomb.
 MAX_MODULES = 2000
@@ -105,6 +105,13 @@ class Expander:
             passed = name in use.arguments
             place = where.at("with", name) if passed else inside.at("parameters", name)
             value = use.arguments[name] if passed else default
+            if isinstance(value, Parameter):
+                try:
+                    arguments[name] = place.argument(value)
+                except Failed as failed:
+                    self.problems += failed.problems
+                    arguments[name] = Argument(None, place)
+                continue
             if value is None and place.is_resolved() and where.is_resolved("with", name):
                 missing.append(name)
             arguments[name] = Argument(value if place.is_resolved() else None, place)

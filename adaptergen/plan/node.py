@@ -69,6 +69,17 @@ class Location:
         return self._argument(axis, parse_dimension) if isinstance(axis, Parameter) else axis
 
     def _argument(self, parameter: Parameter, parse: Callable[[Setting], Value]) -> Value:
+        argument = self.argument(parameter)
+        if argument.value is None:
+            raise Failed([])
+        try:
+            return parse(argument.value)
+        except SpecValueError as error:
+            problem = argument.where.problem(error.code, error.message, error.hint)
+            raise Failed([problem]) from None
+
+    def argument(self, parameter: Parameter) -> Argument:
+        """What a parameter of the shape here stands for; `Failed` like `path` if it has none."""
         name = parameter.parameter
         argument = self.arguments.get(name)
         if argument is None:
@@ -78,13 +89,7 @@ class Location:
             message = f"there is no parameter {quote(name)} here"
             hint = suggestion(name, self.arguments) or "declare it in parameters"
             raise Failed([self.problem("unknown-parameter", message, hint)])
-        if argument.value is None:
-            raise Failed([])
-        try:
-            return parse(argument.value)
-        except SpecValueError as error:
-            problem = argument.where.problem(error.code, error.message, error.hint)
-            raise Failed([problem]) from None
+        return argument
 
 
 def _parse_path(value: Setting) -> str:

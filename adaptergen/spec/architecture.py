@@ -32,7 +32,7 @@ from adaptergen.spec.values import (
     Version,
 )
 
-Slot = Literal["mixer", "attn", "mlp"]
+Slot = Literal["mixer", "linear_attn", "attn", "mlp"]
 SLOTS = frozenset(get_args(Slot))
 TinyValue = Setting | tuple[Setting, ...]
 

@@ -82,6 +82,12 @@ ShapeAxis = Annotated[
 ]
 
 
+Passed = Annotated[
+    Annotated[Parameter, Tag("(parameter)")] | Annotated[Setting, Tag("(value)")],
+    _parameter_or("(value)"),
+]
+
+
 class Contract(Strict):
     """An exception: what a hook does not promise, why, and in which releases of transformers."""
 
@@ -231,7 +237,9 @@ class ShapeUse(Strict):
 
     shape: ModuleName
     path: Path
-    arguments: dict[Key, Setting] = Field({}, alias="with", description="values of parameters")
+    arguments: dict[Key, Passed] = Field(
+        {}, alias="with", description="values of parameters, or parameters of the shape around"
+    )
     add: dict[Key, Use] = Field({}, description="further submodules")
     hooks: dict[HookName, Hook] = Field({}, description="hooks that differ from the shape's")
     taps: dict[HookName, Tap] = Field({}, description="taps beside those of the shape")

@@ -25,14 +25,30 @@ def family(project: Project) -> Project:
     return project
 
 
-@pytest.mark.parametrize("name", ["dots1", "lfm2"])
+@pytest.mark.parametrize("name", ["dots1", "lfm2", "qwen3_next"])
 def test_all_is_as_promised(family: Project, run: Callable[..., Result], name: str) -> None:
-    """Mixtures of experts with a norm for each head; short convolutions beside attention."""
+    """Experts and a norm for each head; short convolutions, or delta nets, beside attention."""
     result = run(family.folder / f"{name}.yaml")
     assert result.code == 0, result.out
     assert (
         "parity      0 from HF: plain, with_cache, run_with_cache, run_with_cache_un" in result.out
     )
+
+
+def test_a_hook_on_another_argument_of_the_recurrence(
+    family: Project, run: Callable[..., Result]
+) -> None:
+    """Queries and keys have one shape, and only the delta rule tells them apart."""
+    names = ["torch_chunk_gated_delta_rule", "torch_recurrent_gated_delta_rule"]
+    family.change(
+        "shapes/delta_net.yaml", "taps", to={"hook_q": {"function": names, "argument": 1}}
+    )
+    result = run(family.folder / "qwen3_next.yaml")
+    assert result.code == 1
+    rule = "delta rule: the hook is not what the delta rule makes of the other hooks"
+    assert rule in result.out
+    # The state depends on keys and values, and not on queries.
+    assert "what leads to the state" not in result.out
 
 
 def test_emitted_tests_where_kinds_have_different_slots(

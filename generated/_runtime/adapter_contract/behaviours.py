@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import hf_attention, mixture, mlp, norm, residual_stream, state_space
+from . import delta_net, hf_attention, mixture, mlp, norm, residual_stream, state_space
 
-ALL = (hf_attention, mixture, mlp, norm, residual_stream, state_space)
+ALL = (delta_net, hf_attention, mixture, mlp, norm, residual_stream, state_space)

@@ -78,6 +78,11 @@ class _Attention:
         if values is None or z is None or pattern.shape[1] % values.shape[1]:
             return
         mixed = pattern @ self.for_heads(values, pattern.shape[1])
+        queries = self.run.activations.get(f"{self.path}.q.hook_out")
+        if queries is not None and queries.numel() == 2 * z.numel():
+            # Each head of the projection holds queries, then a gate on the output of the head.
+            by_head = queries.reshape(*queries.shape[:2], z.shape[1], -1)
+            mixed = mixed * by_head.chunk(2, dim=-1)[1].transpose(1, 2).sigmoid()
         apart = relative(mixed, z)
         self.run.report.count("products")
         if not apart <= SUMMED:

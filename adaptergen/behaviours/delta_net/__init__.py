@@ -1,0 +1,1 @@
+"""Gated delta nets: linear attention that takes back what it wrote under a key before."""
