@@ -416,6 +416,23 @@ class TestCost:
         assert called == ["shift"]
         assert not isinstance(modes[0], torch.overrides.TorchFunctionMode)
 
+    def test_what_stands_for_a_hook_in_a_call_is_a_hook_too(
+        self, component: Any, states: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: list[Any] = []
+        mode = module_of_taps.TappedCall.mode
+
+        def note(self: Any) -> Any:
+            seen.extend((self.bridge.hook_y, component.hook_y))
+            return mode(self)
+
+        monkeypatch.setattr(module_of_taps.TappedCall, "mode", note)
+        record(component, "hook_y")
+        component(states)
+        # TransformerLens passes it to functions whose annotations its tests check.
+        assert type(seen[0]) is type(seen[1])
+        assert seen[0] is not seen[1]
+
     def test_hooks_attached_by_methods_of_torch_count(self, component: Any, states: Any) -> None:
         handle = component.hook_y.register_forward_hook(lambda *args: 0 * args[-1])
         bias = component.original_component.proj.bias

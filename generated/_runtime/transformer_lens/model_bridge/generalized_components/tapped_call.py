@@ -24,8 +24,8 @@ _TORCH_FUNCTIONS = {
     "softmax": (torch.nn.functional.softmax, torch.softmax, torch.Tensor.softmax),
 }
 
-#: Takes the place of a hook that a tap fires.
-_SILENT = torch.nn.Identity()
+#: Takes the place of a hook that a tap fires. TransformerLens asks for a `HookPoint` there.
+_SILENT = HookPoint()
 
 #: Functions of torch that return the same weight in another form.
 _VIEWS = frozenset(
