@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from adaptergen.audit.model import Finding, Source
-from adaptergen.edit import remove_rows, set_number
+from adaptergen.edit.rows import remove_rows, set_number
 
 GAPS = "transformer_lens/tools/model_registry/data/architecture_gaps.json"
 MODELS = "transformer_lens/tools/model_registry/data/supported_models.json"

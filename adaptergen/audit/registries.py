@@ -9,7 +9,8 @@ from functools import partial
 from adaptergen.audit.internal import internal
 from adaptergen.audit.model import Finding, Mend, Source, entries
 from adaptergen.catalogue.model import RegistrationSite
-from adaptergen.edit import Entry, add, add_import, remove
+from adaptergen.edit.entries import Entry, add, remove
+from adaptergen.edit.imports import add_import
 
 FACTORY = "SUPPORTED_ARCHITECTURES"
 SUPPORTED = "HF_SUPPORTED_ARCHITECTURES"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from adaptergen.audit.model import Finding, Source
-from adaptergen.edit import Entry, add
+from adaptergen.edit.entries import Entry, add
 
 BUILDER = "transformer_lens/model_bridge/sources/_bridge_builder.py"
 PASSTHROUGH = "_HF_PASSTHROUGH_ATTRS"

@@ -1,26 +1,37 @@
-"""A container in a source file: a display bound to a name, with the place of every item."""
+"""Containers in Python source: a display bound to a name, and where a new item belongs in it.
+
+The least text is inserted, in the form that the other items have: in order where they are in order,
+or else at the end.
+"""
 
 from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from adaptergen.edit.text import Text
+from adaptergen.edit.text import NOT_TRANSFORMER_LENS, Splice, Text
 
 _SILENT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
-DISPLAYS: dict[str, tuple[type[ast.expr], ...]] = {
+_DISPLAYS: dict[str, tuple[type[ast.expr], ...]] = {
     "list": (ast.List, ast.Tuple),
     "set": (ast.Set,),
     "dict": (ast.Dict,),
 }
+#: Entries are taken for sorted if so many neighbours are in order.
+_SORTED_RUN = 4
+
+_SortKey = tuple["str | int", ...]
 
 
 @dataclass(frozen=True)
 class Token:
-    """A token with its offsets; what is silent is left out."""
+    """A token with its offsets."""
 
     text: str
     start: int
@@ -32,7 +43,7 @@ class Item:
     """One item: offsets of its first and behind its last token, and of the comma, if any."""
 
     name: str | None
-    """The text of the item, or of its key; None if it is no plain text."""
+    """The text of the item, or of its key; None if that is no string literal."""
     start: int
     end: int
     comma: int | None
@@ -62,7 +73,7 @@ class Container:
 
 
 def tokens(text: Text) -> list[Token]:
-    """What counts in the file, in order."""
+    """The tokens of a file, without comments and white space."""
     found = []
     for token in tokenize.generate_tokens(io.StringIO(text.text).readline):
         if token.type not in _SILENT and token.type != tokenize.ENDMARKER:
@@ -73,7 +84,7 @@ def tokens(text: Text) -> list[Token]:
 
 def find(text: Text, tree: ast.Module, name: str, kind: str) -> Container:
     """The one container of that name; `Failed` if there is none, or more than one."""
-    bound = [statement for statement in top_level(tree.body) if name in _targets(statement)]
+    bound = [statement for statement in top_level(tree) if name in _targets(statement)]
     if len(bound) > 1:
         raise text.failed(
             "container-twice",
@@ -82,79 +93,54 @@ def find(text: Text, tree: ast.Module, name: str, kind: str) -> Container:
             *(statement.lineno for statement in bound),
         )
     value = getattr(bound[0], "value", None) if bound else None
-    if isinstance(value, DISPLAYS[kind]) and not isinstance(bound[0], ast.AugAssign):
-        made = _display(text, value)
-        if made is not None:
-            return made
+    if isinstance(value, _DISPLAYS[kind]) and not isinstance(bound[0], ast.AugAssign):
+        start, end = text.start(value), text.end(value)
+        if text.text[start] in "([{":
+            inside = [one for one in tokens(text) if start < one.start and one.end < end]
+            named: list[ast.expr | None] = getattr(value, "elts", [])
+            last: list[ast.expr] = getattr(value, "elts", [])
+            if isinstance(value, ast.Dict):
+                named, last = value.keys, value.values
+            items = split(inside, [name_of(one) for one in named], [text.end(one) for one in last])
+            return Container(start + 1, end - 1, items, value)
     raise text.failed(
         "container-missing",
         f"there is no {kind} called `{name}` written out at the top level of the file"
         if not bound
         else f"`{name}` is not a {kind} that is written out",
-        "check that this is TransformerLens, and which version: `adaptergen catalog --tl PATH`",
+        NOT_TRANSFORMER_LENS,
         *(statement.lineno for statement in bound),
     )
 
 
 def split(
     found: Sequence[Token], names: Sequence[str | None], ends: Sequence[int]
-) -> tuple[Item, ...] | None:
-    """The items between two brackets; None if they are not as the tree has them.
-
-    `ends` are the offsets behind the nodes: a comma before is the item's own (a lambda has some).
-    """
+) -> tuple[Item, ...]:
+    """The items that consist of the tokens; `ends` are the offsets behind their syntax nodes."""
     items: list[Item] = []
-    depth, first, last = 0, None, None
-    for token in found:
-        number = len(items)
-        if (
-            token.text == ","
-            and depth == 0
-            and (number == len(ends) or token.start >= ends[number])
-        ):
-            if first is None or last is None or number == len(ends):
-                return None
-            items.append(Item(names[number], first.start, last.end, token.start))
-            first = None
-            continue
-        if len(token.text) == 1:
-            depth += (token.text in "([{") - (token.text in ")]}")
-        first, last = first or token, token
-    if first is not None and last is not None and len(items) < len(ends):
-        items.append(Item(names[len(items)], first.start, last.end, None))
-    return tuple(items) if len(items) == len(ends) else None
+    rest = list(found)
+    for name, end in zip(names, ends, strict=True):
+        # A comma before the end belongs to the item; brackets of the item may close behind it.
+        commas = (at for at, token in enumerate(rest) if token.text == "," and token.start >= end)
+        at = next(commas, len(rest))
+        comma = rest[at].start if at < len(rest) else None
+        items.append(Item(name, rest[0].start, rest[at - 1].end, comma))
+        rest = rest[at + 1 :]
+    return tuple(items)
 
 
 def name_of(node: ast.expr | None) -> str | None:
-    """The text that a node is."""
+    """The text of a string literal."""
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
-def elements(node: ast.expr) -> list[ast.expr | None]:
-    """What names the items of a display."""
-    if isinstance(node, ast.Dict):
-        return list(node.keys)
-    return list(getattr(node, "elts", []))
-
-
-def _display(text: Text, node: ast.expr) -> Container | None:
-    start, end = text.start(node), text.end(node)
-    if text.text[start] not in "([{":
-        return None
-    inside = [token for token in tokens(text) if start < token.start and token.end < end]
-    named, last = elements(node), getattr(node, "values", None) or elements(node)
-    items = split(inside, [name_of(one) for one in named], [text.end(one) for one in last if one])
-    return None if items is None else Container(start + 1, end - 1, items, node)
-
-
-def top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    for statement in body:
-        yield statement
-        for part in ("body", "orelse", "handlers", "finalbody"):
-            if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                inner = getattr(statement, part, [])
-                for one in inner:
-                    yield from top_level(one.body if isinstance(one, ast.ExceptHandler) else [one])
+def top_level(node: ast.AST) -> Iterator[ast.stmt]:
+    """The statements that run when a module is imported, nested ones included."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt):
+            yield child
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield from top_level(child)
 
 
 def _targets(statement: ast.stmt) -> set[str]:
@@ -167,3 +153,155 @@ def _targets(statement: ast.stmt) -> set[str]:
     return {
         node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)
     }
+
+
+def insertion(
+    text: Text, container: Container, name: str, item: str, under: str = "", heading: bool = False
+) -> list[Splice]:
+    """The splices that put `item`, called `name`, where it belongs.
+
+    Without an order the item goes to the end of the group below the comment `under`, or to the end
+    of the container. `heading`: a missing group is added.
+    """
+    items = container.items
+    if not items:
+        return [_into_nothing(text, container, item)]
+    groups = _groups(text, container)
+    at = None if heading else place(container.names, groups, name)
+    if at is not None:
+        return (
+            _after(text, container, at - 1, item) if at else [_before_first(text, container, item)]
+        )
+    last = _last_of_group(text, container, groups, under) if under else None
+    if last is None and heading and _on_own_lines(text, container):
+        item = f"# {under}\n{item}"
+    return _after(text, container, len(items) - 1 if last is None else last, item)
+
+
+def group_under(text: Text, container: Container, under: str) -> list[str | None]:
+    """The names of the items in the group that opens with a comment."""
+    groups = _groups(text, container) if container.items else []
+    last = _last_of_group(text, container, groups, under)
+    if last is None:
+        return []
+    return [
+        item.name
+        for item, group in zip(container.items, groups, strict=True)
+        if group == groups[last]
+    ]
+
+
+def _after(text: Text, container: Container, number: int, item: str) -> list[Splice]:
+    before = container.items[number]
+    last = number == len(container.items) - 1
+    follows = container.closing if last else container.items[number + 1].start
+    comma = "," if before.comma is not None else ""
+    if not container.bracketed or "\n" not in text.text[before.behind : follows]:
+        if comma:
+            return [Splice.insert(before.behind, f" {item},")]
+        return [Splice.insert(before.end, f", {item}")]
+    line = f"\n{_indented(item, _indent(text, container, number))}{comma}"
+    splices = [Splice.insert(text.line_end(before.behind), line)]
+    return splices if comma else [Splice.insert(before.end, ","), *splices]
+
+
+def _before_first(text: Text, container: Container, item: str) -> Splice:
+    first = container.items[0]
+    if container.bracketed and _starts_line(text, first.start):
+        line = _indented(item, text.indent(first.start))
+        return Splice.insert(text.line_start(first.start), f"{line},\n")
+    return Splice.insert(first.start, f"{item}, ")
+
+
+def _into_nothing(text: Text, container: Container, item: str) -> Splice:
+    comma = "," if text.text[container.opening - 1] == "(" else ""
+    if "\n" not in text.text[container.opening : container.closing]:
+        return Splice.insert(container.closing, f"{item}{comma}")
+    indent = text.indent(container.closing) + "    "
+    if _starts_line(text, container.closing):
+        line = f"{_indented(item, indent)},\n"
+        return Splice.insert(text.line_start(container.closing), line)
+    return Splice.insert(container.closing, f"{item},")
+
+
+def _indent(text: Text, container: Container, number: int) -> str:
+    for item in (container.items[number], *container.items):
+        if _starts_line(text, item.start):
+            return text.indent(item.start)
+    return text.indent(container.opening) + "    "
+
+
+def _indented(item: str, indent: str) -> str:
+    return "\n".join(f"{indent}{line}" for line in item.split("\n"))
+
+
+def _starts_line(text: Text, offset: int) -> bool:
+    return not text.text[text.line_start(offset) : offset].strip()
+
+
+def _on_own_lines(text: Text, container: Container) -> bool:
+    last = container.items[-1]
+    return "\n" in text.text[last.behind : container.closing]
+
+
+def _groups(text: Text, container: Container) -> list[int]:
+    """The group of each item: comments and blank lines of their own part them."""
+    groups, current = [0], 0
+    for before, item in pairwise(container.items):
+        between = text.text[before.behind : item.start].split("\n")[1:-1]
+        # A line between two items holds a comment or nothing, or the comma.
+        current += any(line.strip().startswith("#") or not line.strip() for line in between)
+        groups.append(current)
+    return groups
+
+
+def _last_of_group(text: Text, container: Container, groups: list[int], under: str) -> int | None:
+    """The last item of the group that opens with the comment `under`."""
+    wanted = f"# {under}".casefold()
+    previous = container.opening
+    for number, item in enumerate(container.items):
+        lines = text.text[previous : item.start].split("\n")
+        if any(line.strip().casefold() == wanted for line in lines):
+            return max(other for other, group in enumerate(groups) if group == groups[number])
+        previous = item.behind
+    return None
+
+
+def _sort_key(name: str) -> _SortKey:
+    """Case does not matter, and numbers are ordered by value, as in isort."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return tuple(int(part) if number % 2 else part for number, part in enumerate(parts))
+
+
+def place(names: Sequence[str | None], groups: Sequence[int], name: str) -> int | None:
+    """Before which of the others `name` belongs; None if they are not sorted around it.
+
+    `groups` numbers the groups of entries, which comments or blank lines separate. An entry
+    without a name (None) interrupts the order.
+    """
+    keys = [None if one is None else _sort_key(one) for one in names]
+    new = _sort_key(name)
+    known = [key for key in keys if key is not None]
+    if len(set(groups)) <= 1 and len(known) == len(keys) and known == sorted(known):
+        return bisect_right(known, new)
+    best: tuple[int, int] | None = None
+    for start, end in _runs(keys, groups):
+        run = [key for key in keys[start:end] if key is not None]
+        at = bisect_right(run, new)
+        if len(run) >= _SORTED_RUN and 0 < at < len(run) and (best is None or len(run) > best[0]):
+            best = len(run), start + at
+    return best[1] if best else None
+
+
+def _runs(keys: Sequence[_SortKey | None], groups: Sequence[int]) -> list[tuple[int, int]]:
+    """The longest stretches in ascending order, each within one group."""
+    runs, start = [], 0
+    for number in range(1, len(keys) + 1):
+        if number < len(keys):
+            one, other = keys[number - 1], keys[number]
+            same = groups[number - 1] == groups[number]
+            if same and one is not None and other is not None and one < other:
+                continue
+        runs.append((start, number))
+        start = number
+    return runs

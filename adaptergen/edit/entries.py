@@ -5,10 +5,8 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from adaptergen.edit.container import Container, find, name_of
-from adaptergen.edit.insert import group_under, insertion
+from adaptergen.edit.container import Container, find, group_under, insertion, name_of
 from adaptergen.edit.text import Splice, Text, read
-from adaptergen.edit.verify import drop, verify
 from adaptergen.problems import quote
 
 _WIDTH = 100
@@ -16,7 +14,7 @@ _WIDTH = 100
 
 @dataclass(frozen=True)
 class Entry:
-    """What a container shall hold: an item, or a key with the source text of its value."""
+    """An item of a container, or a key with the source text of its value."""
 
     container: str
     kind: str
@@ -25,39 +23,33 @@ class Entry:
     value: str = ""
     """Only in a dict: a name, or a literal."""
     under: str = ""
-    """The comment that opens the group it belongs to, where no order gives it a place."""
+    """The comment above the group it belongs to, in a container that is not sorted."""
     heading: bool = False
-    """That comment is written if it is not there."""
+    """That comment is added if it is missing."""
 
 
 def add(data: bytes, path: str, entry: Entry) -> bytes:
-    """The file with the entry; the same bytes if it is there. `Failed` if it cannot be."""
-    text = read(data, path)
-    tree = text.tree()
-    container = find(text, tree, entry.container, entry.kind)
-    number = _number(text, container, entry.name, entry.container)
+    """The file with the entry, unchanged if it has it. `Failed` if it cannot be edited."""
+    text, tree, container = _open(data, path, entry)
+    number = _number(text, container, entry)
     if number is not None:
         _check_value(text, container, number, entry)
         return data
     item = _item(entry, text.indent(container.opening))
-    splices = insertion(text, container, entry.name, item, entry.under, entry.heading)
-    made = text.spliced(splices)
+    made = text.spliced(insertion(text, container, entry.name, item, entry.under, entry.heading))
     after = made.tree()
     changed = find(made, after, entry.container, entry.kind)
-    new = [number for number, name in enumerate(changed.names) if name == entry.name]
-    if len(new) == 1:
-        _check_value(made, changed, new[0], entry)
-        drop(changed.node, new[0])
+    number = changed.names.index(entry.name)
+    _check_value(made, changed, number, entry)
+    drop(changed.node, number)
     verify(tree, after)
     return made.data
 
 
 def replace(data: bytes, path: str, entry: Entry) -> bytes:
-    """The file with the value of an entry that is there, as it shall be."""
-    text = read(data, path)
-    tree = text.tree()
-    container = find(text, tree, entry.container, entry.kind)
-    number = _number(text, container, entry.name, entry.container)
+    """The file with that value of an entry, which is added if it is missing."""
+    text, tree, container = _open(data, path, entry)
+    number = _number(text, container, entry)
     if number is None or not isinstance(container.node, ast.Dict):
         return add(data, path, entry)
     value = container.node.values[number]
@@ -73,31 +65,50 @@ def replace(data: bytes, path: str, entry: Entry) -> bytes:
     return made.data
 
 
+def remove(data: bytes, path: str, entry: Entry) -> bytes:
+    """The file without the entry, of several of that name without the last."""
+    text, tree, container = _open(data, path, entry)
+    at = [number for number, name in enumerate(container.names) if name == entry.name][-1]
+    made = text.spliced(_removal(text, container, at))
+    drop(container.node, at)
+    verify(tree, made.tree())
+    return made.data
+
+
 def names_under(data: bytes, path: str, container: str, kind: str, under: str) -> list[str]:
-    """The names in the group that the comment `under` opens; none if there is no such group."""
+    """The names in the group below the comment `under`; none if there is no such group."""
     text = read(data, path)
     found = find(text, text.tree(), container, kind)
     return [name for name in group_under(text, found, under) if name is not None]
 
 
 def check(data: bytes, path: str) -> None:
-    """`Failed` if the file cannot be edited, whatever the edit."""
+    """Raises `Failed` if the file cannot be edited at all."""
     text = read(data, path)
     if path.endswith(".py"):
         text.tree()
 
 
-def remove(data: bytes, path: str, entry: Entry, number: int = -1) -> bytes:
-    """The file without one of the entries of that name, by default the last of them."""
+def drop(node: ast.expr | ast.ImportFrom, number: int) -> None:
+    """Take one entry out of a node."""
+    if isinstance(node, ast.Dict):
+        del node.keys[number], node.values[number]
+    elif isinstance(node, ast.ImportFrom):
+        del node.names[number]
+    elif isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+        del node.elts[number]
+
+
+def verify(before: ast.Module, after: ast.Module) -> None:
+    """Both trees are equal, the entry dropped; a difference is a bug, and nothing is written."""
+    if ast.dump(before) != ast.dump(after):
+        raise AssertionError("an edit would have changed more than its entry")
+
+
+def _open(data: bytes, path: str, entry: Entry) -> tuple[Text, ast.Module, Container]:
     text = read(data, path)
     tree = text.tree()
-    container = find(text, tree, entry.container, entry.kind)
-    at = [n for n, name in enumerate(container.names) if name == entry.name][number]
-    made = text.spliced(_removal(text, container, at))
-    after = made.tree()
-    drop(container.node, at)
-    verify(tree, after)
-    return made.data
+    return text, tree, find(text, tree, entry.container, entry.kind)
 
 
 def _removal(text: Text, container: Container, at: int) -> list[Splice]:
@@ -110,23 +121,23 @@ def _removal(text: Text, container: Container, at: int) -> list[Splice]:
     bare = isinstance(container.node, ast.Tuple) and len(rest) == 1 and rest[0].comma is None
     comma = [Splice.insert(rest[0].end, ",")] if bare else []
     if before < start and end < after:
-        # Alone on its lines: they go, with the comment that may stand behind it.
+        # Alone on its lines, which are removed with a comment behind it.
         return [*comma, Splice(start, end + 1, "")]
     if at + 1 < len(items):
         return [*comma, Splice(item.start, after, "")]
     if not rest:
         return [Splice(item.start, item.behind, "")]
-    # The comma before it stays where the item had none that could take its place.
+    # The comma before it stays if the tuple had none behind it.
     kept = before if item.comma is None and isinstance(container.node, ast.Tuple) else rest[-1].end
     return [Splice(kept, item.end, "")]
 
 
-def _number(text: Text, container: Container, name: str, called: str) -> int | None:
-    found = [number for number, other in enumerate(container.names) if other == name]
+def _number(text: Text, container: Container, entry: Entry) -> int | None:
+    found = [number for number, name in enumerate(container.names) if name == entry.name]
     if len(found) > 1:
         raise text.failed(
             "entry-twice",
-            f"{quote(name)} is {len(found)} times in `{called}`",
+            f"{quote(entry.name)} is {len(found)} times in `{entry.container}`",
             "leave one of them: `adaptergen audit PATH --fix` removes what is there twice",
             *(text.line_of(container.items[number].start) for number in found),
         )

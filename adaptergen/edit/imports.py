@@ -1,24 +1,22 @@
-"""An import more: a name in a statement that is there, or a statement among its like."""
+"""An import added: a name in an existing statement, or a new statement among similar ones."""
 
 from __future__ import annotations
 
 import ast
 from itertools import pairwise
 
-from adaptergen.edit.container import Container, Item, split, tokens, top_level
-from adaptergen.edit.insert import insertion
-from adaptergen.edit.order import place
-from adaptergen.edit.text import Splice, Text, read
-from adaptergen.edit.verify import drop, verify
+from adaptergen.edit.container import Container, insertion, place, split, tokens, top_level
+from adaptergen.edit.entries import drop, verify
+from adaptergen.edit.text import NOT_TRANSFORMER_LENS, Splice, Text, read
 from adaptergen.problems import quote
 
 _WIDTH = 100
 
 
 def add_import(data: bytes, path: str, module: str, name: str) -> bytes:
-    """The file with `from module import name`; the same bytes if it has it.
+    """The file with `from module import name`, unchanged if it has it.
 
-    A new statement is put among those that import from modules of the same package.
+    A new statement goes among those that import from modules of the same package.
     """
     text = read(data, path)
     tree = text.tree()
@@ -36,16 +34,19 @@ def add_import(data: bytes, path: str, module: str, name: str) -> bytes:
             "make them one statement",
             *(node.lineno for node in from_it),
         )
-    splices = _into(text, from_it[0], name) if from_it else _among(text, tree, module, name)
+    if from_it:
+        splices = insertion(text, _names(text, from_it[0]), name, name)
+    else:
+        splices = _among(text, tree, module, name)
     made = text.spliced(splices)
     after = made.tree()
-    _take_out(after, module, name)
+    _drop_import(after, module, name)
     verify(tree, after)
     return made.data
 
 
 def _imports(tree: ast.Module) -> list[ast.ImportFrom]:
-    return [node for node in top_level(tree.body) if isinstance(node, ast.ImportFrom)]
+    return [node for node in top_level(tree) if isinstance(node, ast.ImportFrom)]
 
 
 def _binds(alias: ast.alias, name: str) -> bool:
@@ -74,32 +75,22 @@ def _check(
         )
 
 
-def _into(text: Text, node: ast.ImportFrom, name: str) -> list[Splice]:
-    container = _names(text, node)
-    if container is None:
+def _names(text: Text, node: ast.ImportFrom) -> Container:
+    """The names of a statement, as a container."""
+    names = [alias.name for alias in node.names]
+    if names == ["*"]:
         raise text.failed(
             "container-missing",
             f"names cannot be added to this import from `{node.module}`",
             "write out the names that it imports",
             node.lineno,
         )
-    return insertion(text, container, name, name)
-
-
-def _names(text: Text, node: ast.ImportFrom) -> Container | None:
-    """The names of a statement, as a container."""
     start, end = text.start(node), text.end(node)
     found = [token for token in tokens(text) if start <= token.start and token.end <= end]
     at = next(number for number, token in enumerate(found) if token.text == "import") + 1
-    names = [alias.name for alias in node.names]
-    if names == ["*"]:
-        return None
-    inside, bracketed = found[at:], found[at].text == "("
-    if bracketed:
-        inside = inside[1:-1]
-    items: tuple[Item, ...] | None = split(inside, names, [text.end(one) for one in node.names])
-    if items is None:
-        return None
+    bracketed = found[at].text == "("
+    inside = found[at + 1 : -1] if bracketed else found[at:]
+    items = split(inside, names, [text.end(one) for one in node.names])
     return Container(found[at].end, found[-1].start if bracketed else end, items, node, bracketed)
 
 
@@ -114,7 +105,7 @@ def _among(text: Text, tree: ast.Module, module: str, name: str) -> list[Splice]
         raise text.failed(
             "container-missing",
             f"nothing is imported from modules of `{package}`",
-            "check that this is TransformerLens, and which version: `adaptergen catalog --tl PATH`",
+            NOT_TRANSFORMER_LENS,
         )
     names = [node.module for node in alike]
     at = place(names, _groups(text, alike), module)
@@ -135,7 +126,7 @@ def _groups(text: Text, nodes: list[ast.ImportFrom]) -> list[int]:
     return groups
 
 
-def _take_out(tree: ast.Module, module: str, name: str) -> None:
+def _drop_import(tree: ast.Module, module: str, name: str) -> None:
     """Take the new import out of the tree, so that the rest can be compared."""
     for node in _imports(tree):
         numbers = [n for n, alias in enumerate(node.names) if _binds(alias, name)]

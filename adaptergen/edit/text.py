@@ -1,4 +1,4 @@
-"""The text of a file that is to be edited: its line ends, its offsets, what makes it unfit."""
+"""The text of a file to edit: its line ends, its offsets, and what prevents an edit."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from functools import cached_property
 
 from adaptergen.problems import Failed, Problem, SourceLocation
 
+#: The fix for a file that lacks what every TransformerLens has.
+NOT_TRANSFORMER_LENS = (
+    "check that this is TransformerLens, and which version: `adaptergen catalog --tl PATH`"
+)
+CLEAN_COPY = "take the file from a clean checkout: `git checkout -- FILE`"
 _BOM = "\ufeff"
 _MARKER = re.compile(r"^(?:<{7}|>{7}|\|{7})(?: .*)?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Splice:
-    """Put `text` in the place of what lies between two offsets."""
+    """Replace what lies between two offsets by `text`."""
 
     start: int
     end: int
@@ -26,7 +31,7 @@ class Splice:
 
     @staticmethod
     def insert(at: int, text: str) -> Splice:
-        """Put `text` at an offset; nothing goes."""
+        """Put `text` at an offset."""
         return Splice(at, at, text)
 
 
@@ -105,7 +110,7 @@ class Text:
             raise self.failed(
                 "unreadable-source",
                 f"this is not Python: {reason}",
-                "take the file from a clean checkout: `git checkout -- FILE`",
+                CLEAN_COPY,
                 min(line, len(self.starts)),
             ) from error
 
@@ -131,7 +136,7 @@ def read(data: bytes, path: str) -> Text:
                 Problem(
                     "unreadable-source",
                     f"byte {error.start + 1} is not text in UTF-8",
-                    "take the file from a clean checkout: `git checkout -- FILE`",
+                    CLEAN_COPY,
                     SourceLocation(path, line),
                 )
             ]
@@ -146,7 +151,7 @@ def read(data: bytes, path: str) -> Text:
         raise text.failed(
             "conflict-markers",
             "a merge was left unfinished here",
-            "settle the conflict, `git add` the file, and run the command again",
+            "resolve the conflict, `git add` the file, and run the command again",
             *markers,
         )
     return text

@@ -11,12 +11,15 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from adaptergen import edit, runtime
+from adaptergen import runtime
 from adaptergen.audit.gaps import GAPS, without
 from adaptergen.catalogue.extract import of_checkout
 from adaptergen.catalogue.model import Catalogue
 from adaptergen.catalogue.settings import CAPABILITIES
 from adaptergen.catalogue.store import committed_versions, load
+from adaptergen.edit import entries
+from adaptergen.edit.imports import add_import
+from adaptergen.edit.rows import add_rows, add_table_row, set_number
 from adaptergen.export.checkout import MODELS_FILE, PASSTHROUGH_FILE, Checkout, Draft
 from adaptergen.export.replacement import replaced
 from adaptergen.generate import plan, shown_as
@@ -89,7 +92,7 @@ class Contribution:
 
 def make_contribution(checkout: Checkout, specs: Sequence[Path], replacing: bool) -> Contribution:
     """Draft everything that the specs ask for; `Failed` with every problem found."""
-    every(lambda path: edit.check(checkout.now(path) or b"", path), checkout.edited)
+    every(lambda path: entries.check(checkout.now(path) or b"", path), checkout.edited)
     catalogue = replace(of_checkout(checkout.root), sites=checkout.sites)
     draft = Draft(checkout)
     shared, notes = _share(draft)
@@ -101,7 +104,7 @@ def _adapter(spec: Path, draft: Draft, catalogue: Catalogue, replacing: bool) ->
     made = _planned(spec, catalogue)
     # As it lies there, which is what the catalogue was read from.
     data, title = draft.checkout.now(PASSTHROUGH_FILE), made.spec.title
-    ours = edit.names_under(data, PASSTHROUGH_FILE, _PASSTHROUGH, "list", title) if data else ()
+    ours = entries.names_under(data, PASSTHROUGH_FILE, _PASSTHROUGH, "list", title) if data else ()
     if set(ours) & set(catalogue.passthrough):
         # What an earlier export has added; the files are the same with and without it.
         passed = tuple(name for name in catalogue.passthrough if name not in ours)
@@ -195,8 +198,8 @@ def _register(draft: Draft, registry: Registry, made: Plan, replacing: bool) -> 
         prose = replacing and change["container"] in _PROSE
         attempt(change["file"], partial(_edited, change, replacing), prose)
     for name in made.spec.config.from_hf:
-        entry = edit.Entry(_PASSTHROUGH, "list", name, under=made.spec.title, heading=True)
-        attempt(PASSTHROUGH_FILE, partial(edit.add, path=PASSTHROUGH_FILE, entry=entry))
+        entry = entries.Entry(_PASSTHROUGH, "list", name, under=made.spec.title, heading=True)
+        attempt(PASSTHROUGH_FILE, partial(entries.add, path=PASSTHROUGH_FILE, entry=entry))
     attempt(MODELS_FILE, partial(_with_models, rows=registry["supported_models"]["rows"]))
     if draft.read(GAPS) is not None:
         attempt(GAPS, partial(without, architecture=registry["architecture"]))
@@ -208,13 +211,13 @@ def _register(draft: Draft, registry: Registry, made: Plan, replacing: bool) -> 
 def _edited(change: Registry, replacing: bool, data: bytes) -> bytes:
     file, container = change["file"], change["container"]
     if change["kind"] == "imports":
-        return edit.add_import(data, file, change["from"], change["name"])
+        return add_import(data, file, change["from"], change["name"])
     if change["kind"] != "dict":
-        return edit.add(data, file, edit.Entry(container, change["kind"], change["entry"]))
+        return entries.add(data, file, entries.Entry(container, change["kind"], change["entry"]))
     value = change["name"] if "name" in change else _json_as_python(change["value"])
     under = _DESCRIPTIONS_GROUP if container == _DESCRIPTIONS else ""
-    entry = edit.Entry(container, "dict", change["key"], value, under)
-    apply = edit.replace if replacing and container not in _PROSE else edit.add
+    entry = entries.Entry(container, "dict", change["key"], value, under)
+    apply = entries.replace if replacing and container not in _PROSE else entries.add
     return apply(data, file, entry)
 
 
@@ -226,13 +229,13 @@ def _json_as_python(value: object) -> str:
 
 def _with_models(data: bytes, rows: Sequence[Registry]) -> bytes:
     """The list with the rows, and its totals counted anew, as upstream's tools do on writing it."""
-    made = edit.add_rows(data, MODELS_FILE, "models", ("architecture_id", "model_id"), rows)
+    made = add_rows(data, MODELS_FILE, "models", ("architecture_id", "model_id"), rows)
     if made == data:
         return data
     models = json.loads(made)["models"]
     architectures = len({one.get("architecture_id") for one in models if isinstance(one, dict)})
-    made = edit.set_number(made, MODELS_FILE, "total_architectures", architectures)
-    return edit.set_number(made, MODELS_FILE, "total_models", len(models))
+    made = set_number(made, MODELS_FILE, "total_architectures", architectures)
+    return set_number(made, MODELS_FILE, "total_models", len(models))
 
 
 def _quarantine(draft: Draft, test: str, model: str, replacing: bool) -> None:
@@ -243,7 +246,7 @@ def _quarantine(draft: Draft, test: str, model: str, replacing: bool) -> None:
     cells = (f"[`{target}`:{line}]({target})", model)
     draft.edit(
         _QUARANTINES_FILE,
-        lambda data: edit.add_table_row(
+        lambda data: add_table_row(
             data, _QUARANTINES_FILE, _QUARANTINES_HEADER, target, cells, replacing
         ),
     )

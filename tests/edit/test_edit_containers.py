@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adaptergen.edit import Entry, add, add_import, remove, replace
+from adaptergen.edit.entries import Entry, add, remove, replace
+from adaptergen.edit.imports import add_import
 from adaptergen.problems import Failed
 
 MANY = settings(

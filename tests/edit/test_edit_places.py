@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from adaptergen.edit import Entry, add, add_import, add_rows, add_table_row, remove_rows, set_number
+from adaptergen.edit.entries import Entry, add
+from adaptergen.edit.imports import add_import
+from adaptergen.edit.rows import add_rows, add_table_row, remove_rows, set_number
 from adaptergen.problems import Failed, render
 
 MESSY = """\
