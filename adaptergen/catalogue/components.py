@@ -1,4 +1,4 @@
-"""The component classes of a TransformerLens, each with all that its source text tells."""
+"""The component classes of a TransformerLens, each with all that its source text says."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _component(library: Library, cls: Class, mro: Sequence[Class], gaps: list[st
     properties = _mapping(library, mro, "property_aliases", gaps)
     hooks, unnamed = hook_points(mro)
     if unnamed:
-        gaps.append(f"{cls.name}: makes hook points whose names syntax does not tell")
+        gaps.append(f"{cls.name}: makes hook points whose names are not in the source text")
     exported = library.find(_PACKAGE, cls.name) == cls
     return Component(
         name=cls.name,

@@ -20,8 +20,8 @@ from adaptergen.catalogue.sites import find_adapters, find_sites
 from adaptergen.catalogue.source_tree import locate, version_of
 from adaptergen.catalogue.store import committed_versions, nearest_first, path_of, read
 
-#: The version of a development tree, whose files name none.
-DEVELOPMENT = "development"
+#: The version of a tree whose files name none.
+_DEVELOPMENT = "development"
 
 
 def extract(tl_path: Path, version: str | None = None) -> Catalogue:
@@ -56,7 +56,7 @@ def of_checkout(path: Path) -> Catalogue:
     """
     package = locate(path)
     version = version_in(package)
-    return _with_observations_of(nearest_first(version), extract(package, version or DEVELOPMENT))
+    return _with_observations_of(nearest_first(version), extract(package, version or _DEVELOPMENT))
 
 
 def version_in(package: Path) -> str | None:
@@ -73,7 +73,7 @@ def with_committed_observations(fresh: Catalogue) -> Catalogue:
         return fresh
     try:
         return _with_observations_of([read(path_of(fresh.tl_version))], fresh)
-    except CatalogueError:  # a damaged file, or one of another format, is written anew
+    except CatalogueError:  # a damaged file, or one of another format, is written again
         return fresh
 
 

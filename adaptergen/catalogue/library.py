@@ -33,10 +33,8 @@ class Class:
 
     def method(self, name: str) -> ast.FunctionDef | None:
         """The method that this class itself defines."""
-        for statement in self.node.body:
-            if isinstance(statement, ast.FunctionDef) and statement.name == name:
-                return statement
-        return None
+        methods = (one for one in self.node.body if isinstance(one, ast.FunctionDef))
+        return next((method for method in methods if method.name == name), None)
 
 
 @dataclass(frozen=True, eq=False)

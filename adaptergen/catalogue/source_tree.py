@@ -67,7 +67,7 @@ def version_of(package: Path) -> str:
         return found.pop()
     reason = f"several are named: {', '.join(sorted(found))}" if found else "no file names it"
     raise CatalogueError(
-        f"The TransformerLens version of {package} cannot be told: {reason}.",
+        f"The TransformerLens version of {package} cannot be determined: {reason}.",
         "Give the version explicitly.",
     )
 

@@ -29,7 +29,7 @@ def dumps(catalogue: Catalogue) -> str:
 
 def read(file: Path) -> Catalogue:
     """The catalogue in a file. Raises CatalogueError."""
-    hint = "Make it anew with `adaptergen catalog --tl PATH`."
+    hint = "Make it again with `adaptergen catalog --tl PATH`."
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
         found = data.pop("format", None) if isinstance(data, dict) else None

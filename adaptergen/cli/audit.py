@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Audit, and fix if asked."""
     from adaptergen import emit
-    from adaptergen.audit import as_github, as_record, as_text, audit, fixed
+    from adaptergen.audit.audit import as_github, as_record, as_text, audit, fixed
 
     check_options(args)
     found = audit(args.path or _installed())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import io
 import re
+import textwrap
 import tokenize
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -173,22 +174,18 @@ def insertion(
             _after(text, container, at - 1, item) if at else [_before_first(text, container, item)]
         )
     last = _last_of_group(text, container, groups, under) if under else None
-    if last is None and heading and _on_own_lines(text, container):
+    on_own_lines = "\n" in text.text[items[-1].behind : container.closing]
+    if last is None and heading and on_own_lines:
         item = f"# {under}\n{item}"
     return _after(text, container, len(items) - 1 if last is None else last, item)
 
 
-def group_under(text: Text, container: Container, under: str) -> list[str | None]:
+def group_under(text: Text, container: Container, under: str) -> list[str]:
     """The names of the items in the group that opens with a comment."""
-    groups = _groups(text, container) if container.items else []
+    groups = _groups(text, container)
     last = _last_of_group(text, container, groups, under)
-    if last is None:
-        return []
-    return [
-        item.name
-        for item, group in zip(container.items, groups, strict=True)
-        if group == groups[last]
-    ]
+    pairs = zip(container.names, groups, strict=False)
+    return [name for name, group in pairs if last is not None and group == groups[last] and name]
 
 
 def _after(text: Text, container: Container, number: int, item: str) -> list[Splice]:
@@ -200,7 +197,7 @@ def _after(text: Text, container: Container, number: int, item: str) -> list[Spl
         if comma:
             return [Splice.insert(before.behind, f" {item},")]
         return [Splice.insert(before.end, f", {item}")]
-    line = f"\n{_indented(item, _indent(text, container, number))}{comma}"
+    line = f"\n{textwrap.indent(item, _indent(text, container, number))}{comma}"
     splices = [Splice.insert(text.line_end(before.behind), line)]
     return splices if comma else [Splice.insert(before.end, ","), *splices]
 
@@ -208,7 +205,7 @@ def _after(text: Text, container: Container, number: int, item: str) -> list[Spl
 def _before_first(text: Text, container: Container, item: str) -> Splice:
     first = container.items[0]
     if container.bracketed and _starts_line(text, first.start):
-        line = _indented(item, text.indent(first.start))
+        line = textwrap.indent(item, text.indent(first.start))
         return Splice.insert(text.line_start(first.start), f"{line},\n")
     return Splice.insert(first.start, f"{item}, ")
 
@@ -219,7 +216,7 @@ def _into_nothing(text: Text, container: Container, item: str) -> Splice:
         return Splice.insert(container.closing, f"{item}{comma}")
     indent = text.indent(container.closing) + "    "
     if _starts_line(text, container.closing):
-        line = f"{_indented(item, indent)},\n"
+        line = f"{textwrap.indent(item, indent)},\n"
         return Splice.insert(text.line_start(container.closing), line)
     return Splice.insert(container.closing, f"{item},")
 
@@ -231,17 +228,8 @@ def _indent(text: Text, container: Container, number: int) -> str:
     return text.indent(container.opening) + "    "
 
 
-def _indented(item: str, indent: str) -> str:
-    return "\n".join(f"{indent}{line}" for line in item.split("\n"))
-
-
 def _starts_line(text: Text, offset: int) -> bool:
     return not text.text[text.line_start(offset) : offset].strip()
-
-
-def _on_own_lines(text: Text, container: Container) -> bool:
-    last = container.items[-1]
-    return "\n" in text.text[last.behind : container.closing]
 
 
 def _groups(text: Text, container: Container) -> list[int]:

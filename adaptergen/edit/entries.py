@@ -79,7 +79,7 @@ def names_under(data: bytes, path: str, container: str, kind: str, under: str) -
     """The names in the group below the comment `under`; none if there is no such group."""
     text = read(data, path)
     found = find(text, text.tree(), container, kind)
-    return [name for name in group_under(text, found, under) if name is not None]
+    return group_under(text, found, under)
 
 
 def check(data: bytes, path: str) -> None:

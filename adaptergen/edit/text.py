@@ -131,16 +131,9 @@ def read(data: bytes, path: str) -> Text:
         whole = data.decode()
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise Failed(
-            [
-                Problem(
-                    "unreadable-source",
-                    f"byte {error.start + 1} is not text in UTF-8",
-                    CLEAN_COPY,
-                    SourceLocation(path, line),
-                )
-            ]
-        ) from error
+        message = f"byte {error.start + 1} is not text in UTF-8"
+        where = SourceLocation(path, line)
+        raise Failed([Problem("unreadable-source", message, CLEAN_COPY, where)]) from error
     bom = _BOM if whole.startswith(_BOM) else ""
     whole = whole[len(bom) :]
     _check_line_ends(whole, path)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from adaptergen.audit.gaps import GAPS
+from adaptergen.audit.registries import GAPS_FILE
 from adaptergen.catalogue.extract import version_in
 from adaptergen.catalogue.model import CatalogueError, RegistrationSite
 from adaptergen.catalogue.source_tree import locate
@@ -167,7 +167,7 @@ class Checkout:
     @property
     def edited(self) -> list[str]:
         """The files with registries and lists, which an export edits."""
-        files = {*(site.file for site in self.sites), PASSTHROUGH_FILE, MODELS_FILE, GAPS}
+        files = {*(site.file for site in self.sites), PASSTHROUGH_FILE, MODELS_FILE, GAPS_FILE}
         return sorted(files)
 
 

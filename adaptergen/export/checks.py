@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from adaptergen.audit import audit
+from adaptergen.audit.audit import audit
 from adaptergen.export.checkout import REGISTRY_TEST, REGISTRY_TEST_CLASS
 from adaptergen.export.contribution import Contribution
 from adaptergen.isolated import run_isolated

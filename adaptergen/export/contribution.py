@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from adaptergen import runtime
-from adaptergen.audit.gaps import GAPS, without
+from adaptergen.audit.registries import GAPS_FILE, without_gap
 from adaptergen.catalogue.extract import of_checkout
 from adaptergen.catalogue.model import Catalogue
 from adaptergen.catalogue.settings import CAPABILITIES
@@ -201,8 +201,8 @@ def _register(draft: Draft, registry: Registry, made: Plan, replacing: bool) -> 
         entry = entries.Entry(_PASSTHROUGH, "list", name, under=made.spec.title, heading=True)
         attempt(PASSTHROUGH_FILE, partial(entries.add, path=PASSTHROUGH_FILE, entry=entry))
     attempt(MODELS_FILE, partial(_with_models, rows=registry["supported_models"]["rows"]))
-    if draft.read(GAPS) is not None:
-        attempt(GAPS, partial(without, architecture=registry["architecture"]))
+    if draft.read(GAPS_FILE) is not None:
+        attempt(GAPS_FILE, partial(without_gap, architecture=registry["architecture"]))
     if problems:
         raise Failed(problems)
     return kept

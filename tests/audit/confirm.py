@@ -20,7 +20,8 @@ from typing import Any
 import torch
 import transformers
 
-from adaptergen.audit import Finding, audit
+from adaptergen.audit.audit import audit
+from adaptergen.audit.findings import Finding
 from adaptergen.catalogue.source_tree import find_installed, installed_version
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
@@ -123,7 +124,7 @@ def missed() -> Iterator[set[str]]:
             TransformerBridgeConfig.__getattr__ = original  # type: ignore[attr-defined]
 
 
-def settle(finding: Finding) -> tuple[bool, str, str]:
+def confirm_finding(finding: Finding) -> tuple[bool, str, str]:
     """Whether it is true; the model's value; what differs once the attribute is passed on."""
     adapter, attribute = finding.subject.split(".")
     with warnings.catch_warnings():
@@ -167,7 +168,7 @@ def main() -> int:
     found = [one for one in audit(package).findings if one.code == "unreached-attribute"]
     rows, wrong = [], []
     for finding in found:
-        true, value, effect = settle(finding)
+        true, value, effect = confirm_finding(finding)
         adapter, attribute = finding.subject.split(".")
         default = finding.problem.message.split("(")[1].split(")")[0]
         assert SUPPORTED_ARCHITECTURES
@@ -187,7 +188,7 @@ def page(rows: list[str]) -> str:
 # Attributes that adapters read and that never reach them
 
 Written by `python tests/audit/confirm.py`: what `adaptergen audit` finds by reading in
-transformer-lens {installed_version()}, each settled by running the adapter on a tiny model of
+transformer-lens {installed_version()}, each confirmed by running the adapter on a tiny model of
 transformers {transformers.__version__} whose value is not the default.
 
 *Missed*: cfg did not have the attribute when the adapter asked. *Effect*: what is otherwise once

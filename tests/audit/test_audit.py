@@ -13,7 +13,8 @@ import pytest
 from conftest_export import Result, content, git
 
 from adaptergen import resources
-from adaptergen.audit import Finding, audit, fixed
+from adaptergen.audit.audit import audit, fixed
+from adaptergen.audit.findings import Finding
 from adaptergen.error_codes import error_codes
 
 Run = Callable[..., Result]
@@ -71,19 +72,19 @@ def test_the_page_has_every_attribute_and_how_it_was_confirmed(base: Path) -> No
     ],
 )  # fmt: skip
 def test_an_adapter_that_runs_lacks_the_attribute(subject: str, effect: str, base: Path) -> None:
-    from confirm import settle
+    from confirm import confirm_finding
 
     (finding,) = [one for one in audit(base).findings if one.subject == subject]
-    true, _, told = settle(finding)
-    assert true and effect in told
+    true, _, measured = confirm_finding(finding)
+    assert true and effect in measured
 
 
-def test_what_can_be_mended_is_mended(upstream: Path, run: Run) -> None:
+def test_what_can_be_fixed_is_fixed(upstream: Path, run: Run) -> None:
     before = content(upstream)
     done = run("audit", upstream, "--fix")
     assert done.code == 1 and "Fixed " in done.err
     left = audit(upstream)
-    assert all(finding.mend is None for finding in left.findings)
+    assert all(finding.fix is None for finding in left.findings)
     assert counts(left.findings) == {"missing-description": 5, "unreached-attribute": 7}
     after = content(upstream)
     changed = {path for path in after if after[path] != before[path]}
@@ -101,7 +102,7 @@ def test_what_can_be_mended_is_mended(upstream: Path, run: Run) -> None:
     assert not fixed(left)
 
 
-#: What only a person can mend, mended.
+#: What only a person can fix, fixed.
 BY_HAND = {
     "gemma2": {"final_logit_softcapping": "output_logits_soft_cap",
                "attn_logit_softcapping": "attn_scores_soft_cap"},
@@ -117,7 +118,7 @@ BY_HAND = {
 }  # fmt: skip
 
 
-def test_a_mended_checkout_says_so(upstream: Path, run: Run) -> None:
+def test_a_fixed_checkout_says_so(upstream: Path, run: Run) -> None:
     for module, replacements in BY_HAND.items():
         for old, new in replacements.items():
             replace(upstream / PACKAGE / f"{module}.py", old, new)
@@ -132,7 +133,7 @@ def replace(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new), encoding="utf-8")
 
 
-#: What is replaced in which file; what then is found, of what, and whether it can be mended.
+#: What is replaced in which file; what then is found, of what, and whether it can be fixed.
 MISTAKES: tuple[tuple[str, str, str, str, str, bool], ...] = (
     (REGISTRY, '    "OPTForCausalLM",\n', "", "missing-entry", "OPTForCausalLM", True),
     (REGISTRY, '    "Phi3ForCausalLM": [', '    "Phi9ForCausalLM": [', "missing-entry",
@@ -174,11 +175,11 @@ def test_mistakes_are_found(base: Path, upstream: Path) -> None:
         replace(upstream / path, old, new)
     known = {(finding.code, finding.subject) for finding in audit(base).findings}
     found = {
-        (finding.code, finding.subject): finding.mend is not None
+        (finding.code, finding.subject): finding.fix is not None
         for finding in audit(upstream).findings
     }
-    for *_, code, subject, mends in MISTAKES:
-        assert found.get((code, subject)) is mends, (code, subject)
+    for *_, code, subject, fixable in MISTAKES:
+        assert found.get((code, subject)) is fixable, (code, subject)
     more = found.keys() - known - {(code, subject) for *_, code, subject, _ in MISTAKES}
     # What follows from them.
     assert more == {

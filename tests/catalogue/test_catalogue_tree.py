@@ -107,7 +107,7 @@ def test_the_version_is_told_by_the_tree(tree: Tree, file: str, text: str) -> No
 @pytest.mark.parametrize("version", ["0.0.0", None])
 def test_an_untold_version_is_asked_for(tree: Tree, version: str | None) -> None:
     root = tree({"./pyproject.toml": f'[project]\nversion = "{version}"\n'} if version else {})
-    with pytest.raises(CatalogueError, match="cannot be told") as caught:
+    with pytest.raises(CatalogueError, match="cannot be determined") as caught:
         extract(root)
     assert "explicitly" in caught.value.hint
     assert extract(root, "1.2").tl_version == "1.2"

@@ -41,7 +41,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def test_of_a_checkout(run: Any, catalogues: Path, checkout: Path) -> None:
     unknown = run("catalog", "--tl", checkout)
-    assert unknown.code == 2 and "cannot be told" in unknown.err and "hint: " in unknown.err
+    assert unknown.code == 2 and "cannot be determined" in unknown.err and "hint: " in unknown.err
     made = run("catalog", "--tl", checkout, "--tl-version", "9.9.0")
     assert (made.code, made.out) == (0, "")
     assert "not understood: " in made.err and "TransformerLens 9.9.0, 1 components" in made.err
