@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
+from adaptergen.contract.models import hf_config, random_model, wrap
 from adaptergen.resources import DATA
-from adaptergen.verify.models import config_of_file, hf_config, random_model, wrap
 from adaptergen.verify.target import Target, load_target
-from adaptergen.verify.tiers.reduce import reduce_config
+from adaptergen.verify.tiers import reduce_config
 from benchmarks.measure import ROOT, SPEC, Figure, in_turns, process, ratio, seconds
 from transformer_lens.model_bridge import supported_architectures
 
@@ -26,7 +26,7 @@ BY_HAND = {"nemotron_h": 1.0, "deepseek_v2": None, "deepseek_v3": 1.1}
 VERIFY = ("-m", "adaptergen", "verify", SPEC)
 IMPORTS = (
     "import accelerate, torch, transformers, adaptergen.verify.command, adaptergen.verify.target\n"
-    "import adaptergen.verify.tiers.tiny\n"
+    "import adaptergen.verify.tiers\n"
     "from transformers import NemotronHForCausalLM\n"
 )
 #: A hook on the convolution of layer 0 makes that call run on a copy of the wrapped module.
@@ -38,7 +38,10 @@ def pair(module: str, config: Any, dtype: str) -> tuple[Any, Any]:
     ours = load_target(spec_of(module))
     by_hand = getattr(supported_architectures, ours.plan.adapter_class)
     theirs: Target = replace(ours, adapter=by_hand)
-    first, second = (wrap(t, random_model(t, config, dtype), "bench") for t in (ours, theirs))
+    first, second = (
+        wrap(t.architecture, t.adapter, random_model(t.architecture, config, dtype), "bench")
+        for t in (ours, theirs)
+    )
     return first, second
 
 
@@ -50,13 +53,13 @@ def spec_of(module: str) -> Path:
 def tiny_config(module: str) -> Any:
     """The tiny model of the spec."""
     target = load_target(spec_of(module))
-    return hf_config(target, dict(target.plan.spec.tiny.config))
+    return hf_config(target.architecture, dict(target.plan.spec.tiny.config))
 
 
 def wide_config() -> Any:
     """A real checkpoint's widths, with one layer of each kind and a small vocabulary."""
     target = load_target(ROOT / SPEC)
-    config = config_of_file(target, json.loads(CHECKPOINT.read_text(encoding="utf-8")))
+    config = target.config_of_file(json.loads(CHECKPOINT.read_text(encoding="utf-8")))
     reduce_config(target, config)
     return config
 

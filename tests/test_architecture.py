@@ -30,14 +30,14 @@ ROWS = (
     {"render", "lock"},
     {"generate", "drift", "inspection", "schemas"},
     {"docs", "plugin", "verify", "audit"},
-    {"export"},
+    {"export", "observe"},
     {"cli"},
     {"__main__"},
 )
 ROW = {part: number for number, row in enumerate(ROWS) for part in row}
 
 HEAVY = {"accelerate", "torch", "transformers", "transformer_lens"}
-HEAVY_MAY_BE_IN = ("catalogue/observe", "inspection/", "verify/")
+HEAVY_MAY_BE_IN = ("catalogue/observe", "inspection/", "observe/", "verify/")
 #: Of the contract, what is imported without models.
 LIGHT = ("contract/__init__", "contract/findings", "contract/tables", "contract/testcase")
 
@@ -154,7 +154,7 @@ MAY_START = {
     "export/checkout.py": {"subprocess"},
     # Copies of this process, which import nothing anew: see the next test.
     "inspection/fault_isolation.py": {"multiprocessing"},
-    "verify/observe/command.py": {"multiprocessing", "concurrent.futures"},
+    "observe/commands.py": {"multiprocessing", "concurrent.futures"},
 }
 
 

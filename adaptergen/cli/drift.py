@@ -120,7 +120,7 @@ def _report(args: argparse.Namespace) -> Report:
         from adaptergen.problems import every
 
         return Report(tuple(every(lambda path: between_entries(path, args.old, args.new), specs)))
-    from adaptergen.verify.observe.command import drift_from_installed
+    from adaptergen.observe.commands import drift_from_installed
 
     return Report(tuple(drift_from_installed(specs, args.against, args.time_limit)))
 

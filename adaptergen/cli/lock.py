@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Observe, and write or check."""
-    from adaptergen.verify.observe.command import lock
+    from adaptergen.observe.commands import lock
 
     code: int = lock(args.specs, args.check, args.time_limit)
     return code

@@ -69,7 +69,7 @@ def explained(error: Exception) -> tuple[str, str] | None:
         hint = "look at the disks in use; standard output may go to one, too"
         return f"something cannot be read or written: {error.strerror}", hint
     # Whoever raises it has imported it; a build does not.
-    known = sys.modules.get("adaptergen.verify.known")
+    known = sys.modules.get("adaptergen.verify.environment")
     if known is not None and isinstance(error, known.BadInput):
         return error.message, error.hint
     return None

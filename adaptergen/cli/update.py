@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Update one adapter."""
-    from adaptergen.verify.observe.update import update
+    from adaptergen.observe.update import update
 
     code: int = update(args.spec, args.out, args.write, args.time_limit)
     return code

@@ -13,11 +13,8 @@ from adaptergen.contract import ModelReport
 from adaptergen.generate import plan, project_path
 from adaptergen.problems import Failed, Problem, every
 from adaptergen.records import VerifyRecord
-from adaptergen.verify.environment import HEAVY, peak_memory, require, unverified
-from adaptergen.verify.findings import SpecResult
-from adaptergen.verify.known import BadInput, configs
-from adaptergen.verify.report import Report, verify_record
-from adaptergen.verify.table import table
+from adaptergen.verify.environment import HEAVY, BadInput, configs, peak_memory, require, unverified
+from adaptergen.verify.report import Report, SpecResult, table, verify_record
 
 if TYPE_CHECKING:
     from adaptergen.verify.target import Target
@@ -84,11 +81,11 @@ def _result(path: Path, args: argparse.Namespace) -> SpecResult:
 
 def _reports(target: Target, args: argparse.Namespace) -> Sequence[ModelReport]:
     if args.tier == "tiny":
-        from adaptergen.verify.tiers.tiny import tiny
+        from adaptergen.verify.tiers import tiny
 
         return tiny(target)
     if args.tier == "checkpoint":
-        from adaptergen.verify.tiers.checkpoint import Placement, checkpoint
+        from adaptergen.verify.checkpoint import Placement, checkpoint
 
         return checkpoint(
             target,
@@ -99,10 +96,10 @@ def _reports(target: Target, args: argparse.Namespace) -> Sequence[ModelReport]:
         )  # fmt: skip
     known = configs(target.plan.spec.architecture, args.config)
     if args.tier == "width":
-        from adaptergen.verify.tiers.width import width
+        from adaptergen.verify.tiers import width
 
         return width(target, known)
-    from adaptergen.verify.tiers.full import full
+    from adaptergen.verify.tiers import full
 
     return full(target, known)
 

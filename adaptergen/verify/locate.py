@@ -1,4 +1,4 @@
-"""Which line of a spec or shape promises what a finding is about."""
+"""Which line of a spec or shape promises what a finding or an error is about."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from adaptergen.contract import MODEL, Finding
+from adaptergen.contract import MODEL, Finding, Spot
+from adaptergen.contract.checks_model import field_names
 from adaptergen.plan.model import HookRow, Plan, layer_tables
 from adaptergen.plan.node import Node
+from adaptergen.problems import suggestion
+from adaptergen.source.source import Node as SourceNode
 from adaptergen.verify.target import Target
 
 
@@ -109,3 +112,30 @@ def _mend_of_shape(target: Target, finding: Finding, described_in: str, has_unse
     if has_unset:
         return f"at {used.file}:{used.line} add `when:` with the field that it depends on"
     return f"at {used.file}:{used.line} use another shape or slot; or {finding.mend}"
+
+
+def missing_field(target: Target, error: Exception) -> tuple[Spot, str] | None:
+    """The place of the field that an error is about, and what mends it; None if it is of none."""
+    config_class = target.hf_class.config_class
+    if not isinstance(error, AttributeError) or type(error.obj) is not config_class:
+        return None
+    name = str(error.name)
+    # The spec first, then the shapes that it uses.
+    sources = {target.source.path: target.source}
+    for top in target.plan.nodes:
+        for _, node in top.walk():
+            sources.setdefault(node.where.source.path, node.where.source)
+    for source in sources.values():
+        line = _line(source.root, name)
+        if line is not None:
+            mend = suggestion(name, field_names(config_class)) or "look the field up"
+            return Spot(file=source.path, line=line), mend
+    return None
+
+
+def _line(node: SourceNode, name: str) -> int | None:
+    """The first line whose value is the name."""
+    if node.value == name:
+        return node.span.line
+    found = (_line(child, name) for child in node.children.values())
+    return next((line for line in found if line is not None), None)

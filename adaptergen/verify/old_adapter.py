@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adaptergen.verify.models import bridge_config, hf_config, layer_kinds, random_model, wrap
-from adaptergen.verify.target import Target, load_target
+from adaptergen.contract.models import bridge_config, hf_config, random_model, wrap
+from adaptergen.verify.target import Target, layer_kinds, load_target
 
 
 def gone(spec: Path, text: str) -> dict[str, Any]:
@@ -44,10 +44,12 @@ class Offered:
 
 def offered(target: Target) -> Offered:
     """What a bridge with the target's adapter has."""
-    model = random_model(target, hf_config(target, target.plan.spec.tiny.config))
+    model = random_model(
+        target.architecture, hf_config(target.architecture, target.plan.spec.tiny.config)
+    )
     kinds = layer_kinds(target, model)
-    before = _plain(bridge_config(target, model, "old"))
-    bridge = wrap(target, model, "old")
+    before = _plain(bridge_config(target.architecture, model.config, "old", model.dtype))
+    bridge = wrap(target.architecture, target.adapter, model, "old")
     made = Offered(set(), {kind: set() for kind in kinds}, {})
     for name in bridge.hook_dict:
         if name.startswith("blocks."):

@@ -1,11 +1,63 @@
-"""All results of a call: knows its exit code and its last sentence."""
+"""What was measured of specs: the results of a call, its record, and its table for people."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import groupby
 
+from adaptergen.contract import Finding, ModelReport
+from adaptergen.problems import visible
 from adaptergen.records import HOOK_STATES, VerifyFailure, VerifyRecord
-from adaptergen.verify.findings import SpecResult
+
+
+@dataclass(frozen=True)
+class Told:
+    """A finding, and everywhere it is the same: models, kinds of layer, layers, weights."""
+
+    finding: Finding
+    models: tuple[str, ...]
+    kinds: tuple[str, ...]
+    layers: tuple[int, ...]
+    weights: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SpecResult:
+    """What was measured of one spec, a report a model."""
+
+    module: str
+    spec: str
+    architecture: str
+    reports: tuple[ModelReport, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What disagrees, over all models."""
+        return tuple(finding for report in self.reports for finding in report.findings)
+
+    @property
+    def told(self) -> tuple[Told, ...]:
+        """Each finding once: what all layers have is wrong on all of them."""
+        alike: dict[Finding, list[tuple[str, Finding]]] = {}
+        for report in self.reports:
+            for one in report.findings:
+                anywhere = replace(
+                    one, mend="", at=replace(one.at, layer=None, kind=None, weight=None)
+                )
+                alike.setdefault(anywhere, []).append((report.model, one))
+        return tuple(_told(group) for group in alike.values())
+
+
+def _told(group: list[tuple[str, Finding]]) -> Told:
+    spots = [finding.at for _, finding in group]
+    return Told(
+        finding=group[0][1],
+        models=tuple(dict.fromkeys(model for model, _ in group)),
+        kinds=tuple(dict.fromkeys(spot.kind for spot in spots if spot.kind)),
+        layers=tuple(sorted({spot.layer for spot in spots if spot.layer is not None})),
+        weights=tuple(spot.weight for spot in spots if spot.weight),
+    )
 
 
 @dataclass(frozen=True)
@@ -89,3 +141,84 @@ def _hooks(result: SpecResult, name: str) -> dict[str, list[str]]:
         for kind, counts in one.hooks.items():
             found.setdefault(kind, set()).update(getattr(counts, name))
     return {kind: sorted(names) for kind, names in found.items()}
+
+
+#: How many weights of one finding are named; the JSON has all.
+_WEIGHTS = 10
+
+_HEAD = ("kind", "declared", "fired", "silent", "undeclared")
+
+
+def table(report: Report) -> str:
+    """Every model with its figures, then every finding, then the summary."""
+    lines = [line for result in report.results for line in _result(result, report.tier)]
+    found = [line for result in report.results for line in _findings(result)]
+    # What an exception says may hold anything.
+    return "\n".join([*map(visible, [*lines, *found]), report.summary])
+
+
+def _result(result: SpecResult, tier: str) -> Iterator[str]:
+    yield f"{result.architecture} ({result.spec}), {tier} tier"
+    for report in result.reports:
+        yield ""
+        yield from _report(report)
+    yield ""
+
+
+def _report(report: ModelReport) -> Iterator[str]:
+    yield (
+        f"  {report.model}: {report.layers} layers, {report.parameters:,} parameters, "
+        f"{report.dtype}, {report.seconds:.1f} s"
+    )
+    if report.reduced:
+        yield f"    reduced     {_pairs(report.reduced)}"
+    if report.placement:
+        yield f"    placement   {_pairs(report.placement)}"
+    for value, runs in groupby(
+        sorted(report.parity, key=report.parity.__getitem__), report.parity.get
+    ):
+        yield f"    parity      {value:g} from HF: {', '.join(runs)}"
+    for equal in (True, False):
+        ways = [way for way, value in report.generation.items() if value == equal]
+        if ways:
+            yield f"    generation  {'equal to' if equal else 'NOT equal to'} HF: {', '.join(ways)}"
+    if report.measured:
+        counted = ", ".join(f"{number} {name}" for name, number in report.measured.items())
+        yield f"    looked at   {counted}"
+    if report.hooks:
+        # Where nothing ran, nothing could fire.
+        ran = any(counts.fired for counts in report.hooks.values())
+        head = _HEAD if ran else ("kind", "declared", "undeclared")
+        rows = [
+            (kind, *(str(len(getattr(counts, name))) for name in head[1:]))
+            for kind, counts in report.hooks.items()
+        ]
+        yield from _rows([head, *rows])
+
+
+def _rows(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    wide = max(len(row[0]) for row in rows)
+    for first, *rest in rows:
+        cells = (cell.rjust(len(head)) for cell, head in zip(rest, rows[0][1:], strict=True))
+        yield f"    {first.ljust(wide)}  {'  '.join(cells)}"
+
+
+def _findings(result: SpecResult) -> Iterator[str]:
+    for told in result.told:
+        one = told.finding
+        where = f"{one.at.file}:{one.at.line}: " if one.at.file else ""
+        on = f"layer{'' if len(told.layers) == 1 else 's'} {', '.join(map(str, told.layers))}"
+        parts = [on if told.layers else "", ", ".join(told.kinds), one.at.hook or ""]
+        yield f"{where}{one.check}: {one.what}"
+        yield f"  where: {'; '.join(part for part in [*parts, ', '.join(told.models)] if part)}"
+        if told.weights:
+            more = len(told.weights) - _WEIGHTS
+            names = ", ".join(told.weights[:_WEIGHTS])
+            yield f"  weights: {names}{f' and {more} more' if more > 0 else ''}"
+        yield f"  expected {one.expected}; measured {one.measured}"
+        yield f"  hint: {one.mend}"
+        yield ""
+
+
+def _pairs(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())

@@ -51,7 +51,7 @@ def without_branches(spec: dict[str, Any]) -> None:
 def findings(spec: Path, text: str | None = None) -> list[Any]:
     """What verification finds on the first tiny model."""
     from adaptergen.verify.target import load_target
-    from adaptergen.verify.tiers.tiny import tiny
+    from adaptergen.verify.tiers import tiny
 
     return [one for report in tiny(load_target(spec, text)) for one in report.findings]
 

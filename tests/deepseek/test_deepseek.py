@@ -330,8 +330,8 @@ def test_emitted_test_on_large_logits(large_logits, tmp_path, rounded):
 
 @pytest.mark.parametrize("rounded", [False, True])
 def test_verify_on_large_logits(large_logits, monkeypatch, rounded):
+    from adaptergen.verify.checkpoint import Placement, checkpoint
     from adaptergen.verify.target import load_target
-    from adaptergen.verify.tiers.checkpoint import Placement, checkpoint
     from transformer_lens.model_bridge.generalized_components import UnembeddingBridge
 
     # Puts back what ROUNDED replaces.

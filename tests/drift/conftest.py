@@ -48,7 +48,7 @@ def target(spec: Path) -> Any:
 @pytest.fixture
 def observe(target: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
     """Observe the hybrid of a text; the same text is observed once."""
-    from adaptergen.verify.observe.entry import observe_entry
+    from adaptergen.observe.entry import observe_entry
 
     def run(text: str, name: str = "drift_hybrid.modeling") -> Any:
         if (text, name) not in _OBSERVED:
@@ -65,7 +65,7 @@ _OBSERVED: dict[tuple[str, str], Any] = {}
 @pytest.fixture(scope="session")
 def base(target: Any) -> Iterator[Any]:
     """What is observed of the hybrid as it is."""
-    from adaptergen.verify.observe.entry import observe_entry
+    from adaptergen.observe.entry import observe_entry
 
     with pytest.MonkeyPatch.context() as monkeypatch:
         put(TEXT, monkeypatch)

@@ -38,7 +38,7 @@ class Bridge:
 def test_what_reaches_the_logits(refuses: bool, runs: int) -> None:
     import torch
 
-    from adaptergen.verify.observe.hooks import _reaching
+    from adaptergen.observe.hooks import _reaching
 
     rows = {"embed": 2, "dropped": 2, "dropped_for_all": 1, "for_all": 1, "flat": 3}
     promised: list[Any] = [

@@ -195,7 +195,7 @@ def test_mistakes_in_several_specs_come_before_what_is_missing(
     locked: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Specs are read beside the imports, and all that is wrong with them is told nevertheless."""
-    from adaptergen.verify.observe import command
+    from adaptergen.observe import commands as command
 
     def missing() -> None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from adaptergen.drift.edits import edited, verified_edit
+from adaptergen.observe import update
+from adaptergen.observe.commands import Known, with_lock
 from adaptergen.problems import Failed
 from adaptergen.spec.load import load_shape
-from adaptergen.verify.observe import update
-from adaptergen.verify.observe.command import Known, with_lock
 
 sys.path.insert(0, str(Path(__file__).parent))
 from changes import EVERY

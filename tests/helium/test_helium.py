@@ -16,15 +16,17 @@ def bridge_and_logits(dtype: str):
     """A bridge around a tiny model in this type, tokens, and what HF makes of them."""
     import torch
 
-    from adaptergen.verify.models import hf_config, random_model, wrap
+    from adaptergen.contract.models import hf_config, random_model, wrap
     from adaptergen.verify.target import load_target
 
     target = load_target(SPEC)
-    model = random_model(target, hf_config(target, target.plan.spec.tiny.config), dtype)
+    model = random_model(
+        target.architecture, hf_config(target.architecture, target.plan.spec.tiny.config), dtype
+    )
     tokens = torch.randint(3, 64, (2, 17), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = model(tokens).logits
-    return wrap(target, model, "tiny"), tokens, expected
+    return wrap(target.architecture, target.adapter, model, "tiny"), tokens, expected
 
 
 def test_transformer_lens_has_no_adapter():
@@ -55,9 +57,9 @@ def test_emitted_tests_are_green():
 
 
 def test_published_configuration():
-    from adaptergen.verify.known import configs
+    from adaptergen.verify.environment import configs
     from adaptergen.verify.target import load_target
-    from adaptergen.verify.tiers.full import full
+    from adaptergen.verify.tiers import full
 
     target = load_target(SPEC)
     (report,) = full(target, configs(target.plan.spec.architecture, []))

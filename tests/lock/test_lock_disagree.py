@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from adaptergen.cli import main
+from adaptergen.observe.commands import with_lock
 from adaptergen.problems import Failed
-from adaptergen.verify.observe.command import with_lock
 
 SPECS = Path(__file__).parents[2] / "specs"
 

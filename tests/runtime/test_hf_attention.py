@@ -29,11 +29,13 @@ def target() -> Any:
 
 def tiny(target: Any, implementation: str, dtype: str = "float32") -> tuple[Any, Any]:
     """HF's model, and a bridge around the same one."""
-    from adaptergen.verify.models import hf_config, random_model, wrap
+    from adaptergen.contract.models import hf_config, random_model, wrap
 
-    made = random_model(target, hf_config(target, target.plan.spec.tiny.config), dtype)
+    made = random_model(
+        target.architecture, hf_config(target.architecture, target.plan.spec.tiny.config), dtype
+    )
     made.set_attn_implementation(implementation)
-    return copy.deepcopy(made), wrap(target, made, "tiny")
+    return copy.deepcopy(made), wrap(target.architecture, target.adapter, made, "tiny")
 
 
 def tokens(length: int = 7) -> Any:

@@ -22,13 +22,15 @@ def no_grad() -> Iterator[None]:
 @pytest.fixture(params=CASES, ids=lambda case: case[0])
 def mixture(request: Any) -> tuple[Any, Any]:
     """A bridge, and its mixture of experts."""
-    from adaptergen.verify.models import hf_config, random_model, wrap
+    from adaptergen.contract.models import hf_config, random_model, wrap
     from adaptergen.verify.target import load_target
 
     module, layer = request.param
     target = load_target(ROOT / "specs" / f"{module}.yaml")
-    model = random_model(target, hf_config(target, target.plan.spec.tiny.config))
-    bridge = wrap(target, model, "tiny")
+    model = random_model(
+        target.architecture, hf_config(target.architecture, target.plan.spec.tiny.config)
+    )
+    bridge = wrap(target.architecture, target.adapter, model, "tiny")
     return bridge, bridge.blocks[layer].mlp
 
 
@@ -62,12 +64,14 @@ def test_a_mixture_offers_no_neurons(mixture: tuple[Any, Any]) -> None:
 
 
 def test_a_dense_layer_offers_neurons_and_no_router() -> None:
-    from adaptergen.verify.models import hf_config, random_model, wrap
+    from adaptergen.contract.models import hf_config, random_model, wrap
     from adaptergen.verify.target import load_target
 
     target = load_target(ROOT / "specs" / "deepseek_v3.yaml")
-    model = random_model(target, hf_config(target, target.plan.spec.tiny.config))
-    bridge = wrap(target, model, "tiny")
+    model = random_model(
+        target.architecture, hf_config(target.architecture, target.plan.spec.tiny.config)
+    )
+    bridge = wrap(target.architecture, target.adapter, model, "tiny")
     _, cache = bridge.run_with_cache(tokens())
     assert cache["blocks.0.mlp.hook_post"].shape == (2, 7, bridge.cfg.d_mlp)
     assert not any(name.startswith("blocks.0.mlp.gate.") for name in bridge.hook_dict)

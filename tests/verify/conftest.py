@@ -55,11 +55,11 @@ def saved_config() -> Callable[..., Any]:
     """Makes the tiny model of the spec, for tests that save it."""
 
     def make(dtype: str, **changes: Any) -> Any:
-        from adaptergen.verify.models import hf_config, random_model
+        from adaptergen.contract.models import hf_config, random_model
         from adaptergen.verify.target import load_target
 
         target = load_target(SPEC)
         fields = {**target.plan.spec.tiny.config, **changes}
-        return random_model(target, hf_config(target, fields), dtype)
+        return random_model(target.architecture, hf_config(target.architecture, fields), dtype)
 
     return make

@@ -268,7 +268,7 @@ ADAPTERS = {
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_a_mistake_in_the_adapter(name: str, project: Project) -> None:
     from adaptergen.verify.target import load_target
-    from adaptergen.verify.tiers.tiny import tiny
+    from adaptergen.verify.tiers import tiny
 
     (old, new), wanted, line = ADAPTERS[name]
     project.change(SPEC, "tiny", "branches")
@@ -311,7 +311,7 @@ def test_recorded_tensors_that_do_not_fit(
 
     monkeypatch.setattr(ModelUnderTest, "of", measure_and_change)
     project.change(SPEC, "tiny", "branches")
-    (report,) = tiny.tiny(load_target(project.spec))
+    (report,) = tiny(load_target(project.spec))
     (found,) = (one for one in report.findings if one.check == "analyses")
     assert (found.check, found.at.layer, found.at.kind, found.at.hook) == ("analyses", *told)
 

@@ -77,8 +77,8 @@ def test_another_dtype_than_that_of_the_weights(
 def test_a_mistake_shows_on_real_weights(folders: dict[str, Path]) -> None:
     from adaptergen.generate import plan
     from adaptergen.render.adapter import render_adapter
+    from adaptergen.verify.checkpoint import Placement, checkpoint
     from adaptergen.verify.target import load_target
-    from adaptergen.verify.tiers.checkpoint import Placement, checkpoint
 
     text = render_adapter(plan(SPEC))
     old = "class NemotronHArchitectureAdapter("

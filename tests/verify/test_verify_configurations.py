@@ -14,7 +14,7 @@ import pytest
 from verify_support import ROOT, SPEC, Result, read
 
 from adaptergen.generate import plan
-from adaptergen.verify.known import configs
+from adaptergen.verify.environment import configs
 
 pytestmark = pytest.mark.heavy
 
@@ -64,7 +64,7 @@ def test_the_peak_of_memory_is_that_of_the_process_itself() -> None:
 
 def test_whole_configurations_are_quick() -> None:
     from adaptergen.verify.target import load_target
-    from adaptergen.verify.tiers.full import full
+    from adaptergen.verify.tiers import full
 
     target = load_target(SPEC)
     began = time.process_time()
@@ -96,7 +96,7 @@ def test_a_kind_that_the_spec_does_not_know(run: Run, tmp_path: Path) -> None:
 def width_of(name: str) -> Any:
     """The report of one configuration."""
     from adaptergen.verify.target import load_target
-    from adaptergen.verify.tiers.width import width
+    from adaptergen.verify.tiers import width
 
     target = load_target(SPEC)
     chosen = [known for known in configs(target.plan.spec.architecture, []) if known.name == name]

@@ -12,7 +12,7 @@ from verify_support import SPEC, Result
 
 from adaptergen.cli import main
 from adaptergen.generate import plan
-from adaptergen.verify.known import BadInput, configs
+from adaptergen.verify.environment import BadInput, configs
 
 ARCHITECTURE = "NemotronHForCausalLM"
 

@@ -9,9 +9,7 @@ from verify_support import read
 
 from adaptergen.contract import Finding, ModelReport, Spot
 from adaptergen.records import VerifyRecord
-from adaptergen.verify.findings import SpecResult
-from adaptergen.verify.report import Report, verify_record
-from adaptergen.verify.table import table
+from adaptergen.verify.report import Report, SpecResult, table, verify_record
 
 
 def report_of(*ones: ModelReport) -> Report:

@@ -103,7 +103,7 @@ def test_it_is_quick_and_leaves_the_installed_adapter_alone() -> None:
     import torch
 
     from adaptergen.verify.target import load_target
-    from adaptergen.verify.tiers.tiny import tiny
+    from adaptergen.verify.tiers import tiny
     from transformer_lens.factories import architecture_adapter_factory as factory
 
     registered = dict(factory.SUPPORTED_ARCHITECTURES)

@@ -159,13 +159,13 @@ def saved(tmp_path: Path) -> Callable[[Case], Path]:
     def save(case: Case) -> Path:
         from safetensors.torch import load_file, save_file
 
-        from adaptergen.verify.models import hf_config, random_model
+        from adaptergen.contract.models import hf_config, random_model
         from adaptergen.verify.target import load_target
 
         folder = tmp_path / "checkpoint"
         target = load_target(ROOT / "specs" / f"{case.spec}.yaml")
-        config = hf_config(target, {**target.plan.spec.tiny.config, **case.tiny})
-        random_model(target, config).save_pretrained(folder)
+        config = hf_config(target.architecture, {**target.plan.spec.tiny.config, **case.tiny})
+        random_model(target.architecture, config).save_pretrained(folder)
         weights = load_file(folder / "model.safetensors")
         assert ("lm_head.weight" in weights) != config.tie_word_embeddings
         case.edit(weights)

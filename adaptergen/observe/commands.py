@@ -72,7 +72,7 @@ def lock(paths: Sequence[Path], check: bool, seconds: float) -> int:
 
 def observe(specs: Sequence[Known], seconds: float) -> list[Entry | Failed]:
     """What is observed of each spec with the installed releases, or why nothing is."""
-    from adaptergen.verify.observe.installed import observed
+    from adaptergen.observe.entry import observed
 
     jobs = [Job(spec.title, partial(observed, spec.plan, spec.source)) for spec in specs]
     return each_limited(jobs, seconds)
@@ -80,8 +80,7 @@ def observe(specs: Sequence[Known], seconds: float) -> list[Entry | Failed]:
 
 def with_entry(spec: Known, entry: Entry | Failed) -> Lock:
     """The lock of a spec with what was observed. Raises `Failed`."""
-    from adaptergen.verify.observe.entry import release
-    from adaptergen.verify.observe.installed import not_usable
+    from adaptergen.observe.entry import not_usable, release
 
     if isinstance(entry, Failed):
         raise entry
@@ -127,7 +126,7 @@ def _import() -> None:
     import transformers.generation.utils  # noqa: F401  # only so that it is there
 
     import adaptergen.inspection.observe
-    import adaptergen.verify.observe.installed  # noqa: F401  # only so that it is there
+    import adaptergen.observe.entry  # noqa: F401  # only so that it is there
 
 
 def _with_one_release(path: Path, against: str | None) -> Known:
@@ -139,9 +138,7 @@ def _with_one_release(path: Path, against: str | None) -> Known:
 
 
 def _drift(spec: Known) -> SpecDrift:
-    from adaptergen.verify.observe.entry import release
-    from adaptergen.verify.observe.installed import observed
-    from adaptergen.verify.observe.locate import locate
+    from adaptergen.observe.entry import locate, observed, release
 
     new = (release(), observed(spec.plan, spec.source, spec.before[1]))
     found = drift_between(spec.plan, spec.source, spec.shown, spec.before, new)
@@ -151,8 +148,7 @@ def _drift(spec: Known) -> SpecDrift:
 
 def _told(spec: Known, found: SpecDrift | Failed) -> SpecDrift:
     """A release that breaks the model is a finding; that something is missing here is none."""
-    from adaptergen.verify.observe.entry import release
-    from adaptergen.verify.observe.installed import BROKEN
+    from adaptergen.observe.entry import BROKEN, release
 
     if not isinstance(found, Failed):
         return found

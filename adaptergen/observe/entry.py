@@ -1,8 +1,12 @@
-"""An entry of a lock, from the installed transformers."""
+"""An entry of a lock, observed with the installed transformers."""
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Mapping
+from functools import lru_cache
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
@@ -11,14 +15,20 @@ import transformers
 from adaptergen.contract import AdapterTables
 from adaptergen.contract.models import undisturbed
 from adaptergen.contract.tables import is_met
+from adaptergen.inspection.fault_isolation import failed, guarded
+from adaptergen.inspection.names import imported_as
 from adaptergen.inspection.observe import observe_config
+from adaptergen.inspection.target import Target as ModelClass
+from adaptergen.inspection.target import load_class
 from adaptergen.lock import entry as locked
-from adaptergen.lock.reduce import fields
+from adaptergen.lock.entry import Entry
+from adaptergen.observe.model import ObservedModel, fields, hf_fields, without_places
+from adaptergen.plan.model import Plan
+from adaptergen.problems import Failed
+from adaptergen.render.adapter import render_adapter
+from adaptergen.source.source import Source
 from adaptergen.verify.environment import HEAVY
-from adaptergen.verify.models import hf_class
-from adaptergen.verify.observe.model import ObservedModel, without_places
-from adaptergen.verify.observe.named import hf_fields
-from adaptergen.verify.target import Target
+from adaptergen.verify.target import Target, make_target
 
 
 def release() -> str:
@@ -41,7 +51,7 @@ def observe_entry(target: Target, known: locked.Entry | None = None) -> locked.E
             for name, changes in spec.tiny.branches.items()
             if name in target.tables.configs(transformers.__version__)
         }
-    config = observe_config(hf_class(target).config_class)
+    config = observe_config(target.hf_class.config_class)
     return locked.Entry(
         model=_model(target, first, sorted({*config.fields, *config.aliases, *config.older})),
         config=fields(config, first.values(config), hf_fields(target)),
@@ -61,9 +71,9 @@ def _model(target: Target, first: ObservedModel, names: list[str]) -> locked.Mod
     facts = first.facts
     returned = next((t.returns for t in facts.traces.values() if t.returns), None)
     return locked.Model(
-        cls=_qualified(hf_class(target)),
-        config=_qualified(hf_class(target).config_class),
-        returns=first.reduction.told(returned) if returned else "",
+        cls=_qualified(target.hf_class),
+        config=_qualified(target.hf_class.config_class),
+        returns=first.reduction.summary(returned) if returned else "",
         cache=facts.cache.cls,
         generation=without_places(facts.cache.error),
         layers=facts.layers_path,
@@ -123,3 +133,68 @@ def _gone(base: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, tuple[
         for kind, items in base.items()
     }
     return {kind: names for kind, names in gone.items() if names}
+
+
+#: What a release does to a model, and not what is missing here.
+BROKEN = frozenset({"hf-class", "hf-config", "hf-forward"})
+
+
+def observed(plan: Plan, source: Source, known: Entry | None = None) -> Entry:
+    """What is observed for a spec; see `observe_entry` for `known`.
+
+    It may take any time and do anything, so it is to be run apart. Raises `Failed` with a code of
+    `hf-`.
+    """
+    architecture = plan.spec.architecture
+    load_class(ModelClass(architecture))
+    text = render_adapter(plan)
+    what = f"the adapter of {architecture} cannot be imported"
+    target = guarded("hf-import", what, _VERSIONS, lambda: make_target(plan, source, text))
+    what = f"{architecture} cannot be observed on its tiny model"
+    hint = (
+        f"run `adaptergen inspect {architecture}`: in this release layers, or what says their "
+        f"kinds, may be elsewhere than {source.path} says"
+    )
+    entry: Entry = guarded("hf-forward", what, hint, lambda: observe_entry(target, known))
+    return entry
+
+
+_VERSIONS = "install versions of transformers and transformer-lens that the spec was verified with"
+
+
+def not_usable(plan: Plan, source: Source, entry: Entry) -> Failed:
+    """The adapter cannot be used on what was observed."""
+    message = f"the adapter of {plan.spec.architecture} cannot be used: {entry.error}"
+    return failed("hf-forward", message, f"run `adaptergen verify {source.path}`")
+
+
+@lru_cache(maxsize=1024)
+def locate(qualified: str) -> str:
+    """`transformers/models/x/modeling_x.py:120` for a qualified name; empty if it is not found."""
+    found = _find(qualified)
+    if found is None:
+        return ""
+    try:
+        file = inspect.getsourcefile(found)
+        line = inspect.getsourcelines(found)[1]
+    except (OSError, TypeError):
+        return ""
+    return f"{imported_as(file)}:{line}" if file else ""
+
+
+def _find(qualified: str) -> Any:
+    parts = qualified.split(".")
+    for end in range(len(parts), 0, -1):
+        name = ".".join(parts[:end])
+        module = sys.modules.get(name)
+        if module is None and parts[0] == "transformers":
+            try:
+                module = import_module(name)
+            except ImportError:
+                continue
+        if module is not None:
+            found: Any = module
+            for part in parts[end:]:
+                found = getattr(found, part, None)
+            return inspect.unwrap(found) if callable(found) else None
+    return None

@@ -29,12 +29,11 @@ from adaptergen.generate import files_of, plan_and_source
 from adaptergen.lock.disagree import disagreements
 from adaptergen.lock.paths import lock_path
 from adaptergen.lock.store import Lock, lock_text
+from adaptergen.observe.commands import Known, observe, with_entry, with_lock
 from adaptergen.output.transaction import build
 from adaptergen.problems import Failed, Problem
 from adaptergen.verify.environment import require
-from adaptergen.verify.observe.command import Known, observe, with_entry, with_lock
-from adaptergen.verify.report import Report
-from adaptergen.verify.table import table
+from adaptergen.verify.report import Report, table
 
 
 def update(path: Path, out: Path, write: bool, seconds: float) -> int:
@@ -44,7 +43,7 @@ def update(path: Path, out: Path, write: bool, seconds: float) -> int:
     """
     spec = with_lock(path, None)
     require()
-    from adaptergen.verify.observe.entry import release
+    from adaptergen.observe.entry import release
 
     (new,) = observe([spec], seconds)
     if isinstance(new, Failed):
@@ -106,9 +105,9 @@ def _disagreements(spec: Known, lock: Lock, texts: Mapping[Path, Rewritten]) -> 
 
 def _verified(spec: Known) -> bool:
     from adaptergen.render.adapter import render_adapter
-    from adaptergen.verify.findings import SpecResult
+    from adaptergen.verify.report import SpecResult
     from adaptergen.verify.target import make_target
-    from adaptergen.verify.tiers.tiny import tiny
+    from adaptergen.verify.tiers import tiny
 
     target = make_target(spec.plan, spec.source, render_adapter(spec.plan))
     reports = tuple(tiny(target))

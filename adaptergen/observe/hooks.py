@@ -1,22 +1,22 @@
-"""The hooks of a wrapped model as they behave: what fires, its shape, and what an edit does.
+"""The hooks of a wrapped model as they behave, and what HF computes.
 
-And whether it computes what HF does: what hooks show of another computation says nothing.
+What fires, its shape, what an edit does; and whether the model computes what HF does: what hooks
+show of another computation says nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from adaptergen.contract import tables
 from adaptergen.contract.models import ModelUnderTest, difference, edited, quiet
-from adaptergen.contract.reference import random_tokens
-from adaptergen.lock.entry import Hook
+from adaptergen.contract.reference import cache_argument, new_cache, random_tokens
+from adaptergen.lock.entry import Hook, Logits
 from adaptergen.plan.model import Plan
 from adaptergen.verify.locate import hook_row
-from adaptergen.verify.observe.logits import BATCH, DECODE, POS, PROMPT, tokens_of
-from adaptergen.verify.observe.values import rms
 
 #: An edit changes logits by far more, and rounding in another batch by far less.
 APART = 1e-5
@@ -157,3 +157,65 @@ def _shape(run: ModelUnderTest, plan: Plan, hook: tables.Hook, tensor: Any) -> s
         for axis, size, measured in zip(axes, sizes, tensor.shape, strict=True)
     ]
     return f"[{', '.join(named)}]"
+
+
+#: No value of a model is as large.
+MASKED = 1e6
+
+
+def rms(tensor: Any) -> float:
+    """Root mean square, to four digits: what is left of it does not depend on the machine.
+
+    What stands for minus infinity under a mask has no part in it.
+    """
+    values = tensor.detach().abs().double()
+    value = values[values < MASKED].pow(2).mean().sqrt().item()
+    return float(f"{value:.4g}") if value == value else -1.0
+
+
+BATCH, POS = 2, 9
+#: The runs in which an adapter is compared with HF.
+PROMPT, DECODE = "a prompt", "a decode step"
+
+#: That many logits tell one computation from another.
+_KEPT = 3
+
+
+@contextmanager
+def noted(model: Any) -> Iterator[list[Any]]:
+    """The logits of each forward that does not raise, in a block; None for one without logits."""
+    found: list[Any] = []
+    handle = model.register_forward_hook(
+        lambda _module, _args, output: found.append(getattr(output, "logits", None))
+    )
+    try:
+        yield found
+    finally:
+        handle.remove()
+
+
+def kept(logits: Mapping[str, Any]) -> dict[str, Logits]:
+    """What tells logits from those of another computation, to four digits."""
+    return {
+        scenario: Logits(
+            shape=f"[{', '.join(map(str, found.shape))}]",
+            dtype=str(found.dtype).removeprefix("torch."),
+            first=tuple(float(f"{value:.4g}") for value in found[0, -1, :_KEPT].tolist()),
+        )
+        for scenario, found in logits.items()
+        if found is not None
+    }
+
+
+def tokens_of(config: Any) -> Any:
+    """Token ids for a model with this config, `[batch, pos]`."""
+    return random_tokens(config.vocab_size, BATCH, POS)
+
+
+def expected(model: Any) -> dict[str, Any]:
+    """The logits of a model that is not wrapped yet, by run."""
+    tokens, cached = tokens_of(model.config), {cache_argument(model): new_cache(model.config)}
+    return {
+        run: model(part, use_cache=True, **cached).logits
+        for run, part in ((PROMPT, tokens), (DECODE, tokens[:, -1:]))
+    }

@@ -19,10 +19,9 @@ from adaptergen.contract.loading import load_checked
 from adaptergen.contract.models import Level
 from adaptergen.contract.reference import Work, random_tokens
 from adaptergen.problems import quote
-from adaptergen.verify.known import BadInput
-from adaptergen.verify.models import hf_class
+from adaptergen.verify.environment import BadInput
+from adaptergen.verify.steps import look_and_wrap, run_checks, timed
 from adaptergen.verify.target import Target
-from adaptergen.verify.tiers.steps import look_and_wrap, run_checks, timed
 
 PROMPT, POS, NEW_TOKENS = "The capital of France is", 5, 8
 
@@ -87,7 +86,7 @@ def _load(target: Target, placement: Placement, folder: str | None, report: Mode
         if placement.max_memory:
             options["max_memory"] = dict(placement.max_memory)
     with _readable(placement.checkpoint):
-        model, faults = load_checked(hf_class(target), placement.checkpoint, **options)
+        model, faults = load_checked(target.hf_class, placement.checkpoint, **options)
     report.findings += [_fault(target, name, fault) for name, fault in faults.items()]
     if model is None:
         return None
@@ -106,7 +105,7 @@ def _fault(target: Target, name: str, fault: str) -> Finding:
 def _check_architecture(target: Target, checkpoint: str) -> None:
     """Before any weights are read: HF would make up those that another architecture lacks."""
     with _readable(checkpoint):
-        fields, _ = hf_class(target).config_class.get_config_dict(checkpoint)
+        fields, _ = target.hf_class.config_class.get_config_dict(checkpoint)
     if not fields:
         raise _unreadable(checkpoint, "there is no config.json")
     wanted, found = target.plan.spec.architecture, fields.get("architectures") or []

@@ -1,0 +1,1 @@
+"""What an adapter rests on, observed with the installed transformers: entries of locks."""

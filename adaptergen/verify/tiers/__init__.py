@@ -1,1 +1,0 @@
-"""What is measured on: tiny models, real widths, whole configurations, real checkpoints."""
