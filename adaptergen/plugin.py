@@ -24,7 +24,6 @@ from adaptergen.plan.model import Plan
 from adaptergen.problems import Failed, Problem, SourceLocation, SpecValueError, quote
 from adaptergen.render.adapter import import_lines, render_adapter
 from adaptergen.render.files import (
-    literal,
     render_checkpoint_test,
     render_tiny_test,
     render_unit_test,
@@ -214,20 +213,20 @@ def _files(distribution: str, plans: Sequence[Plan], native: Container[str]) -> 
             f"src/{package}/{module}.py": render_adapter(plan),
             f"tests/test_{module}_adapter.py": render_unit_test(plan, package=""),
             f"tests/test_{module}_tiny.py": render_tiny_test(plan, package=""),
-            f"tests/test_{module}_checkpoint.py": render_checkpoint_test(plan, runtime.CONTRACT),
+            f"tests/test_{module}_checkpoint.py": render_checkpoint_test(plan, package=""),
         }
     return format_files(files) | runtime.contract(f"tests/{runtime.CONTRACT}")
 
 
 def _row(plan: Plan, native: Container[str]) -> dict[str, object]:
     """One adapter, as the templates want to know it."""
-    spec = plan.spec
+    spec, config = plan.spec, plan.spec.tiny.config.items()
     return {
         "title": spec.title,
         "architecture": spec.architecture,
         "adapter_class": plan.adapter_class,
         "module": spec.module,
-        "tiny": literal(spec.tiny.config),
+        "tiny": repr({name: list(v) if isinstance(v, tuple) else v for name, v in config}),
         "checkpoint": spec.checkpoints[0],
         "discovered": spec.architecture not in native,
         "verified_with_transformer_lens": ", ".join(spec.verified_with.transformer_lens),

@@ -6,29 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from adaptergen.plan.node import Condition, HelperCall, Node
+from adaptergen.plan.node import Condition, HelperCall, HookPoint, Node
 from adaptergen.resources import RUNTIME
 from adaptergen.spec.architecture import Spec
-from adaptergen.spec.arithmetic import Dimension
-from adaptergen.spec.shape import Contract
 
 #: Hooks of attention in which each head stands by itself, where it has `d_head` in each.
 _BY_HEAD = ("attn.q.hook_out", "attn.k.hook_out", "attn.v.hook_out", "attn.o.hook_in")
 
 
 @dataclass(frozen=True)
-class HookRow:
+class HookRow(HookPoint):
     """A hook by its name in the model or in its layer, and all that is promised of it."""
 
-    name: str
-    axes: tuple[Dimension, ...]
-    tensor: str
-    contract: Contract | None
     condition: Condition | None
     aliases: tuple[str, ...]
-    silent_when_processed: str | None
-    file: str
-    line: int
 
     @property
     def state(self) -> str:
@@ -191,15 +182,9 @@ def hook_rows(
     conditions = _conditions(walked)
     return tuple(
         HookRow(
-            name=prefix + hook.name,
-            axes=hook.axes,
-            tensor=hook.tensor,
-            contract=hook.contract,
+            **{**vars(hook), "name": prefix + hook.name},
             condition=Condition(hook.when, True) if hook.when else conditions[prefix],
             aliases=tuple(sorted(aliases.get(prefix + hook.name, ()))),
-            silent_when_processed=hook.silent_when_processed,
-            file=hook.file,
-            line=hook.line,
         )
         for prefix, node in walked
         for hook in node.hooks

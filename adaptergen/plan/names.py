@@ -82,41 +82,27 @@ def _flag_type(field: ConfigField, value: Setting, top: Location) -> Iterator[Pr
 
 def _config_names(spec: Spec, top: Location, catalogue: Catalogue) -> Iterator[Problem]:
     """Each field of the config is set in one way, and is neither a method nor a known field."""
-    config, told = spec.config, spec.blocks.kind
-    set_by = dict.fromkeys(config.flags, "a flag")
-    if spec.cache:
-        set_by["is_stateful"] = "set because of cache"
+    config, told, here = spec.config, spec.blocks.kind, top.at("config")
+    uses: list[tuple[str, Location, str, bool]] = []
     if told:
-        set_by[told.listed_in] = "where the kinds are listed"
-        if told.listed_in in reserved_names("config"):
-            place = top.at("blocks", "kind", "listed_in")
-            yield _config_problem(place, told.listed_in, "a method of the config", False)
-    for index, name in enumerate(config.from_hf):
-        place = top.at("config", "from_hf", index)
-        if name in reserved_names("config"):
-            yield _config_problem(place, name, "a method of the config", False)
-        elif name in set_by:
-            yield _config_problem(place, name, set_by[name], False)
-    set_by |= dict.fromkeys(config.from_hf, "taken over from HF")
-    for name in config.derived:
-        place = top.at("config", "derived", name)
-        if name in reserved_names("config"):
-            yield _config_problem(place, name, "a method of the config", True)
-        elif name in set_by:
-            yield _config_problem(place, name, set_by[name], True)
-        elif name in catalogue.config_fields:
-            yield _config_problem(place, name, "a field of TransformerLens", True)
-    if spec.cache and "is_stateful" in config.flags:
-        place = top.at("config", "flags", "is_stateful")
-        yield _config_problem(place, "is_stateful", "set because of cache", True)
-    if told and told.listed_in in config.flags:
-        place = top.at("config", "flags", told.listed_in)
-        yield _config_problem(place, told.listed_in, "where the kinds are listed", True)
-
-
-def _config_problem(place: Location, name: str, what: str, key: bool) -> Problem:
-    hint = "delete one of the two" if "method" not in what and "field" not in what else _OTHER
-    return place.problem("config-name", f"{quote(name)} is {what} already", hint, key=key)
+        place = top.at("blocks", "kind", "listed_in")
+        uses.append((told.listed_in, place, "where the kinds are listed", False))
+    uses += [(name, here.at("flags", name), "a flag", True) for name in config.flags]
+    listed = enumerate(config.from_hf)
+    uses += [(name, here.at("from_hf", i), "taken over from HF", False) for i, name in listed]
+    uses += [(name, here.at("derived", name), "derived", True) for name in config.derived]
+    set_by = {"is_stateful": "set because of cache"} if spec.cache else {}
+    for name, place, what, is_key in uses:
+        earlier = set_by.setdefault(name, what)
+        message, hint = "", _OTHER
+        if name in reserved_names("config") and what != "a flag":
+            message = f"{quote(name)} is a method of the config already"
+        elif earlier != what:
+            message, hint = f"{quote(name)} is {earlier} already", "delete one of the two"
+        elif what == "derived" and name in catalogue.config_fields:
+            message = f"{quote(name)} is a field of TransformerLens already"
+        if message:
+            yield place.problem("config-name", message, hint, key=is_key)
 
 
 def _kinds(spec: Spec, top: Location) -> Iterator[Problem]:

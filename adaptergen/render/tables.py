@@ -102,27 +102,6 @@ def shape_axis(plan: Plan, axis: Dimension) -> str:
     return "|".join(rendered)
 
 
-def tables_code(tables: AdapterTables) -> str:
-    """The tables as Python, one component and one hook a line."""
-    return _code(tables)
-
-
-def used_classes(tables: AdapterTables) -> list[str]:
-    """The classes that the code of the tables names."""
-    found = {type(one).__name__ for one in _objects(tables)}
-    return sorted(found)
-
-
-def _objects(value: Any) -> Iterable[Any]:
-    if is_dataclass(value):
-        yield value
-        for one in _told(value).values():
-            yield from _objects(one)
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _objects(one)
-
-
 _PLAIN: dict[type, Any] = {
     AdapterTables: AdapterTables("", "", {}, LayerTable(), LayerTable()),
     HookContract: HookContract(""),
@@ -130,23 +109,29 @@ _PLAIN: dict[type, Any] = {
 }
 
 
-def _told(value: Any) -> dict[str, Any]:
+def _changed(value: Any) -> dict[str, Any]:
     """The fields of an object that are not at their defaults."""
     plain = _PLAIN[type(value)]
     named = {field.name: getattr(value, field.name) for field in fields(value)}
     return {name: one for name, one in named.items() if one != getattr(plain, name)}
 
 
-def _code(value: Any) -> str:
+def used_classes(code: str) -> list[str]:
+    """The classes that the code of tables names."""
+    return sorted(cls.__name__ for cls in _PLAIN if f"{cls.__name__}(" in code)
+
+
+def tables_code(value: Any) -> str:
+    """The tables, or a part of them, as Python with one component and one hook a line."""
     if isinstance(value, HookContract):
-        told = {name: repr(one) for name, one in _told(value).items()}
-        told.pop("shape", None)
+        changed = {name: repr(one) for name, one in _changed(value).items()}
+        changed.pop("shape", None)
         first = repr(value.shape)
-        return f"HookContract({', '.join([first, *(f'{n}={one}' for n, one in told.items())])})"
+        return f"HookContract({', '.join([first, *(f'{n}={one}' for n, one in changed.items())])})"
     if is_dataclass(value):
         inside = (
-            f"{name}={_mapping(one, True) if name == 'components' else _code(one)}"
-            for name, one in _told(value).items()
+            f"{name}={_mapping(one, True) if name == 'components' else tables_code(one)}"
+            for name, one in _changed(value).items()
         )
         return f"{type(value).__name__}({', '.join(inside)})"
     if isinstance(value, Mapping):
@@ -155,6 +140,6 @@ def _code(value: Any) -> str:
 
 
 def _mapping(value: Mapping[str, Any], one_a_line: bool) -> str:
-    lines = ", ".join(f"{key!r}: {_code(one)}" for key, one in value.items())
+    lines = ", ".join(f"{key!r}: {tables_code(one)}" for key, one in value.items())
     # A trailing comma has black give each entry a line.
     return f"{{{lines}{',' if one_a_line and lines else ''}}}"
