@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from adaptergen.catalogue.components import find_bridge_aliases, find_components
-from adaptergen.catalogue.helpers import find_adapter_helpers
 from adaptergen.catalogue.library import Library
 from adaptergen.catalogue.model import Catalogue, CatalogueError
 from adaptergen.catalogue.settings import (
     find_adapter_attributes,
+    find_adapter_helpers,
     find_capabilities,
     find_config_fields,
     find_passthrough,
