@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable
 from typing import Any, cast
@@ -25,7 +24,10 @@ from transformer_lens.model_bridge.generalized_components.position_embeddings_at
 from transformer_lens.model_bridge.generalized_components.rotary_embedding import (
     RotaryEmbeddingBridge,
 )
-from transformer_lens.model_bridge.generalized_components.tapped_call import TappedCall
+from transformer_lens.model_bridge.generalized_components.tapped_call import (
+    TappedCall,
+    shallow_copy,
+)
 from transformer_lens.model_bridge.generalized_components.taps import Tap, TapsMixin
 
 #: The function of Hugging Face that computes attention step by step.
@@ -157,7 +159,7 @@ class HFAttentionMixin(TapsMixin):
                 f"step, and {implementation} has no steps: call "
                 "model.set_attn_implementation('eager') on the wrapped model first"
             )
-        config = copy.copy(config)
+        config = shallow_copy(config)
         config._attn_implementation = "eager"
         call.module.config = config
         return {EAGER: functools.partial(_with_added_mask, eager)}

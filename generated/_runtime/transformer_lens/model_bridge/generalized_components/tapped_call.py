@@ -360,7 +360,7 @@ def has_function(module: Any, name: str) -> bool:
 
 
 def shallow_copy(module: Any) -> Any:
-    """A copy of a module that shares parameters, buffers, submodules and hooks."""
+    """A copy of a module, or of a config, with attributes of its own that hold the same."""
     cls = _class_of(module)
     copied = cls.__new__(cls)
     vars(copied).update(vars(module))
