@@ -98,15 +98,15 @@ def layer_problems(spec: Spec, top: Location) -> list[Problem]:
 
 
 def _told_apart(blocks: Blocks, here: Location) -> Iterator[Problem]:
-    told = [name for name, kind in blocks.kinds.items() if kind.has_submodule]
+    distinct = [name for name, kind in blocks.kinds.items() if kind.has_submodule]
     lacking = not blocks.kinds and here.is_resolved("kinds", ANY)
-    if blocks.kind and (told or lacking):
+    if blocks.kind and (distinct or lacking):
         message = "kind names an attribute, so kinds must be there and must not have has_submodule"
         yield here.at("kind").problem("ambiguous-kinds", message, "delete kind, or has_submodule")
-    untold = [name for name in blocks.kinds if name not in told]
-    places = [here.at("kind"), *(here.at("kinds", name, "has_submodule") for name in untold)]
+    unclear = [name for name in blocks.kinds if name not in distinct]
+    places = [here.at("kind"), *(here.at("kinds", name, "has_submodule") for name in unclear)]
     lacking = all(place.is_resolved() for place in places)
-    if not blocks.kind and untold and lacking:
+    if not blocks.kind and unclear and lacking:
         message = "the kinds of layer cannot be told apart"
         yield here.problem("ambiguous-kinds", message, "add kind, or has_submodule to every kind")
 
@@ -219,18 +219,18 @@ def replacement_problems(
 ) -> Iterator[Problem]:
     """Replacements that are no hook in any table; `nodes` are the tops of all components."""
     blocks, slots = spec.blocks, [kind.slot for kind in spec.blocks.kinds.values()]
-    told = Counter([*spec.components, *blocks.submodules, *slots])
+    declared = Counter([*spec.components, *blocks.submodules, *slots])
     # What may have hooks that are not known: none of those is missed.
-    doubtful = set(told - Counter(node.key for node in nodes if node.complete))
+    doubtful = set(declared - Counter(node.key for node in nodes if node.complete))
     places = [top.at("blocks", "kinds", name, "slot") for name in blocks.kinds]
     if not all(place.is_resolved() for place in places):
         doubtful |= SLOTS
     lists = ("components",), ("blocks", "submodules"), ("blocks", "kinds")
-    all_told = all(top.is_resolved(*loc, ANY) for loc in lists)
+    all_declared = all(top.is_resolved(*loc, ANY) for loc in lists)
     reached = {
         alias
         for alias, target in block.aliases.items()
-        if not all_told or target.partition(".")[0] in doubtful
+        if not all_declared or target.partition(".")[0] in doubtful
     }
     offered = {name for table in tables for row in table for name in (row.name, *row.aliases)}
     for old, new in spec.replaces.items():
@@ -238,6 +238,6 @@ def replacement_problems(
         if new is None or new in offered or new in reached or not place.is_resolved():
             continue
         first, dot, _ = new.partition(".")
-        if not dot or (all_told and first not in doubtful):
+        if not dot or (all_declared and first not in doubtful):
             message = f"neither a layer nor the model has a hook {quote(new)}"
             yield place.problem("unknown-hook", message, suggestion(new, offered))

@@ -163,7 +163,7 @@ class Expander:
         complete = offer.complete and _all_there(use, wrapping, submodules, inside, where)
         wrong = [*alias_problems(wrapping.aliases, offer.hooks, submodules, inside, complete)]
         # Names of a block lead into the submodules that layers get one by one, and what is used as
-        # one and is none is told of elsewhere.
+        # one and is none is reported elsewhere.
         if complete and not component.is_list_item and key != "blocks":
             wrong += inherited_problems(component, offer, submodules, inside, self.catalogue)
         if complete:
@@ -224,7 +224,7 @@ def _all_there(
 def _cycle(circle: list[str], where: Location) -> Problem:
     """Of shapes of which the last uses the first at a place.
 
-    It is told in the same way wherever the circle was entered.
+    The problem is the same wherever the circle was entered.
     """
     start = circle.index(min(circle))
     names = circle[start:] + circle[:start]

@@ -82,11 +82,11 @@ def _flag_type(field: ConfigField, value: Setting, top: Location) -> Iterator[Pr
 
 def _config_names(spec: Spec, top: Location, catalogue: Catalogue) -> Iterator[Problem]:
     """Each field of the config is set in one way, and is neither a method nor a known field."""
-    config, told, here = spec.config, spec.blocks.kind, top.at("config")
+    config, kind_source, here = spec.config, spec.blocks.kind, top.at("config")
     uses: list[tuple[str, Location, str, bool]] = []
-    if told:
+    if kind_source:
         place = top.at("blocks", "kind", "listed_in")
-        uses.append((told.listed_in, place, "where the kinds are listed", False))
+        uses.append((kind_source.listed_in, place, "where the kinds are listed", False))
     uses += [(name, here.at("flags", name), "a flag", True) for name in config.flags]
     listed = enumerate(config.from_hf)
     uses += [(name, here.at("from_hf", i), "taken over from HF", False) for i, name in listed]
@@ -106,8 +106,8 @@ def _config_names(spec: Spec, top: Location, catalogue: Catalogue) -> Iterator[P
 
 
 def _kinds(spec: Spec, top: Location) -> Iterator[Problem]:
-    told = spec.blocks.kind
-    if told and told.attribute == "config":
+    kind_source = spec.blocks.kind
+    if kind_source and kind_source.attribute == "config":
         message = "the config is the attribute `config` of a block"
         place = top.at("blocks", "kind", "attribute")
         yield place.problem("name-taken", message, "name the attribute that tells the kind")

@@ -60,7 +60,7 @@ class Location:
     def path(self, path: Parameter | str) -> str:
         """The path here, or the one that a parameter stands for.
 
-        `Failed` if it is none; without a problem if that is told elsewhere.
+        `Failed` if it is none; without a problem if that is reported elsewhere.
         """
         return self._argument(path, _parse_path) if isinstance(path, Parameter) else path
 

@@ -59,12 +59,12 @@ def render_adapter(plan: Plan) -> str:
 
 def _data(plan: Plan) -> list[tuple[str, str]]:
     """What the adapter's base class does by data: attributes of the class, as code."""
-    told, fields = plan.spec.blocks.kind, plan.spec.config.from_hf
+    kind_source, fields = plan.spec.blocks.kind, plan.spec.config.from_hf
     former = {old: kind.name for kind in plan.kinds for old in kind.formerly}
     heads = {f"{name}.{hook}": heads for name, hook, heads in plan.split_hooks}
     values = {
         "from_hf": fields,
-        "kinds_field": told.listed_in if told else "",
+        "kinds_field": kind_source.listed_in if kind_source else "",
         "former_kinds": former,
         "heads": heads,
         "stateful_cache": plan.spec.cache,
@@ -97,9 +97,9 @@ def _blocks(plan: Plan) -> Code:
     if plan.kinds:
         imports |= {(f"{plan.runtime}.layer_kinds", "LayerKind")}
         arguments.append("kinds=kinds")
-    told = plan.spec.blocks.kind
-    if told:
-        arguments.append(f"attribute={told.attribute!r}")
+    kind_source = plan.spec.blocks.kind
+    if kind_source:
+        arguments.append(f"attribute={kind_source.attribute!r}")
         if any(kind.formerly for kind in plan.kinds):
             arguments.append("former=self.former_kinds")
     if plan.slot_aliases:
@@ -112,10 +112,10 @@ def _blocks(plan: Plan) -> Code:
 
 def _kind(plan: Plan, kind: KindPlan) -> Code:
     component = component_code(kind.node, plan.runtime)
-    told = f", has_submodule={kind.has_submodule!r}" if kind.has_submodule else ""
+    submodule = f", has_submodule={kind.has_submodule!r}" if kind.has_submodule else ""
     conditions = kind.node.conditional()
     conditional = f", conditional={_conditions(conditions)}" if conditions else ""
-    text = f"LayerKind({kind.slot!r}, {component.text}{told}{conditional})"
+    text = f"LayerKind({kind.slot!r}, {component.text}{submodule}{conditional})"
     return Code(text, component.imports)
 
 

@@ -21,7 +21,7 @@ _CAPABILITIES = ("left_padding", "load_state_dict", "offload", "pos_slice")
 def adapter_tables(plan: Plan) -> AdapterTables:
     """Everything that a plan promises of an adapter."""
     spec = plan.spec
-    told = spec.blocks.kind
+    kind_source = spec.blocks.kind
     shared = shared_hooks(plan) if plan.kinds else plan.layer_hooks
     return AdapterTables(
         architecture=spec.architecture,
@@ -46,8 +46,8 @@ def adapter_tables(plan: Plan) -> AdapterTables:
             for kind in plan.kinds
         },
         block_class=plan.block_class,
-        told_by=told.attribute if told else "",
-        listed_in=told.listed_in if told else "",
+        told_by=kind_source.attribute if kind_source else "",
+        listed_in=kind_source.listed_in if kind_source else "",
         flags=dict(spec.config.flags),
         carried=spec.config.from_hf,
         derived={name: str(value) for name, value in spec.config.derived.items()},

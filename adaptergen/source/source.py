@@ -57,7 +57,7 @@ def span_between(lines: Sequence[str], start: Any, end: Any) -> Span:
 class Source:
     """A YAML file as plain data, and where each key and value of it stands.
 
-    `problems` are those told of it so far. What they leave in doubt is at or below a location in
+    `problems` are those found so far. What they leave in doubt is at or below a location in
     `broken`, or may be a key that a mapping in `open` lacks.
     """
 

@@ -58,7 +58,7 @@ class Config(Strict):
 
 
 class KindOfLayer(Strict):
-    """Where the kind of a layer is told."""
+    """The source of the kind of each layer."""
 
     attribute: Identifier = Field(description="attribute of the HF block")
     listed_in: Identifier = Field(description="field of the HF config with a kind for each layer")
@@ -69,7 +69,8 @@ class Kind(ShapeUse):
 
     slot: Slot
     has_submodule: AttributePath | None = Field(
-        None, description="submodule by which a HF block of this kind is told from the others"
+        None,
+        description="submodule that a HF block of this kind has, and blocks of the others have not",
     )
     formerly: tuple[Identifier, ...] = Field((), description="names in older releases")
 
