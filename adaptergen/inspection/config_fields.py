@@ -10,13 +10,15 @@ import dataclasses
 import inspect
 import math
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from adaptergen.facts import ConfigFacts, ConfigField, Json, Vocabulary
-from adaptergen.inspection.fault_isolation import attempted
+from adaptergen.inspection.fault_isolation import attempted, guarded
 from adaptergen.inspection.names import qualified
+from adaptergen.problems import quote
 
 #: No default: the field has to be given.
 REQUIRED = inspect.Parameter.empty
@@ -66,13 +68,27 @@ def sub_configs(config_class: Any) -> dict[str, Any]:
     }
 
 
-def config_facts(config_class: Any, full: Any, vocabulary: Vocabulary | None) -> ConfigFacts:
-    """The facts of a config class; `full` is a config of it, made of the defaults."""
-    fields = declared(config_class)
+def full_config(config_class: Any, values: Mapping[str, Any] = MappingProxyType({})) -> Any:
+    """A config of full size, of the defaults and the fields of a config.json. Raises `Failed`."""
+    what = f"{quote(config_class.__name__)} cannot be made"
+    hint = "observe another model, or another release of transformers"
+    return guarded("hf-config", what, hint, lambda: config_class.from_dict(dict(values)))
+
+
+def observe_config(config_class: Any, vocabulary: Vocabulary | None = None) -> ConfigFacts:
+    """The facts of a config class; the vocabulary of kinds takes models. Raises `Failed`."""
+    fields, full = declared(config_class), full_config(config_class)
     return ConfigFacts(
         cls=qualified(config_class),
         model_type=getattr(config_class, "model_type", ""),
-        fields={name: _field_facts(field) for name, field in fields.items()},
+        fields={
+            name: ConfigField(
+                type=field.type,
+                default=None if field.default is REQUIRED else json_value(field.default),
+                required=field.default is REQUIRED,
+            )
+            for name, field in fields.items()
+        },
         aliases=dict(sorted(getattr(config_class, "attribute_map", {}).items())),
         older={name: _field_set_by(config_class, name) for name in _older_names(config_class)},
         none=tuple(name for name in fields if read(full, name) is None),
@@ -112,12 +128,6 @@ def _annotation(annotation: Any) -> str:
     if annotation is inspect.Parameter.empty:
         return ""
     return annotation.__name__ if isinstance(annotation, type) else str(annotation)
-
-
-def _field_facts(field: DeclaredField) -> ConfigField:
-    if field.default is REQUIRED:
-        return ConfigField(type=field.type, required=True)
-    return ConfigField(type=field.type, default=json_value(field.default))
 
 
 def _older_names(config_class: Any) -> list[str]:

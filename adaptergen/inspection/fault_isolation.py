@@ -123,7 +123,7 @@ def each_limited(jobs: Sequence[Job[Result]], seconds: float) -> list[Result | F
                 busy[-1].begin(waiting.pop(), seconds)
             left = min(worker.end for worker in busy) - time.monotonic()
             wait([worker.pipe for worker in busy], max(left, 0))
-            for worker in [w for w in busy if w.has_answered() or w.end <= time.monotonic()]:
+            for worker in [w for w in busy if w.pipe.poll() or w.end <= time.monotonic()]:
                 busy.remove(worker)
                 found[worker.job] = worker.answer(seconds)
                 if worker.alive:
@@ -152,14 +152,10 @@ class _Worker:
         self.job, self.end = job, time.monotonic() + seconds
         self.pipe.send(job)
 
-    def has_answered(self) -> bool:
-        """Whether there is an answer, or the process has ended."""
-        return self.pipe.poll()
-
     def answer(self, seconds: float) -> Any:
         """The outcome of the job; where there is none, `Failed`, and the worker is stopped."""
         title = self._jobs[self.job].title
-        if self.has_answered():
+        if self.pipe.poll():  # there is an answer, or the process has ended
             try:
                 return self.pipe.recv()
             except (EOFError, OSError):

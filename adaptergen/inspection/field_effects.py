@@ -13,7 +13,7 @@ from typing import Any
 from adaptergen.inspection.config_fields import declared, read, sub_configs
 from adaptergen.inspection.fault_isolation import attempted
 from adaptergen.inspection.layout import tied_weights
-from adaptergen.inspection.names import qualified, wildcard_path
+from adaptergen.inspection.names import wildcard_path
 from adaptergen.inspection.shapes import rank, size_fields
 from adaptergen.inspection.tiny_config import Settings, usual_size
 from adaptergen.inspection.tiny_model import TinyModel, make
@@ -104,15 +104,12 @@ def _expression(size: int, fields: Mapping[str, int]) -> str:
     return f"f({', '.join(names)})"
 
 
-def _structure(model: Any) -> tuple[tuple[str, ...], ...]:
-    """Every module with its class and the shapes of its parameters, and what is tied."""
-    modules = (
-        (wildcard_path(path), qualified(type(module)), *sorted(
-            f"{name}{tuple(p.shape)}" for name, p in module._parameters.items() if p is not None
-        ))
-        for path, module in model.named_modules()
-    )  # fmt: skip
-    return tuple(sorted({*modules, *(("tied", *names) for names in tied_weights(model))}))
+def _structure(model: Any) -> frozenset[tuple[object, ...]]:
+    """Every module with its class, every parameter with its shape, and what is tied."""
+    modules = ((wildcard_path(path), type(module)) for path, module in model.named_modules())
+    parameters = model.named_parameters(remove_duplicate=False)
+    shapes = ((wildcard_path(name), tuple(p.shape)) for name, p in parameters)
+    return frozenset((*modules, *shapes, *tied_weights(model)))
 
 
 def _flips(config: Any) -> Iterator[tuple[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -74,13 +75,11 @@ class Layout:
         kind_of = {i: kind for kind in self.kinds for i in kind.layers}
         for path, module in self.model.named_modules():
             index, rest = self._inside(path)
-            if index is None:
-                if path:
-                    found[module] = ModulePath("", wildcard_path(path))
-            elif index in kind_of:
-                kind = kind_of[index]
-                if not (first_only and index != kind.layers[0]):
-                    found[module] = ModulePath(kind.name, wildcard_path(rest))
+            kind = kind_of.get(index) if index is not None else None
+            if kind and not (first_only and index != kind.layers[0]):
+                found[module] = ModulePath(kind.name, wildcard_path(rest))
+            elif path and index is None:
+                found[module] = ModulePath("", wildcard_path(path))
         return found
 
     def members(self) -> Iterator[Member]:
@@ -89,20 +88,22 @@ class Layout:
         Modules of one class whose paths differ only in numbers are one member.
         """
         seen = set()
-        for kind, prefix, path, module in self._named():
+        inside = (
+            (kind.name, f"{self.path}.{kind.layers[0]}.", *item)
+            for kind in self.kinds
+            for item in kind.block.named_modules()
+        )
+        outside = (
+            ("", "", path, module)
+            for path, module in self.model.named_modules()
+            if path and not (self.path and path.startswith(f"{self.path}."))
+        )
+        for kind, prefix, path, module in chain(inside, outside):
             member = Member(kind, wildcard_path(path), f"{prefix}{path}".rstrip("."), module)
             key = (kind, member.path, type(module))
             if key not in seen:
                 seen.add(key)
                 yield member
-
-    def _named(self) -> Iterator[tuple[str, str, str, Any]]:
-        for kind in self.kinds:
-            for path, module in kind.block.named_modules():
-                yield kind.name, f"{self.path}.{kind.layers[0]}.", path, module
-        for path, module in self.model.named_modules():
-            if path and not (self.path and path.startswith(f"{self.path}.")):
-                yield "", "", path, module
 
     def _inside(self, path: str) -> tuple[int | None, str]:
         prefix = f"{self.path}."
@@ -140,8 +141,8 @@ def size_names(layout: Layout, exact: Mapping[str, tuple[str, ...]] | None = Non
     return Sizes(layout.model.config, tensors, exact)
 
 
-def module_facts(layout: Layout, sizes: Sizes) -> dict[str, tuple[Module, ...]]:
-    """The modules of each kind of layer, by its name, and outside the layers by "".
+def module_facts(layout: Layout, sizes: Sizes) -> tuple[tuple[Kind, ...], tuple[Module, ...]]:
+    """The kinds of layer with their modules, and the modules outside the layers.
 
     A module that only other modules of the same class have is absent.
     """
@@ -168,15 +169,12 @@ def module_facts(layout: Layout, sizes: Sizes) -> dict[str, tuple[Module, ...]]:
         for name in sorted(_absent(module, usual)):
             at = f"{path}.{name}" if path else name
             same.setdefault((at, ""), Module(path=at, state="absent"))
-    return {kind: tuple(same[key] for key in sorted(same)) for kind, same in found.items()}
-
-
-def kind_facts(layout: Layout, modules: Mapping[str, tuple[Module, ...]]) -> tuple[Kind, ...]:
-    """The kinds of layer with their modules."""
-    return tuple(
+    modules = {kind: tuple(same[key] for key in sorted(same)) for kind, same in found.items()}
+    kinds = tuple(
         Kind(name=kind.name, word=kind.word, layers=kind.layers, modules=modules[kind.name])
         for kind in layout.kinds
     )
+    return kinds, modules[""]
 
 
 def tied_weights(model: Any) -> tuple[tuple[str, ...], ...]:

@@ -30,8 +30,8 @@ def imported_as(file: str) -> str:
 
 def function_name(frame: FrameType) -> str:
     """The qualified name of the function that a frame runs."""
-    # Python 3.10 has no `co_qualname`.
-    name = getattr(frame.f_code, "co_qualname", None) or _method_name(frame)
+    # Transformers needs a Python that has `co_qualname`.
+    name = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
     return f"{frame.f_globals.get('__name__', '')}.{name}".replace("<locals>.", "")
 
 
@@ -39,11 +39,3 @@ def self_of(frame: FrameType) -> Any:
     """The first argument of the function that a frame runs; None if it takes none."""
     code = frame.f_code
     return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
-
-
-def _method_name(frame: FrameType) -> str:
-    code = frame.f_code
-    for cls in type(self_of(frame)).__mro__:
-        if getattr(vars(cls).get(code.co_name), "__code__", None) is code:
-            return f"{cls.__qualname__}.{code.co_name}"
-    return code.co_name

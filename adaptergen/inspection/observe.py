@@ -1,6 +1,7 @@
-"""Observe a model class, a model, or a config class: each gives facts, and keeps nothing.
+"""Observe a model class or a live model: each gives facts, and keeps nothing.
 
-A config is observed by its class: `observe_class(model_class, config.to_dict())`.
+A live config is observed with its model class: `observe_class(model_class, config.to_dict())`. What
+a config class declares is observed by `config_fields.observe_config`.
 """
 
 from __future__ import annotations
@@ -10,28 +11,15 @@ from typing import Any
 
 import transformers
 
-from adaptergen.facts import Attention, Branch, CacheFacts, ConfigFacts, Facts
-from adaptergen.inspection.config_fields import config_facts, json_value
+from adaptergen.facts import Attention, Branch, CacheFacts, Facts
+from adaptergen.inspection.config_fields import json_value, observe_config
 from adaptergen.inspection.fault_isolation import reason
 from adaptergen.inspection.field_effects import branches, size_expressions
-from adaptergen.inspection.layout import (
-    find_layout,
-    kind_facts,
-    module_facts,
-    size_names,
-    tied_weights,
-)
+from adaptergen.inspection.layout import find_layout, module_facts, size_names, tied_weights
 from adaptergen.inspection.names import qualified
 from adaptergen.inspection.runs import observe_cache, observe_scenarios
 from adaptergen.inspection.tiny_config import Settings
-from adaptergen.inspection.tiny_model import (
-    TinyModel,
-    full_config,
-    make,
-    tiny_model,
-    vocabulary,
-    with_words,
-)
+from adaptergen.inspection.tiny_model import TinyModel, make, tiny_model, vocabulary, with_words
 
 #: Fields of a config that say where it comes from or how weights are stored.
 _NOT_OF_A_MODEL = frozenset(
@@ -60,12 +48,11 @@ def observe_class(
     if words and not base:
         tiny = with_words(tiny, words.field, words.words)
     opened = sorted(branches(tiny), key=lambda item: item[0]) if every else []
-    config_class = type(tiny.model.config)
     return Facts(
         transformers=transformers.__version__,
         architecture=model_class.__name__,
         cls=qualified(model_class),
-        config=config_facts(config_class, full_config(config_class, {}), words),
+        config=observe_config(type(tiny.model.config), words),
         attention=_attention(tiny.model),
         branches=(
             _of_tiny("default", tiny),
@@ -80,31 +67,22 @@ def observe_model(model: Any, name: str = "default", generates: bool = True) -> 
     What a module takes and returns is that of the first scenario that calls it; where the model is
     not let generate, its cache stays unknown.
     """
-    return _observe(model, name, None, generates, brief=True)
-
-
-def observe_config(config_class: Any) -> ConfigFacts:
-    """The facts of a config class, without the vocabulary of kinds, which takes models."""
-    return config_facts(config_class, full_config(config_class, {}), None)
+    return _observe(model, name, None, generates)
 
 
 def _observe(
-    model: Any,
-    name: str,
-    exact: Mapping[str, tuple[str, ...]] | None,
-    generates: bool,
-    brief: bool,
+    model: Any, name: str, exact: Mapping[str, tuple[str, ...]] | None, generates: bool = True
 ) -> Branch:
     layout = find_layout(model)
     sizes = size_names(layout, exact)
-    modules = module_facts(layout, sizes)
-    seen = observe_scenarios(layout, sizes, brief)
+    kinds, outside = module_facts(layout, sizes)
+    seen = observe_scenarios(layout, sizes, brief=exact is None)
     return Branch(
         name=name,
         settings={},
         layers_path=layout.path,
-        kinds=kind_facts(layout, modules),
-        modules=modules[""],
+        kinds=kinds,
+        modules=outside,
         tied=tied_weights(model),
         traces=seen.traces,
         functional=seen.functional,
@@ -114,7 +92,7 @@ def _observe(
 
 
 def _of_tiny(name: str, tiny: TinyModel, differs: Settings | None = None) -> Branch:
-    found = _observe(tiny.model, name, size_expressions(tiny), generates=True, brief=False)
+    found = _observe(tiny.model, name, size_expressions(tiny))
     settings = {"settings": json_value(tiny.settings), "differs": json_value(differs or {})}
     return found.model_copy(update=settings)
 

@@ -9,20 +9,12 @@ from typing import Any
 
 import torch
 
-from adaptergen.facts import (
-    SCENARIOS,
-    CacheFacts,
-    CacheLayer,
-    Call,
-    Functional,
-    Scenario,
-    Trace,
-)
+from adaptergen.facts import SCENARIOS, CacheFacts, CacheLayer, Call, Functional, Scenario, Trace
 from adaptergen.inspection.fault_isolation import reason
 from adaptergen.inspection.layout import Layout, ModulePath
 from adaptergen.inspection.names import imported_as, qualified
 from adaptergen.inspection.shapes import Run, Sizes
-from adaptergen.inspection.watch import Calls, Use, recording, watching
+from adaptergen.inspection.watch import Use, recording, watching
 
 #: Sequences that models run on, and tokens in each; few sizes of a tiny model are like these.
 BATCH, POS = 5, 13
@@ -81,13 +73,16 @@ def observe_scenarios(layout: Layout, sizes: Sizes, brief: bool = False) -> Scen
                 continue
             if scenario == "prefill":
                 cache = _cache_of(output)
-            known |= calls.made if brief else {}
+            known |= calls if brief else {}
             uses[scenario] = seen.functional()
             touched |= seen.touched()
             traces[scenario] = Trace(
                 returns=run.describe(output),
                 outside=tuple(_outside(layout, calls)),
-                inside={kind.name: calls.of(kind.name) for kind in layout.kinds},
+                inside={
+                    kind.name: tuple(c for path, c in calls.items() if path.kind == kind.name)
+                    for kind in layout.kinds
+                },
             )
     return ScenarioFacts(traces, _functional(layout, uses), _unused(layout, touched))
 
@@ -165,18 +160,15 @@ def _cache_of(output: Any) -> dict[str, Any]:
     return next(({name: value} for name, value in found.items() if value is not None), {})
 
 
-def _outside(layout: Layout, calls: Calls) -> Iterator[Call]:
+def _outside(layout: Layout, calls: Mapping[ModulePath, Call]) -> Iterator[Call]:
     """The calls outside the layers, where the layers as a whole are one call."""
     layers = False
-    for place in calls.order:
-        if place not in calls.made:
-            continue
-        path = place.path
-        if place.kind:
-            if layers or path:
-                continue
-            layers, path = True, f"{layout.path}.*"
-        yield calls.made[place].model_copy(update={"path": path})
+    for path, call in calls.items():
+        if not path.kind:
+            yield call
+        elif not (path.path or layers):
+            layers = True
+            yield call.model_copy(update={"path": f"{layout.path}.*"})
 
 
 def _functional(layout: Layout, uses: Mapping[Scenario, list[Use]]) -> tuple[Functional, ...]:
@@ -240,7 +232,6 @@ def _tensors(held: Mapping[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
     for name, value in held.items():
         if isinstance(value, torch.Tensor) and value.dim() > 1:
             yield name, value
-        elif isinstance(value, (list, tuple)):
-            yield from _tensors({f"{name}.{i}": item for i, item in enumerate(value)})
-        elif isinstance(value, Mapping):
-            yield from _tensors({f"{name}.{key}": item for key, item in value.items()})
+        elif isinstance(value, (list, tuple, Mapping)):
+            items = value.items() if isinstance(value, Mapping) else enumerate(value)
+            yield from _tensors({f"{name}.{key}": item for key, item in items})

@@ -39,15 +39,22 @@ class Sizes:
     ) -> None:
         self.exact = exact
         values = dict(size_fields(config))
-        self._width = next((name for name in values if WIDTH.match(name)), "")
-        self.width = values.get(self._width, 0)
+        width = next((name for name in values if WIDTH.match(name)), "")
+        self.width = values.get(width, 0)
         self._fields: dict[int, tuple[str, ...]] = {}
         for name in sorted(values, key=rank):
             if values[name] > 2:
                 self._fields[values[name]] = (*self._fields.get(values[name], ()), name)
         self._of_kind: dict[str, dict[int, str]] = {}
         for kind, name, shape in tensors:
-            self._learn(self._of_kind.setdefault(kind, {}), name, shape, values)
+            known = self._of_kind.setdefault(kind, {})
+            for size, texts in zip(shape, self.of_parameter(name, shape), strict=True):
+                if texts and size > 2:
+                    text = texts[0]
+                    known[size] = text if text == width else known.get(size, text)
+                    for part in re.findall(r"[a-zA-Z_]\w*", text.removeprefix("f(")):
+                        if values.get(part, 0) > 2:
+                            known.setdefault(values[part], part)
 
     def of_parameter(self, name: str, shape: tuple[int, ...]) -> tuple[tuple[str, ...], ...]:
         """Per axis of a parameter or buffer, by its full name, what it may be made of."""
@@ -59,17 +66,6 @@ class Sizes:
     def name(self, kind: str, size: int) -> str:
         """What a size is called in layers of a kind; empty if it has no name."""
         return self._of_kind.get(kind, {}).get(size) or next(iter(self._fields.get(size, ())), "")
-
-    def _learn(
-        self, known: dict[int, str], name: str, shape: tuple[int, ...], values: Mapping[str, int]
-    ) -> None:
-        for size, texts in zip(shape, self.of_parameter(name, shape), strict=True):
-            if texts and size > 2:
-                text = texts[0]
-                known[size] = text if text == self._width else known.get(size, text)
-                for part in re.findall(r"[a-zA-Z_]\w*", text.removeprefix("f(")):
-                    if values.get(part, 0) > 2:
-                        known.setdefault(values[part], part)
 
 
 def size_fields(config: Any) -> Iterator[tuple[str, int]]:
@@ -122,7 +118,13 @@ class Run:
         if isinstance(value, torch.Tensor):
             key = (value.shape, value.dtype)
             if key not in self._tensors:
-                self._tensors[key] = self._describe_tensor(value)
+                hidden = (self.batch, self.pos, self.sizes.width)
+                self._tensors[key] = Value(
+                    type="tensor",
+                    shape=self.shape(value),
+                    dtype=str(value.dtype).removeprefix("torch."),
+                    hidden=value.is_floating_point() and tuple(value.shape) == hidden,
+                )
             return self._tensors[key]
         if isinstance(value, (bool, int, float, str)):
             return Value(type="plain", cls=type(value).__name__)
@@ -162,15 +164,6 @@ class Run:
         if size % tokens == 0 and self.pos > 1:
             return f"batch * pos * {size // tokens}"
         return str(size)
-
-    def _describe_tensor(self, tensor: torch.Tensor) -> Value:
-        hidden = (self.batch, self.pos, self.sizes.width)
-        return Value(
-            type="tensor",
-            shape=self.shape(tensor),
-            dtype=str(tensor.dtype).removeprefix("torch."),
-            hidden=tensor.is_floating_point() and tuple(tensor.shape) == hidden,
-        )
 
 
 def _padding(module: Any) -> int:

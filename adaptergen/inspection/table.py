@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from adaptergen.facts import (
-    SCENARIOS,
-    Branch,
-    Call,
-    Facts,
-    Functional,
-    Module,
-    Value,
-)
+from adaptergen.facts import SCENARIOS, Branch, Call, Facts, Module, Value
 
 _WIDE = 100
 
@@ -35,11 +27,9 @@ def _head(facts: Facts) -> Iterator[str]:
         words = config.vocabulary
         yield from _listed(words.field, words.words)
         yield from _listed("older words", (f"{a} -> {b}" for a, b in words.older.items()))
-    yield from _listed("attention", (_marked(n, facts) for n in facts.attention.supported))
-
-
-def _marked(name: str, facts: Facts) -> str:
-    return f"{name} (default)" if name == facts.attention.default else name
+    default = facts.attention.default
+    supported = (f"{n} (default)" if n == default else n for n in facts.attention.supported)
+    yield from _listed("attention", supported)
 
 
 def _branch(branch: Branch) -> Iterator[str]:
@@ -52,7 +42,11 @@ def _branch(branch: Branch) -> Iterator[str]:
     for group in branch.tied:
         yield f"  tied: {' = '.join(group)}"
     yield "\nused without a call"
-    yield from (f"  {line}" for line in _functional(branch.functional))
+    for use in branch.functional:
+        where = f"{use.kind}: " if use.kind else ""
+        when = "" if len(use.scenarios) == len(SCENARIOS) else f" in {', '.join(use.scenarios)}"
+        yield f"  {where}{use.parameter}{when}"
+        yield f"    by {use.function} ({use.file}:{use.line})"
     if not branch.functional:
         yield "  nothing"
     yield from _listed("used by nothing", branch.unused)
@@ -75,12 +69,12 @@ def _modules(branch: Branch, modules: Sequence[Module], kind: str) -> Iterator[s
         name = module.path.rpartition(".")[2] or "(layer)"
         about = [module.cls.rpartition(".")[2] or "absent"]
         about += [f"{n} [{_axes(p.shape, p.sizes)}]" for n, p in module.parameters.items()]
-        line = f"  {'  ' * depth}{name}: {', '.join(about)}"
-        yield line
+        yield f"  {'  ' * depth}{name}: {', '.join(about)}"
         call = calls.get(module.path)
         indent = "  " * (depth + 3)
         if call is not None:
-            yield f"{indent}{_takes(call)} -> {_value(call.returns)}"
+            takes = ", ".join(f"{name} {_value(value)}" for name, value in call.takes.items())
+            yield f"{indent}{takes} -> {_value(call.returns)}"
         elif module.path in dead:
             yield f"{indent}never called; used by a function"
 
@@ -96,55 +90,37 @@ def _calls(branch: Branch, kind: str) -> dict[str, Call]:
     return found
 
 
-def _functional(uses: Iterable[Functional]) -> Iterator[str]:
-    for use in uses:
-        where = f"{use.kind}: " if use.kind else ""
-        when = "" if len(use.scenarios) == len(SCENARIOS) else f" in {', '.join(use.scenarios)}"
-        yield f"{where}{use.parameter}{when}"
-        yield f"  by {use.function} ({use.file}:{use.line})"
-
-
 def _others(facts: Facts) -> Iterator[str]:
-    default = {_key(module) for module in _all(facts.branches[0])}
+    default = _rows(facts.branches[0])
     for branch in facts.branches[1:]:
         yield f"\nbranch {branch.name}"
         if branch.error:
             yield f"  {branch.error}"
             continue
-        here = {_key(module) for module in _all(branch)}
-        yield from _listed("more", (_text(key) for key in sorted(here - default)))
-        yield from _listed("less", (_text(key) for key in sorted(default - here)))
+        here = _rows(branch)
+        for title, rows in (("more", here - default), ("less", default - here)):
+            yield from _listed(title, (" ".join(row).rstrip() for row in sorted(rows)))
         for group in sorted(set(branch.tied) ^ set(facts.branches[0].tied)):
             yield f"  {'tied' if group in branch.tied else 'not tied'}: {' = '.join(group)}"
 
 
-Key = tuple[str, str, tuple[str, ...]]
-
-
-def _all(branch: Branch) -> Iterator[tuple[str, Module]]:
-    for kind in branch.kinds:
-        yield from ((kind.word or "layer", module) for module in kind.modules)
-    yield from (("", module) for module in branch.modules)
-
-
-def _key(placed: tuple[str, Module]) -> Key:
-    kind, module = placed
-    shapes = (f"{n} {list(p.shape)}" for n, p in module.parameters.items())
-    return f"{kind}:{module.path}".removeprefix(":"), module.cls.rpartition(".")[2], tuple(shapes)
-
-
-def _text(key: Key) -> str:
-    path, cls, shapes = key
-    return f"{path} {cls or '(absent)'} {', '.join(shapes)}".rstrip()
+def _rows(branch: Branch) -> set[tuple[str, str, str]]:
+    """Path, class and shapes of each module."""
+    modules = [("", module) for module in branch.modules]
+    modules += [(f"{k.word or 'layer'}:", module) for k in branch.kinds for module in k.modules]
+    return {
+        (
+            f"{kind}{module.path}",
+            module.cls.rpartition(".")[2] or "(absent)",
+            ", ".join(f"{n} {list(p.shape)}" for n, p in module.parameters.items()),
+        )
+        for kind, module in modules
+    }
 
 
 def _axes(shape: Sequence[int], sizes: Sequence[Sequence[str]]) -> str:
-    told = sizes or ((),) * len(shape)
-    return ", ".join(names[0] if names else str(n) for n, names in zip(shape, told, strict=True))
-
-
-def _takes(call: Call) -> str:
-    return ", ".join(f"{name} {_value(value)}" for name, value in call.takes.items())
+    named = zip(shape, sizes or ((),) * len(shape), strict=True)
+    return ", ".join(names[0] if names else str(size) for size, names in named)
 
 
 def _value(value: Value) -> str:

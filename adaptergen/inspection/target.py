@@ -100,8 +100,6 @@ def load_class(target: Target) -> Any:
     if target.remote:
         return _remote_class(*target.remote)
     name = target.architecture
-    if not hasattr(type(transformers), "__getattr__") and not hasattr(transformers, name):
-        raise _unknown(name)
     try:
         found = guarded("hf-import", f"{quote(name)} cannot be imported", _FIX_IMPORT,
                         lambda: getattr(transformers, name))  # fmt: skip
@@ -227,7 +225,8 @@ def _remote_class(folder: str, reference: str) -> Any:
 
 def _of_config(config_class: Any, target: Target) -> Any:
     """The causal model of a config class."""
-    known = _causal_models()
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as known
+
     causal = next((known[key] for key in _model_types(config_class) if key in known), "")
     if causal and target.or_config:
         model_class = load_class(Target(causal))
@@ -245,13 +244,6 @@ def _unknown(name: str) -> Failed:
     return failed("hf-class", f"transformers has no model class {quote(name)}", hint)
 
 
-def _causal_models() -> dict[str, str]:
-    """The class for causal language modelling of each type of model."""
-    from transformers.models.auto import modeling_auto
-
-    return dict(modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
-
-
 def _model_types(config_class: Any) -> list[str]:
     """The types of model that have this config."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
@@ -263,7 +255,8 @@ def _models_hint(config_class: Any) -> str:
     """Names model classes that belong to a config class; empty if no mapping has one."""
     from transformers.models.auto import modeling_auto
 
-    types, causal = _model_types(config_class), set(_causal_models().values())
+    types = _model_types(config_class)
+    causal = set(modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())
     tables = [v for n, v in vars(modeling_auto).items() if re.match(r"MODEL_.*MAPPING_NAMES$", n)]
     found = (table[key] for table in tables for key in types if key in table)
     names = {name for one in found for name in ((one,) if isinstance(one, str) else one)}
@@ -274,8 +267,10 @@ def _models_hint(config_class: Any) -> str:
 
 def _nearest_hint(name: str) -> str:
     """Names the causal models whose family is written most alike; empty if none is."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
     families: dict[str, list[str]] = {}
-    for known in sorted(set(_causal_models().values())):
+    for known in sorted(set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())):
         families.setdefault(_family(known), []).append(known)
     close = get_close_matches(_family(name[:100]), families, n=3)
     names = [one for family in close for one in families[family]]

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from adaptergen.facts import Vocabulary
-from adaptergen.inspection.config_fields import declared, read
-from adaptergen.inspection.fault_isolation import attempted, failed, guarded, import_failed, reason
+from adaptergen.inspection.config_fields import declared, full_config, read
+from adaptergen.inspection.fault_isolation import attempted, failed, import_failed, reason
 from adaptergen.inspection.runs import run_with_cache, run_without_cache
 from adaptergen.inspection.tiny_config import (
     Settings,
@@ -77,13 +77,6 @@ def tiny_model(model_class: Any, base: Mapping[str, Any]) -> TinyModel:
         f"no tiny {name} runs: {reason(first)}",
         "name a folder with a config.json that does, or report the class to adaptergen",
     ) from first
-
-
-def full_config(config_class: Any, base: Mapping[str, Any]) -> Any:
-    """A config of full size, of the defaults and the fields of a config.json."""
-    what = f"{quote(config_class.__name__)} cannot be made"
-    hint = "observe another model, or another release of transformers"
-    return guarded("hf-config", what, hint, lambda: config_class.from_dict(dict(base)))
 
 
 def make(model_class: Any, settings: Settings, device: str = "cpu") -> Any:

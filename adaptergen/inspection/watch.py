@@ -14,7 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from types import FrameType, MappingProxyType
 from typing import Any, Literal
@@ -41,27 +41,17 @@ _METADATA = frozenset(
 _INNER = frozenset({"<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>", "<lambda>"})
 
 
-@dataclass
-class Calls:
-    """The calls of one run: the modules as their calls begin, and the calls as they end."""
-
-    order: list[ModulePath] = field(default_factory=list)
-    made: dict[ModulePath, Call] = field(default_factory=dict)
-
-    def of(self, kind: str) -> tuple[Call, ...]:
-        """The calls inside layers of one kind; outside of all for an empty name."""
-        made = (path for path in self.order if path.kind == kind and path in self.made)
-        return tuple(self.made[path] for path in made)
-
-
 @contextmanager
 def recording(
     paths: Mapping[Any, ModulePath],
     run: Run,
     known: Mapping[ModulePath, Call] = MappingProxyType({}),
-) -> Iterator[Calls]:
-    """Record the first call of each module in the block; `known` calls are not described anew."""
-    calls = Calls()
+) -> Iterator[dict[ModulePath, Call]]:
+    """Record the first call of each module; `known` calls are not described anew.
+
+    At the end of the block the calls are in the order in which they began.
+    """
+    calls: dict[ModulePath, Call] = {}
     runs = {path.kind: run.inside(path.kind) for path in paths.values()}
     takes: dict[ModulePath, dict[str, Value]] = {}
 
@@ -69,7 +59,6 @@ def recording(
         path = paths[module]
         if path in takes:
             return
-        calls.order.append(path)
         passed = {} if path in known else _bound(module, args, kwargs)
         describe = runs[path.kind].describe
         takes[path] = {name: describe(v) for name, v in passed.items() if v is not None}
@@ -77,10 +66,10 @@ def recording(
     def after(module: Any, args: Any, kwargs: Any, output: Any) -> None:
         path = paths[module]
         if path in known:
-            calls.made[path] = known[path]
-        elif path not in calls.made:
+            calls[path] = known[path]
+        elif path not in calls:
             returns = runs[path.kind].returned_by(module).describe(output)
-            calls.made[path] = Call(path=path.path, takes=takes[path], returns=returns)
+            calls[path] = Call(path=path.path, takes=takes[path], returns=returns)
 
     handles = []
     for module in paths:
@@ -91,6 +80,9 @@ def recording(
     finally:
         for handle in handles:
             handle.remove()
+        for path in takes:
+            if path in calls:
+                calls[path] = calls.pop(path)
 
 
 @dataclass(frozen=True)
@@ -114,13 +106,14 @@ class Uses:
     """Which modules a run called, and which parameters it used; modules are identified by `id`."""
 
     def __init__(self, model: Any) -> None:
-        self._modules = {id(module): module for module in model.modules()}
+        self._modules: set[int] = set()
         self._owners: dict[int, list[tuple[int, str]]] = {}
         self.tensors: dict[int, Any] = {}
-        for module, held in self._modules.items():
-            for name, tensor in (*held._parameters.items(), *held._buffers.items()):
+        for module in model.modules():
+            self._modules.add(id(module))
+            for name, tensor in (*module._parameters.items(), *module._buffers.items()):
                 if tensor is not None:
-                    self._owners.setdefault(id(tensor), []).append((module, name))
+                    self._owners.setdefault(id(tensor), []).append((id(module), name))
                     self.tensors[id(tensor)] = tensor
         self.clear()
 
@@ -168,27 +161,24 @@ class Uses:
             return func(*args, **kwargs)
 
     def _on_operand(self, func: Any, owners: list[tuple[int, str]], at: FrameType) -> None:
-        if self.called.issuperset(module for module, _ in owners):
+        modules = {module for module, _ in owners}
+        if modules <= self.called:
             return
-        objects = [self._modules[module] for module, _ in owners]
         # The function outside torch that asks for the operation, or a method of an owner.
         frame = _outer(at)
-        while frame is not None and _in_torch(frame):
-            if any(self_of(frame) is one for one in objects):
-                break
+        while frame is not None and _in_torch(frame) and id(self_of(frame)) not in modules:
             frame = _outer(frame.f_back)
         if frame is None:
             return
+        user = id(self_of(frame))
         for module, name in owners:
             if _only_metadata(func):
                 self._metadata[module, name, function_name(frame)] += 1
-            elif self_of(frame) is self._modules[module] or not any(
-                self_of(frame) is one for one in objects
-            ):
+            elif user == module or user not in modules:
                 self._add(module, name, frame, "operation")
 
     def _add(self, module: int, name: str, frame: FrameType, how: How) -> None:
-        if self_of(frame) is self._modules[module]:
+        if id(self_of(frame)) == module:
             how = "method"
         file = frame.f_code.co_filename
         self._uses.append(Use(module, name, function_name(frame), how, file, frame.f_lineno))
