@@ -206,7 +206,7 @@ def _words(model: Any, blocks: list[Any]) -> list[str]:
         for name, row in layer_lists(model.config.get_text_config()).items()
         if "mlp" not in name and isinstance(row[0], str)
     }
-    row = min(lists.items(), key=lambda item: (item[0] not in _LISTS, item[0]), default=("", ()))[1]
+    row = lists.get(min(lists, key=lambda name: (name not in _LISTS, name), default=""), ())
     if len(row) != len(blocks):
         said = ((getattr(block, name, None) for name in _ATTRIBUTES) for block in blocks)
         row = tuple(next((word for word in words if isinstance(word, str)), "") for words in said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -27,9 +27,6 @@ from adaptergen.problems import quote
 
 #: More parameters than this are not tiny: a rule misses a field. Float32, so 200 MB.
 MOST_PARAMETERS = 50_000_000
-
-#: Longer strings in the source of a model are no words for layers.
-_LONGEST_WORD = 32
 
 
 @dataclass(frozen=True)
@@ -173,12 +170,10 @@ def _candidate_words(config_class: Any, model_class: Any) -> tuple[set[str], set
     return allowed & {word for module in modules for word in _strings(module)}, set(legacy)
 
 
-def _strings(module: Any) -> Iterator[str]:
+def _strings(module: Any) -> set[str]:
     try:
         tree = ast.parse(inspect.getsource(module))
     except (OSError, TypeError, SyntaxError):
-        return
-    for node in ast.walk(tree):
-        word = node.value if isinstance(node, ast.Constant) else None
-        if isinstance(word, str) and len(word) <= _LONGEST_WORD:
-            yield word
+        return set()
+    values = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    return {value for value in values if isinstance(value, str)}

@@ -261,6 +261,17 @@ def test_a_model_that_is_given_makes_the_same_calls() -> None:
     assert call(whole, "decode", kind, "mixer").returns.shape == ("batch", "1", "hidden_size")
 
 
+def test_a_live_config_is_one_to_start_from() -> None:
+    import transformers
+
+    from adaptergen.inspection.observe import observe_class
+
+    config = transformers.LlamaConfig(attention_bias=True, tie_word_embeddings=True)
+    branch = observe_class(transformers.LlamaForCausalLM, config.to_dict()).branches[0]
+    assert sizes(branch, "layer", "self_attn.q_proj", "bias") == ["num_attention_heads * head_dim"]
+    assert branch.tied == (("lm_head.weight", "model.embed_tokens.weight"),)
+
+
 def test_a_config_that_refuses_to_tell_a_field() -> None:
     found = facts("Gemma4ForCausalLM")
     assert {kind.word for kind in found.branches[0].kinds} == {
