@@ -126,9 +126,9 @@ def tiny_settings(
         for name, field in declared(config_class).items()
         if name in given or name in inner or not _is_computed(field, full)
     }
-    told = {name: read(full, name) for name in fields if name in given}
+    values = {name: read(full, name) for name in fields if name in given}
     # What a config.json says that is no size: switches, words, factors, and what is None.
-    settings = {n: v for n, v in told.items() if v is None or isinstance(v, (bool, str, float))}
+    settings = {n: v for n, v in values.items() if v is None or isinstance(v, (bool, str, float))}
     settings.update(_sizes(config_class, fields, full, profile))
     settings.update(_layer_settings(config_class, fields, full, profile))
     if profile.complete:
