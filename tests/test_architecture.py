@@ -188,7 +188,6 @@ def test_what_ships_needs_nothing_of_adaptergen(path: Path) -> None:
 def test_modules_are_small() -> None:
     lengths = {name_of(path): len(path.read_text().splitlines()) for path in MODULES}
     assert not {name for name, length in lengths.items() if length > MAX_LINES}
-    assert sorted(lengths.values())[len(lengths) // 2] <= 200
 
 
 #: What is the same for all architectures.
