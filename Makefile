@@ -74,7 +74,7 @@ matrix: .venv/.dev ## Measure and lock the adapters on every release of transfor
 pythons: ## Build, verify and test all families on every Python that has the two commands.
 	@python3 tests/matrix/pythons.py $(PYTHONS)
 
-prove: .venv/.dev ## Export into every release of TransformerLens, and run its checks there.
+prove: .venv/.dev ## Export into every release of TransformerLens, and run its checks and its suite.
 	@nice $(BIN)/python tests/matrix/prove.py
 
 inspect: .venv/.dev ## Observe every causal language model of transformers, and write the table.

@@ -5,11 +5,16 @@ The folder `.matrix` ignores itself in git, and may be removed at any time.
 
 from __future__ import annotations
 
+import hashlib
+import importlib.metadata
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).parents[2]
 ROOT = PROJECT / ".matrix"
@@ -115,6 +120,43 @@ def python(
     return subprocess.run(
         [sys.executable, *map(str, command)], env=env, cwd=cwd, capture_output=True, text=True
     )
+
+
+def measured(
+    name: str,
+    patterns: tuple[str, ...],
+    measure: Callable[[], Any],
+    *,
+    keep: Callable[[Any], bool] = lambda _: True,
+) -> Any:
+    """What `measure` returns, as JSON; from an earlier run if the same files were measured.
+
+    The files are those that match `patterns` below the project. Results are in `.matrix/measured`,
+    which may be removed to measure anew; `keep` says of one whether a later run may use it.
+    """
+    file, of = _root() / "measured" / f"{name}.json", _digest(patterns)
+    if file.is_file():
+        earlier = json.loads(file.read_text(encoding="utf-8"))
+        if earlier["of"] == of:
+            return earlier["found"]
+    found = json.loads(json.dumps(measure()))
+    if keep(found):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps({"of": of, "found": found}, indent=2), encoding="utf-8")
+    return found
+
+
+def _digest(patterns: tuple[str, ...]) -> str:
+    """Of the contents of files below the project, and of the packages that are measured with."""
+    digest = hashlib.sha256()
+    for package in ("torch", "transformers", "transformer-lens"):
+        digest.update(f"{package} {importlib.metadata.version(package)}\n".encode())
+    files = {path for pattern in patterns for path in PROJECT.glob(pattern) if path.is_file()}
+    for path in sorted(files):
+        if "__pycache__" not in path.parts:
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{path.relative_to(PROJECT)} {content}\n".encode())
+    return digest.hexdigest()
 
 
 def _root() -> Path:

@@ -8,6 +8,7 @@ first run downloads them; torch and TransformerLens are those of the environment
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import json
 import re
@@ -17,10 +18,20 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from environments import ADAPTER, GENERATED, PROJECT, RELEASES, overlay, python, upstream
+from environments import (
+    ADAPTER,
+    GENERATED,
+    PROJECT,
+    RELEASES,
+    measured,
+    overlay,
+    python,
+    upstream,
+)
 
 HERE = Path(__file__).parent
 PAGE, DATA = PROJECT / "docs" / "matrix.md", PROJECT / "docs" / "matrix.json"
+FILES = ("generated/nemotron_h/**/*", "generated/_runtime/**/*")
 WHOSE = {"ours": "generated", "theirs": "TransformerLens"}
 COUNTED = ("passed", "failed", "skipped")
 COLUMNS = (
@@ -59,9 +70,9 @@ def emitted(release: str, whose: str) -> dict[str, int]:
 def page(data: dict[str, Any]) -> str:
     """The measurements as tables; where the two models differ, the worse one is shown."""
     rows = []
-    for release, measured in data["releases"].items():
+    for release, made in data["releases"].items():
         for whose, title in WHOSE.items():
-            rows.append(f"| {release} | {title} | {' | '.join(cells(measured[whose]))} |")
+            rows.append(f"| {release} | {title} | {' | '.join(cells(made[whose]))} |")
     head = f"| {' | '.join(COLUMNS)} |"
     table = "\n".join([head, "| --- " * len(COLUMNS) + "|", *rows])
     versions = data["versions"]
@@ -124,7 +135,9 @@ def main() -> None:
         data["releases"][release] = {}
         for whose in WHOSE:
             print(f"{release}: {whose}", flush=True)
-            data["releases"][release][whose] = measure(release, whose)
+            data["releases"][release][whose] = measured(
+                f"{release}-{whose}", FILES, functools.partial(measure, release, whose)
+            )
     if sys.argv[1:]:
         print(page(data))
         return
