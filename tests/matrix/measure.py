@@ -3,7 +3,7 @@
     python tests/matrix/measure.py ours|theirs
 
 `ours` is the generated adapter, `theirs` the one that TransformerLens ships. What a run of hooks
-should be is what the generated tests state; the shipped adapter states nothing.
+should be is what the tables of the spec state; the shipped adapter states nothing.
 """
 
 from __future__ import annotations
@@ -12,33 +12,25 @@ import importlib
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from environments import ADAPTER, GENERATED
-from transformers import NemotronHForCausalLM
+from environments import ADAPTER, PROJECT
 
-from transformer_lens.model_bridge import TransformerBridge
-from transformer_lens.model_bridge.sources import _bridge_builder
+from adaptergen.contract import models
+from adaptergen.contract.tables import hooks_of_model
+from adaptergen.verify.target import load_target
 
-TINY_TEST = "tests/integration/model_bridge/test_nemotron_h_tiny.py"
+TARGET = load_target(PROJECT / "specs" / "nemotron_h.yaml")
 BRANCHES = ("default", "latent_experts")
 LENGTHS, NEW = range(1, 10), 16
 
 
-def load(path: Path, name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def adapter_class(whose: str) -> Any:
+    """The generated adapter, or the one that TransformerLens ships."""
     if whose == "ours":
-        return load(GENERATED / ADAPTER, "measured").NemotronHArchitectureAdapter
+        return TARGET.adapter
     name = ".".join(ADAPTER.with_suffix("").parts)
     return importlib.import_module(name).NemotronHArchitectureAdapter
 
@@ -47,14 +39,9 @@ class Measurement:
     """One tiny model of every kind of layer, bare and bridged."""
 
     def __init__(self, branch: str, whose: str) -> None:
-        # Its tables are the contract; the class it imports besides is not used here.
-        self.stated = load(GENERATED / TINY_TEST, "stated") if whose == "ours" else None
-        config = {**load(GENERATED / TINY_TEST, "config").CONFIG, **self._branch(branch)}
-        self.hf, model = self._model(config), self._model(config)
-        cfg = _bridge_builder.build_bridge_config_from_hf(
-            model.config, "NemotronHForCausalLM", "tiny", torch.float32
-        )
-        self.bridge = TransformerBridge(model, adapter_class(whose)(cfg), tokenizer=None)
+        self.states_hooks = whose == "ours"
+        self.hf, model = (models.tiny_model(TARGET.tables, branch) for _ in range(2))
+        self.bridge = models.wrap(TARGET.architecture, adapter_class(whose), model)
 
     def parity(self) -> float:
         """The greatest distance of any logit, with and without a cache."""
@@ -91,13 +78,13 @@ class Measurement:
         return (cfg.conv_dim, cfg.mamba_intermediate_size) == widths
 
     def _stated(self, points: set[str]) -> tuple[set[str], set[str]]:
-        if self.stated is None:
+        if not self.states_hooks:
             # Nothing is said: every live hook is as it should be, every silent one is not.
             return {name for name in points if name in self._plain()}, set()
-        stated = self.stated
-        live = set(stated.hook_shapes(self.bridge))
-        silent = {*stated.ON_REQUEST, *(h for h in stated.SILENT if stated.holds(stated.SILENT, h))}
-        return live, {name for name in points if stated.bare(name) in silent}
+        kinds = models.layer_kinds(TARGET.tables, self.hf)
+        hooks = hooks_of_model(TARGET.tables, kinds, self.hf.config, transformers.__version__)
+        live = {hook.name for hook in hooks if hook.fires}
+        return live, {hook.name for hook in hooks if not hook.fires}
 
     def _plain(self) -> Any:
         return self.bridge.run_with_cache(self._prompt(9))[1]
@@ -107,17 +94,6 @@ class Measurement:
         mask = torch.ones_like(tokens)
         expected = self.hf.generate(tokens, attention_mask=mask, eos_token_id=None, **options)
         return self.bridge.generate(tokens, stop_at_eos=False, verbose=False, **options), expected
-
-    @staticmethod
-    def _branch(branch: str) -> dict[str, Any]:
-        made: dict[str, Any] = load(GENERATED / TINY_TEST, "branches").BRANCHES[branch]
-        return made
-
-    @staticmethod
-    def _model(config: dict[str, Any]) -> Any:
-        torch.manual_seed(0)
-        made = NemotronHForCausalLM.config_class(**config, attn_implementation="eager")
-        return NemotronHForCausalLM(made).eval()
 
     @staticmethod
     def _prompt(length: int) -> Any:

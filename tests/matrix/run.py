@@ -31,7 +31,7 @@ from environments import (
 
 HERE = Path(__file__).parent
 PAGE, DATA = PROJECT / "docs" / "matrix.md", PROJECT / "docs" / "matrix.json"
-FILES = ("generated/nemotron_h/**/*", "generated/_runtime/**/*")
+FILES = ("generated/nemotron_h/**/*", "generated/_runtime/**/*", "tests/matrix/measure.py")
 WHOSE = {"ours": "generated", "theirs": "TransformerLens"}
 COUNTED = ("passed", "failed", "skipped")
 COLUMNS = (
@@ -41,7 +41,7 @@ COLUMNS = (
 
 
 def measure(release: str, whose: str) -> dict[str, Any]:
-    before = (overlay(release), HERE)
+    before = (overlay(release), PROJECT, HERE)
     result = python(HERE / "measure.py", whose, before=before)
     if result.returncode:
         raise SystemExit(f"{release}, {whose}:\n{result.stderr}")
@@ -54,7 +54,8 @@ def emitted(release: str, whose: str) -> dict[str, int]:
     """Outcomes of the generated tests; for the shipped adapter, of a copy with it in it."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / GENERATED.name
-        shutil.copytree(GENERATED, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in (GENERATED.name, "_runtime"):
+            shutil.copytree(GENERATED.with_name(name), folder.with_name(name))
         if whose == "theirs":
             shutil.copy(upstream() / ADAPTER, folder / ADAPTER)
         options = ("-q", "-m", "not slow", "-p", "no:cacheprovider", "--import-mode=importlib")

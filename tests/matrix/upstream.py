@@ -10,6 +10,7 @@ Exit code 1: a test fails for a reason that is not written down here.
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 import sys
@@ -18,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree
 
-from environments import PROJECT, SOURCE, overlay, python, upstream
+from environments import PROJECT, SOURCE, measured, overlay, python, upstream
 
 PAGE = PROJECT / "docs" / "upstream_tests.md"
 RELEASE = "5.23.0"
@@ -171,8 +172,16 @@ gets a small one instead.
 """
     sections, unknown = [head], []
     for module in TESTS:
-        ours = outcomes(module, ours=True)
-        sections.append(section(module, ours, outcomes(module, ours=False)) + "\n")
+        files = (f"generated/{module}/**/*", "generated/_runtime/**/*", "tests/matrix/stand*.py")
+        ours, theirs = (
+            measured(
+                f"upstream-{module}-{'ours' if own else 'theirs'}",
+                files,
+                functools.partial(outcomes, module, ours=own),
+            )
+            for own in (True, False)
+        )
+        sections.append(section(module, ours, theirs) + "\n")
         unknown += [n for n, outcome in ours.items() if outcome == "failed" and not reason(n)]
     PAGE.write_text("\n".join(sections), encoding="utf-8")
     for name in unknown:
