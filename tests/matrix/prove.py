@@ -115,7 +115,8 @@ def proof(specs: str, version: str, transformers: str) -> dict[str, Any]:
     """What comes of an export, its checks, and a second export."""
     folder = checkout(version, transformers)
     # mypy locks none of its cache, so the calls that run at the same time share none.
-    cache = PROJECT / ".matrix" / f"mypy-{transformers}-{threading.get_ident()}"
+    worker = threading.current_thread().name.rpartition("_")[2]
+    cache = PROJECT / ".matrix" / f"mypy-{transformers}-{worker}"
     env = environment(
         overlay(transformers), packages("tools", *TOOLS), HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1",
         MYPY_CACHE_DIR=str(cache),
