@@ -38,13 +38,23 @@ def runtime_mutants() -> list[Mutant]:
 def observed(folder: Path) -> dict[str, Any]:
     """A run of all tests: which functions each test calls, and how long it takes."""
     recorder = _Recorder()
-    status = _pytest(recorder)
+    # A test that takes notice of being watched may fail here, and says nothing by that.
+    _pytest(recorder, "--maxfail=0")
     calls = {name: sorted(found) for name, found in recorder.calls.items()}
-    return {"status": status, "calls": calls, "seconds": recorder.seconds}
+    return {"calls": calls, "seconds": recorder.seconds}
 
 
-def judge(mutant: Mutant, seen: dict[str, Any]) -> dict[str, str]:
-    """The first test that fails with a mutant; nothing if none does."""
+def judge(mutant: Mutant | None, seen: dict[str, Any]) -> dict[str, str]:
+    """The first test that fails, with a mutant if there is one; nothing if none does."""
+    order = _Order(first_tests(mutant, seen) if mutant else set(), seen["seconds"])
+    if mutant:
+        _import_instead(mutant)
+    status = _pytest(order, "-x")
+    return {"emitted": order.failed or ("collection" if status else "")}
+
+
+def _import_instead(mutant: Mutant) -> None:
+    """Have the mutant imported where its module is, from wherever."""
     original = (ROOT / mutant.file).read_text("utf-8")
     get_code = SourceFileLoader.get_code
 
@@ -58,9 +68,6 @@ def judge(mutant: Mutant, seen: dict[str, Any]) -> dict[str, str]:
         return compile(mutant.source, self.path, "exec") if is_it else get_code(self, fullname)
 
     SourceFileLoader.get_code = mutated
-    order = _Order(first_tests(mutant, seen), seen["seconds"])
-    status = _pytest(order)
-    return {"emitted": order.failed or ("collection" if status else "")}
 
 
 def first_tests(mutant: Mutant, seen: dict[str, Any]) -> set[str]:
@@ -144,15 +151,15 @@ class _Order:
         self.failed = ""
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        items.sort(key=lambda one: (one.nodeid not in self.first, self.seconds[one.nodeid]))
+        items.sort(key=lambda one: (one.nodeid not in self.first, self.seconds.get(one.nodeid, 0)))
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed and not self.failed:
             self.failed = report.nodeid.rpartition("/")[2]
 
 
-def _pytest(plugin: Any) -> int:
+def _pytest(plugin: Any, option: str) -> int:
     os.chdir(ROOT)
-    options = ["-x", "-q", "--tb=line", "-p", "no:cacheprovider", "-W", "ignore"]
+    options = [option, "-q", "--tb=line", "-p", "no:cacheprovider", "-W", "ignore"]
     # What an assert compared is not shown.
     return int(pytest.main([*options, "--assert=plain", str(TESTS)], plugins=[plugin]))
