@@ -146,6 +146,18 @@ class Weighted(nn.Module):
         return made + self.gate.bias
 
 
+class Viewed(nn.Module):
+    """Uses another form of the weight of a submodule that it does not call."""
+
+    def __init__(self, view: Any) -> None:
+        super().__init__()
+        self.gate, self.view = nn.Linear(4, 4), view
+
+    def forward(self, hidden_states: Any) -> Any:
+        weight = self.view(self.gate.weight)
+        return functional.linear(hidden_states.to(weight.dtype), weight)
+
+
 class Convolved(nn.Module):
     """A convolution over the tokens of a call and over those that are cached."""
 

@@ -185,3 +185,64 @@ def test_hooks_of_others_cost_no_steps(target: Any) -> None:
     assert torch.equal(bridge(tokens()), hf(tokens()).logits)
     hook_of(attn, "hook_pattern").add_hook(lambda states, hook: None)
     assert attn._needs_taps()
+
+
+@pytest.mark.parametrize("implementation", ["eager", "sdpa"])
+@pytest.mark.parametrize("module", ["deepseek_v2", "deepseek_v3"])
+def test_latent_attention(module: str, implementation: str) -> None:
+    """Its queries, keys and values are those that the attention function takes."""
+    from adaptergen.verify.target import load_target
+
+    hf, bridge = tiny(load_target(ROOT / "specs" / f"{module}.yaml"), implementation)
+    hf.set_attn_implementation("eager")
+    attn = bridge.blocks[0].attn
+    cfg, part = attn.original_component, bridge.cfg
+    seen = record(attn, *(name for name in attn.taps if hook_of_any(attn, name) is not None))
+    logits = bridge(tokens())
+    torch.testing.assert_close(logits, hf(tokens()).logits)
+    held = {name: found[0] for name, found in seen.items()}
+    assert held["hook_q"].shape == (
+        2,
+        part.n_heads,
+        7,
+        part.qk_nope_head_dim + part.qk_rope_head_dim,
+    )
+    scores = held["hook_q"] @ held["hook_k"].transpose(2, 3) * cfg.scaling
+    past = torch.ones(7, 7, dtype=torch.bool).tril()
+    torch.testing.assert_close(held["hook_attn_scores"][..., past], scores[..., past])
+    torch.testing.assert_close(held["hook_attn_scores"].softmax(-1), held["hook_pattern"])
+    mixed = (held["hook_pattern"] @ held["hook_v"]).transpose(1, 2)
+    out = record(attn, "o.hook_in")
+    bridge(tokens())
+    torch.testing.assert_close(out["o.hook_in"][0].reshape(mixed.shape), mixed)
+    assert held["hook_q_latent"].shape == (2, 7, part.q_lora_rank)
+    assert held["hook_kv_latent"].shape == (2, 7, part.kv_lora_rank)
+    # The rotated part is what queries end with, and one for all heads what keys end with.
+    width = part.qk_rope_head_dim
+    for name, whole in (("hook_rot_q", "hook_q"), ("hook_rot_k", "hook_k")):
+        rotated = held[name] if held[name].shape[2] == 7 else held[name].transpose(1, 2)
+        torch.testing.assert_close(rotated.expand_as(held[whole][..., -width:]),
+                                   held[whole][..., -width:])  # fmt: skip
+    assert held["kv_b_proj.hook_in"].shape == (2, 7, part.kv_lora_rank)
+    assert held["kv_b_proj.hook_out"].shape == (
+        2, 7, part.n_heads * (part.qk_nope_head_dim + part.v_head_dim),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["hook_q", "hook_k", "hook_v", "hook_rot_q", "hook_rot_k",
+                                  "hook_q_latent", "hook_kv_latent", "kv_b_proj.hook_in",
+                                  "kv_b_proj.hook_out", "hook_freqs_cis"])  # fmt: skip
+def test_an_edit_in_latent_attention_reaches_the_logits(name: str) -> None:
+    from adaptergen.verify.target import load_target
+
+    hf, bridge = tiny(load_target(ROOT / "specs" / "deepseek_v2.yaml"), "eager")
+    edit(bridge.blocks[0].attn, name, lambda states: 2 * states)
+    assert not torch.allclose(bridge(tokens()), hf(tokens()).logits)
+
+
+def hook_of_any(component: Any, name: str) -> Any:
+    """The hook point with a dotted name; None if this layer has none."""
+    try:
+        return hook_of(component, name)
+    except KeyError:
+        return None

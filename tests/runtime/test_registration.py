@@ -87,3 +87,38 @@ def test_generated_register_refuses_an_older_one(
     monkeypatch.delitem(sys.modules, "adaptergen_runtime", raising=False)
     with pytest.raises(ImportError, match=BUILD):
         module.register()
+
+
+def test_an_adapter_is_entered_once_and_taken_back(registration: ModuleType) -> None:
+    from transformer_lens.factories import architecture_adapter_factory as factory
+
+    tables = (factory.SUPPORTED_ARCHITECTURES, factory.ArchitectureAdapterFactory._adapters)
+    known = next(iter(tables[0]))
+    before = [dict(table) for table in tables]
+    mine, other = type("Mine", (), {}), type("Other", (), {})
+    for architecture in ("NewForCausalLM", known):
+        for _ in range(2):
+            registration.enter(architecture, mine)
+        assert all(table[architecture] is mine for table in tables)
+        for _ in range(2):
+            registration.leave(architecture)
+        assert [dict(table) for table in tables] == before
+    registration.enter(known, mine)
+    try:
+        tables[0][known] = other
+        registration.leave(known)
+        # What another has entered by now stays.
+        assert tables[0][known] is other
+        assert tables[1][known] is before[1][known]
+    finally:
+        for table, held in zip(tables, before, strict=True):
+            table[known] = held[known]
+
+
+def test_a_module_is_loaded_once_under_its_name(registration: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "adapter_of_a_test.py"
+    path.write_text("class Adapter:\n    pass\n")
+    module = registration.load(path, "loaded_by_a_test")
+    assert module.Adapter.__module__ == "loaded_by_a_test"
+    assert sys.modules.pop("loaded_by_a_test") is module
+    assert registration.load(path, "loaded_by_a_test") is module

@@ -27,6 +27,30 @@ from runtime_support import (
 
 from transformer_lens.model_bridge.generalized_components import taps as module_of_taps
 
+#: Forms of a weight, by the functions of torch that make them.
+VIEWS: dict[str, Any] = {
+    "itself": lambda w: w,
+    "getitem": lambda w: w[:],
+    "transposed twice": lambda w: w.T.T,
+    "contiguous": lambda w: w.contiguous(),
+    "detach": lambda w: w.detach(),
+    "expand": lambda w: w.expand(4, 4),
+    "flatten": lambda w: w.flatten().view(4, 4),
+    "double": lambda w: w.double(),
+    "float": lambda w: w.double().float(),
+    "half": lambda w: w.half(),
+    "bfloat16": lambda w: w.bfloat16(),
+    "permute": lambda w: w.permute(1, 0),
+    "reshape": lambda w: w.reshape(4, 4),
+    "squeeze": lambda w: w.unsqueeze(0).squeeze(0),
+    "t": lambda w: w.t(),
+    "to": lambda w: w.to(torch.float64),
+    "transpose": lambda w: w.transpose(0, 1),
+    "type": lambda w: w.type(torch.float64),
+    "type_as": lambda w: w.type_as(torch.zeros(1, dtype=torch.float64)),
+    "view": lambda w: w.view(4, 4),
+}
+
 
 @pytest.fixture(autouse=True)
 def seeded() -> Iterator[None]:
@@ -227,6 +251,17 @@ class TestWeights:
         assert torch.equal(product + module.gate.bias, expected)
         edit(component, "hook_x", torch.zeros_like)
         torch.testing.assert_close(component(states), module.gate.bias.expand(2, 5, 6))
+
+    @pytest.mark.parametrize("name", VIEWS)
+    def test_operation_that_gets_another_form_of_the_weight(self, states: Any, name: str) -> None:
+        module = hf_like.Viewed(VIEWS[name])
+        component = wrap(module, {"gate": "gate"}, hook_x=Tap(weight="gate.weight", argument=0))
+        expected = hf_like.Viewed.forward(module, states)
+        seen = record(component, "hook_x")
+        made = component(states)
+        torch.testing.assert_close(made, expected)
+        assert len(seen["hook_x"]) == 1
+        torch.testing.assert_close(seen["hook_x"][0], states.to(made.dtype))
 
     def test_what_only_looks_at_the_weight_is_no_product(self, states: Any) -> None:
         module = hf_like.Weighted("looking")
