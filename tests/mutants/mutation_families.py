@@ -58,6 +58,11 @@ def _named(node: Any) -> Iterator[str]:
             yield from _named(value)
 
 
+def tables_of(module: str) -> Any:
+    """What is promised of an architecture."""
+    return adapter_tables(plan_and_source(SPECS / f"{module}.yaml")[0])
+
+
 class Family:
     """One architecture, ready to judge its mutants in forks."""
 
@@ -65,7 +70,7 @@ class Family:
         self.module = module
         self.plan, self.source = plan_and_source(SPECS / f"{module}.yaml")
         self.files = self._built(SPECS / f"{module}.yaml")
-        answers.prepare(adapter_tables(self.plan))
+        answers.prepare(tables_of(module))
 
     def judge(self, mutant: Mutant | None, folder: Path) -> dict[str, str]:
         """Both verdicts on a mutant, each its first failure; or why there are none."""

@@ -22,7 +22,7 @@ from typing import Any
 
 from mutation import Mutant
 from mutation_environment import ROOT
-from mutation_families import FAMILIES, Family, family_mutants
+from mutation_families import FAMILIES, Family, family_mutants, tables_of
 from mutation_forks import alone, in_forks, settle
 from mutation_page import (
     Outcome,
@@ -34,8 +34,8 @@ from mutation_page import (
     score,
     toml,
 )
+from mutation_runtime import is_imported, observed, runtime_mutants
 from mutation_runtime import judge as judge_runtime
-from mutation_runtime import observed, runtime_mutants
 from mutation_verdicts import HFAnswers
 
 RESULTS = ROOT / ".mutants"
@@ -120,16 +120,19 @@ class Runner:
 
     def _judge(self, suite: str) -> tuple[Callable[[Mutant, Path], Any], Family | None]:
         """What judges a mutant, after it passed what has no mistake."""
-        settle()
+        if self._answers is None:
+            self._answers = HFAnswers()
         if suite == RUNTIME:
-            # Not yet imported here, so that each fork imports its mutant.
+            for family_name in FAMILIES:
+                self._answers.prepare(tables_of(family_name))
+            # Each fork imports its mutant.
+            assert not is_imported(), "the runtime is imported before any mutant of it is made"
+            settle()
             seen = alone(observed)
             fine = alone(lambda _: judge_runtime(None, seen))
             if fine != {"emitted": ""}:
                 raise SystemExit(f"the runtime does not pass without a mutant: {fine}")
             return lambda mutant, _: judge_runtime(mutant, seen), None
-        if self._answers is None:
-            self._answers = HFAnswers()
         family = Family(suite, self._answers)
         settle()
         fine = alone(lambda folder: family.judge(None, folder))

@@ -1,7 +1,7 @@
 """Mutants of the runtime, and its own tests, up to the first that fails.
 
-Tests that run the function with the mistake come first, the quick ones before the others. No test
-is left out: a survivor has survived all.
+Tests that never call the function with the mistake are left out, since they cannot notice. What is
+outside functions, or in one whose results are kept, is tried on all. Quick tests come first.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pytest
 from mutation import Mutant, mutants
 from mutation_environment import ROOT
 
-from adaptergen.resources import shipped
+from adaptergen.resources import RUNTIME, shipped
 
 TESTS = ROOT / "tests" / "runtime"
 _REGISTRATION = "registration.py"
@@ -35,6 +35,11 @@ def runtime_mutants() -> list[Mutant]:
     ]
 
 
+def is_imported() -> bool:
+    """Whether this process has imported a module of the runtime."""
+    return any(f"{RUNTIME}.{name}" in sys.modules for name in shipped())
+
+
 def observed(folder: Path) -> dict[str, Any]:
     """A run of all tests: which functions each test calls, and how long it takes."""
     recorder = _Recorder()
@@ -46,11 +51,14 @@ def observed(folder: Path) -> dict[str, Any]:
 
 def judge(mutant: Mutant | None, seen: dict[str, Any]) -> dict[str, str]:
     """The first test that fails, with a mutant if there is one; nothing if none does."""
-    order = _Order(first_tests(mutant, seen) if mutant else set(), seen["seconds"])
+    known = set(seen["seconds"])
+    order = _Order(tests_of(mutant, seen) if mutant else known, known, seen["seconds"])
     if mutant:
         _import_instead(mutant)
     status = _pytest(order, "-x")
-    return {"emitted": order.failed or ("collection" if status else "")}
+    # Where no test is left, all have passed.
+    ended = "" if status in (0, int(pytest.ExitCode.NO_TESTS_COLLECTED)) else "collection"
+    return {"emitted": order.failed or ended}
 
 
 def _import_instead(mutant: Mutant) -> None:
@@ -70,16 +78,13 @@ def _import_instead(mutant: Mutant) -> None:
     SourceFileLoader.get_code = mutated
 
 
-def first_tests(mutant: Mutant, seen: dict[str, Any]) -> set[str]:
-    """The tests that call the function in which a mutant is, or all of its module's."""
-    spot = _function_at(mutant)
-    own = {name for name in seen["seconds"] if f"test_{_name_of(mutant.file)}.py" in name}
-    if spot is None:
-        return own
+def tests_of(mutant: Mutant, seen: dict[str, Any]) -> set[str]:
+    """The tests that may notice a mutant: those that call the function in which it is, or all."""
+    spot, everything = _function_at(mutant), set(seen["seconds"])
     called = {name for name, found in seen["calls"].items() if spot in found}
-    if "" in called:
-        return own
-    return {name for name in seen["seconds"] if name in called or name.split("::")[0] in called}
+    if spot is None or "" in called:
+        return everything
+    return {name for name in everything if name in called or name.split("::")[0] in called}
 
 
 def _name_of(file: str) -> str:
@@ -144,14 +149,18 @@ class _Recorder:
 
 
 class _Order:
-    """Runs some tests first, and quick ones before others."""
+    """Runs some of the known tests, and those unknown; quick ones first."""
 
-    def __init__(self, first: set[str], seconds: dict[str, float]) -> None:
-        self.first, self.seconds = first, seconds
+    def __init__(self, chosen: set[str], known: set[str], seconds: dict[str, float]) -> None:
+        self.chosen, self.known, self.seconds = chosen, known, seconds
         self.failed = ""
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        items.sort(key=lambda one: (one.nodeid not in self.first, self.seconds.get(one.nodeid, 0)))
+        items[:] = [one for one in items if one.nodeid in self.chosen or not self._is_known(one)]
+        items.sort(key=lambda one: self.seconds.get(one.nodeid, 0))
+
+    def _is_known(self, item: Any) -> bool:
+        return item.nodeid in self.known
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed and not self.failed:

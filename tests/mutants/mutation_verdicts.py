@@ -22,7 +22,7 @@ import adaptergen.contract
 from adaptergen.contract import ModelReport, models
 from adaptergen.contract.reference import Work
 from adaptergen.runtime import install
-from adaptergen.verify.tiers import tiny as tier
+from adaptergen.verify import tiers as tier
 
 _ADAPTERS = "transformer_lens.model_bridge.supported_architectures"
 _TESTS = "tests.integration.model_bridge"
