@@ -15,6 +15,7 @@ import json
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
@@ -98,6 +99,7 @@ class Runner:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
         self._answers: HFAnswers | None = None
+        self._kills = Counter[str]()
 
     def run(self, suite: str) -> tuple[list[Outcome], Results]:
         """The outcome of each mutant that is asked for; those known are not judged again."""
@@ -129,10 +131,11 @@ class Runner:
             assert not is_imported(), "the runtime is imported before any mutant of it is made"
             settle()
             seen = alone(observed)
-            fine = alone(lambda _: judge_runtime(None, seen))
+            fine = alone(lambda _: judge_runtime(None, seen, self._kills))
             if fine != {"emitted": ""}:
                 raise SystemExit(f"the runtime does not pass without a mutant: {fine}")
-            return lambda mutant, _: judge_runtime(mutant, seen), None
+            # Each fork has what is known of the tests by then.
+            return lambda mutant, _: judge_runtime(mutant, seen, self._kills), None
         family = Family(suite, self._answers)
         settle()
         fine = alone(lambda folder: family.judge(None, folder))
@@ -153,6 +156,7 @@ class Runner:
         ):
             results.add(mutant, result)
             cores += seconds
+            self._kills[results.of([mutant])[0][1].get("emitted", "")] += 1
             ((_, kept),) = results.of([mutant])
             if disagreements([(mutant, kept)]):
                 print(f"DISAGREE: {line(mutant)}: {kept}", flush=True)

@@ -1,7 +1,8 @@
 """Mutants of the runtime, and its own tests, up to the first that fails.
 
 Tests that never call the function with the mistake are left out, since they cannot notice. What is
-outside functions, or in one whose results are kept, is tried on all. Quick tests come first.
+outside functions, or in one whose results are kept, is tried on all. Quick
+tests come first, and those that have killed others.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import ast
 import os
 import sys
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from functools import cache
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -49,10 +50,13 @@ def observed(folder: Path) -> dict[str, Any]:
     return {"calls": calls, "seconds": recorder.seconds}
 
 
-def judge(mutant: Mutant | None, seen: dict[str, Any]) -> dict[str, str]:
-    """The first test that fails, with a mutant if there is one; nothing if none does."""
+def judge(mutant: Mutant | None, seen: dict[str, Any], kills: Counter[str]) -> dict[str, str]:
+    """The first test that fails, with a mutant if there is one; nothing if none does.
+
+    `kills` says how many mutants each test has killed so far.
+    """
     known = set(seen["seconds"])
-    order = _Order(tests_of(mutant, seen) if mutant else known, known, seen["seconds"])
+    order = _Order(tests_of(mutant, seen) if mutant else known, seen, kills)
     if mutant:
         _import_instead(mutant)
     status = _pytest(order, "-x")
@@ -149,22 +153,29 @@ class _Recorder:
 
 
 class _Order:
-    """Runs some of the known tests, and those unknown; quick ones first."""
+    """Runs some of the known tests, and those unknown; first those that kill most in a second."""
 
-    def __init__(self, chosen: set[str], known: set[str], seconds: dict[str, float]) -> None:
-        self.chosen, self.known, self.seconds = chosen, known, seconds
+    def __init__(self, chosen: set[str], seen: dict[str, Any], kills: Counter[str]) -> None:
+        self.chosen, self.seconds, self.kills = chosen, seen["seconds"], kills
         self.failed = ""
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         items[:] = [one for one in items if one.nodeid in self.chosen or not self._is_known(one)]
-        items.sort(key=lambda one: self.seconds.get(one.nodeid, 0))
+        items.sort(key=self._rank)
 
     def _is_known(self, item: Any) -> bool:
-        return item.nodeid in self.known
+        return item.nodeid in self.seconds
+
+    def _rank(self, item: Any) -> float:
+        return self.seconds.get(item.nodeid, 0.0) / (1 + self.kills[_short(item.nodeid)])
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed and not self.failed:
-            self.failed = report.nodeid.rpartition("/")[2]
+            self.failed = _short(report.nodeid)
+
+
+def _short(node: str) -> str:
+    return node.removeprefix("tests/runtime/")
 
 
 def _pytest(plugin: Any, option: str) -> int:

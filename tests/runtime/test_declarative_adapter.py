@@ -125,3 +125,11 @@ def test_without_a_cache_of_its_own_the_adapter_asks_for_none() -> None:
     assert not adapter.cfg.is_stateful
     with pytest.raises(NotImplementedError):
         adapter.create_stateful_cache(None, 2, "cpu", None)
+
+
+def test_layers_that_are_alike_have_no_slots() -> None:
+    adapter = Adapter(cfg(layer_kinds=KINDS))
+    adapter.component_mapping["blocks"] = GeneralizedComponent(
+        "model.layers", submodules={"norm": GeneralizedComponent("norm")}
+    )
+    assert adapter.convert_hf_key_to_tl_key("model.layers.1.norm.weight") == "blocks.1.norm.weight"

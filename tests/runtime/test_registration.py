@@ -46,7 +46,7 @@ def test_older_version_is_refused_with_the_command(
     registration: ModuleType, searched: list[str]
 ) -> None:
     before, needed = list(searched), registration.VERSION + 1
-    expected = f"needs version {needed} .* has version {needed - 1}: run `adaptergen build a.yaml`"
+    expected = f"needs version {needed} .* has version {needed - 1}: run `adaptergen build a.yaml`$"
     with pytest.raises(RuntimeError, match=expected):
         registration.install(needed, "adaptergen build a.yaml")
     assert searched == before

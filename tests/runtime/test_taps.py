@@ -691,3 +691,16 @@ class TestTraining:
         assert component.original_component.training
         hook_of(component, name).remove_hooks()
         assert not component(states).any()
+
+
+def test_a_class_with_taps_says_of_which_it_is() -> None:
+    cls = tapped(GeneralizedComponent, {"hook_x": Tap(function="double")})
+    assert cls.__name__ == "TappedGeneralizedComponent"
+    assert "GeneralizedComponent" in cls.__doc__
+    assert cls.__module__ == module_of_taps.__name__
+
+
+def test_what_hooks_are_asked_is_looked_up_once() -> None:
+    component = wrap(hf_like.Called(), hook_x=Tap(function="double"))
+    for look in (component._tapped, component._attached_to_taps, component._read_modules):
+        assert look() is look()
