@@ -187,6 +187,23 @@ def test_hooks_of_others_cost_no_steps(target: Any) -> None:
     assert attn._needs_taps()
 
 
+def test_states_may_be_handed_over_by_position(target: Any) -> None:
+    _, bridge = tiny(target, "eager")
+    attn = bridge.blocks[0].attn
+    calls: list[dict[str, Any]] = []
+    handle = attn.register_forward_pre_hook(
+        lambda _module, _args, kwargs: calls.append(dict(kwargs)), with_kwargs=True
+    )
+    bridge(tokens(), use_cache=False)
+    handle.remove()
+    expected = attn(**calls[0])[0]
+    states = calls[0].pop("hidden_states")
+    assert torch.equal(attn(states, **calls[0])[0], expected)
+    seen = record(attn, "hook_pattern")
+    assert torch.equal(attn(states, **calls[0])[0], expected)
+    assert len(seen["hook_pattern"]) == 1
+
+
 @pytest.mark.parametrize("implementation", ["eager", "sdpa"])
 @pytest.mark.parametrize("module", ["deepseek_v2", "deepseek_v3"])
 def test_latent_attention(module: str, implementation: str) -> None:
