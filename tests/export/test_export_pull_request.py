@@ -223,8 +223,8 @@ def test_upstreams_registries_and_the_unit_test_pass_there(upstream: Path) -> No
     # In one process, since to import torch takes longer than both.
     tests = (f"{REGISTRY_TEST}::{REGISTRY_TEST_CLASS}", unit)
     ran = checks._run(upstream, "both", (*checks._pytest(), *tests), ("pytest", "jaxtyping"))
-    assert ran.passed, ran.told
-    assert int(ran.told.split()[0]) >= 4 + unit_tests(upstream / unit), ran.told
+    assert ran.passed, ran.detail
+    assert int(ran.detail.split()[0]) >= 4 + unit_tests(upstream / unit), ran.detail
 
 
 def unit_tests(file: Path) -> int:

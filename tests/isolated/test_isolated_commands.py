@@ -84,7 +84,7 @@ def test_no_command_runs_what_lies_about(arguments: list[str], code: int, workin
     assert done.returncode == code, done.stderr
     if "--pr" in arguments:
         told = (working / "pr.md").read_text("utf-8")
-        assert "seen by running it" in done.stderr and "Fine: all as promised" in told
+        assert "observed by running it" in done.stderr and "Fine: all as promised" in told
 
 
 def test_python_m(working: Path) -> None:
@@ -111,4 +111,4 @@ def test_types_are_checked_without_the_modules_of_a_checkout(tmp_path: Path) -> 
     planted(tmp_path, *NAMES)
     (tmp_path / "a.py").write_text('x: int = ""\nimport json\n', encoding="utf-8")
     check = checks._types(tmp_path, ["a.py"])
-    assert check.passed is False and "Incompatible types" in check.told and ran(tmp_path) == []
+    assert check.passed is False and "Incompatible types" in check.detail and ran(tmp_path) == []
