@@ -99,9 +99,10 @@ THEIR_REASON = "its hooks of the convolution do not fire with this release of tr
 def outcomes(module: str, *, ours: bool) -> dict[str, str]:
     """Each test -> passed, failed or skipped."""
     with tempfile.TemporaryDirectory() as scratch:
-        report, plugins = Path(scratch) / "report.xml", Path(scratch)
+        report, plugins = Path(scratch) / "report.xml", Path(scratch) / module
         generated = PROJECT / "generated" / module
         shutil.copytree(generated / "transformer_lens", plugins / "transformer_lens")
+        shutil.copytree(generated.with_name("_runtime"), plugins.with_name("_runtime"))
         shutil.copy(generated / "conftest.py", plugins / "our_adapter.py")
         shutil.copy(generated / "register.py", plugins)
         shutil.copy(Path(__file__).parent / "stand_in_tokenizer.py", plugins)
