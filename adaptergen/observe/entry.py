@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import version
@@ -12,7 +12,6 @@ from typing import Any
 
 import transformers
 
-from adaptergen.contract import AdapterTables
 from adaptergen.contract.models import undisturbed
 from adaptergen.contract.tables import is_met
 from adaptergen.inspection.config_fields import observe_config
@@ -20,9 +19,8 @@ from adaptergen.inspection.fault_isolation import failed, guarded
 from adaptergen.inspection.names import imported_as
 from adaptergen.inspection.target import Target as ModelClass
 from adaptergen.inspection.target import load_class
-from adaptergen.lock import entry as locked
-from adaptergen.lock.entry import Entry
-from adaptergen.observe.model import ObservedModel, fields, hf_fields, without_places
+from adaptergen.lock.entry import Branch, Entry, Model
+from adaptergen.observe.model import ObservedModel, without_places
 from adaptergen.plan.model import Plan
 from adaptergen.problems import Failed
 from adaptergen.render.adapter import render_adapter
@@ -36,7 +34,7 @@ def release() -> str:
     return f"{transformers.__version__}/{version(HEAVY['transformer_lens'])}"
 
 
-def observe_entry(target: Target, known: locked.Entry | None = None) -> locked.Entry:
+def observe_entry(target: Target, known: Entry | None = None) -> Entry:
     """What the adapter rests on, as it is with the installed releases.
 
     `known` is another entry. Where a branch is apart from the first model in the same way, as far
@@ -52,12 +50,12 @@ def observe_entry(target: Target, known: locked.Entry | None = None) -> locked.E
             if name in target.tables.configs(transformers.__version__)
         }
     config = observe_config(target.hf_class.config_class)
-    return locked.Entry(
+    return Entry(
         model=_model(target, first, sorted({*config.fields, *config.aliases, *config.older})),
-        config=fields(config, first.values(config), hf_fields(target)),
+        config=first.config_fields(config),
         cfg=first.cfg,
-        kinds=first.reduction.kind_table(first.words),
-        modules=first.reduction.modules(),
+        kinds=first.kind_table(),
+        modules=first.modules(),
         hooks=first.hooks,
         order=first.order,
         branches=branches,
@@ -67,25 +65,25 @@ def observe_entry(target: Target, known: locked.Entry | None = None) -> locked.E
     )
 
 
-def _model(target: Target, first: ObservedModel, names: list[str]) -> locked.Model:
-    facts = first.facts
+def _model(target: Target, first: ObservedModel, names: list[str]) -> Model:
+    facts, kind_source = first.facts, target.plan.spec.blocks.kind
     returned = next((t.returns for t in facts.traces.values() if t.returns), None)
-    return locked.Model(
+    return Model(
         cls=_qualified(target.hf_class),
         config=_qualified(target.hf_class.config_class),
-        returns=first.reduction.summary(returned) if returned else "",
+        returns=first.summary(returned) if returned else "",
         cache=facts.cache.cls,
         generation=without_places(facts.cache.error),
         layers=facts.layers_path,
         fields=tuple(names),
-        told_by=told.attribute if (told := target.plan.spec.blocks.kind) else "",
+        told_by=kind_source.attribute if kind_source else "",
         tied=tuple("=".join(same) for same in facts.tied),
     )
 
 
 def _branch(
-    target: Target, first: ObservedModel, other: ObservedModel, known: locked.Entry | None
-) -> locked.Branch:
+    target: Target, first: ObservedModel, other: ObservedModel, known: Entry | None
+) -> Branch:
     """What is not as on the first tiny model.
 
     Of hooks those that the first does not have: what the others do is known.
@@ -94,45 +92,38 @@ def _branch(
     def is_new(condition: str) -> bool:
         return is_met(condition, other.config) and not is_met(condition, first.config)
 
-    base, found = first.reduction.modules(), other.reduction.modules()
-    branch = locked.Branch(
+    base, found = first.modules(), other.modules()
+    branch = Branch(
         logits=other.logits,
         raises=other.raises,
-        modules=_changed(base, found),
-        lacks=_gone(base, found),
+        modules=_not_empty(
+            (
+                kind,
+                {path: one for path, one in items.items() if base.get(kind, {}).get(path) != one},
+            )
+            for kind, items in found.items()
+        ),
+        lacks=_not_empty(
+            (kind, tuple(path for path in items if path not in found.get(kind, {})))
+            for kind, items in base.items()
+        ),
     )
     before = known.branches.get(other.name) if known else None
     apart = (branch.modules, branch.lacks)
     if before and not before.error and (before.modules, before.lacks) == apart:
         return branch.model_copy(update={"hooks": before.hooks})
-    if any(map(is_new, _conditions(target.tables))):
+    layers = [target.tables.model, target.tables.shared, *target.tables.kinds.values()]
+    if any(is_new(hook.when) for layer in layers for hook in layer.hooks.values()):
         other.use_adapter(lambda hook: is_new(hook.contract.when))
     return branch.model_copy(update={"hooks": other.hooks, "error": other.error})
-
-
-def _conditions(tables: AdapterTables) -> set[str]:
-    layers = [tables.model, tables.shared, *tables.kinds.values()]
-    return {hook.when for layer in layers for hook in layer.hooks.values()}
 
 
 def _qualified(cls: Any) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _changed(base: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    changed = {
-        kind: {name: item for name, item in items.items() if base.get(kind, {}).get(name) != item}
-        for kind, items in found.items()
-    }
-    return {kind: items for kind, items in changed.items() if items}
-
-
-def _gone(base: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    gone = {
-        kind: tuple(name for name in items if name not in found.get(kind, {}))
-        for kind, items in base.items()
-    }
-    return {kind: names for kind, names in gone.items() if names}
+def _not_empty(by_kind: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    return {kind: items for kind, items in by_kind if items}
 
 
 #: What a release does to a model, and not what is missing here.

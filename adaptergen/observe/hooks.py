@@ -14,15 +14,24 @@ from typing import Any
 from adaptergen.contract import tables
 from adaptergen.contract.models import ModelUnderTest, difference, edited, quiet
 from adaptergen.contract.reference import cache_argument, new_cache, random_tokens
+from adaptergen.lock.declared import hook_rows_of
 from adaptergen.lock.entry import Hook, Logits
 from adaptergen.plan.model import Plan
-from adaptergen.verify.locate import hook_row
 
 #: An edit changes logits by far more, and rounding in another batch by far less.
-APART = 1e-5
+_APART = 1e-5
+
+#: No value of a model is as large.
+_MASKED = 1e6
+
+_BATCH, _POS = 2, 9
+#: The runs in which an adapter is compared with HF.
+_PROMPT, _DECODE = "a prompt", "a decode step"
+
+#: That many logits tell one computation from another.
+_KEPT = 3
 
 Hooks = dict[str, dict[str, Hook]]
-Order = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class Behaviour:
     runs whose logits are not HF's."""
 
     hooks: Hooks
-    order: Order
+    order: tuple[str, ...]
     apart: tuple[str, ...]
 
 
@@ -42,16 +51,18 @@ def observe_hooks(
     wanted: Callable[[tables.Hook], bool],
 ) -> Behaviour:
     """What the wrapped model does where HF's logits are these, by run."""
-    first = [hook for hook in first_of_kinds(run) if wanted(hook)]
+    layers = {kind: run.kinds.index(kind) for kind in dict.fromkeys(run.kinds)}
+    in_first = (p for p in run.hooks if p.layer is None or p.layer == layers[p.kind])
+    first = [hook for hook in in_first if wanted(hook)]
     names = {hook.name for hook in first}.__contains__
-    tokens = tokens_of(run.hf_config)
+    tokens = _tokens_of(run.hf_config)
     with quiet():
         cached = run.empty_cache()
         logits, fired = _run_with_cache(run, tokens, names, cached)
         step_logits, step = _run_with_cache(run, tokens[:, -1:], names, cached)
     apart = [
         way
-        for way, actual in ((PROMPT, logits), (DECODE, step_logits))
+        for way, actual in ((_PROMPT, logits), (_DECODE, step_logits))
         if difference(actual, expected[way])
     ]
     reaching = _reaching(run, [p for p in first if p.name in fired], fired)
@@ -66,21 +77,12 @@ def observe_hooks(
             in_decode=hook.name in step or tensor is None,
             shape="" if tensor is None else _shape(run, plan, hook, tensor),
             dtype=str(getattr(tensor, "dtype", "float32")).removeprefix("torch."),
-            rms=None if tensor is None else rms(tensor),
+            rms=None if tensor is None else _rms(tensor),
         )
-    return Behaviour(hooks, _order(first, fired), tuple(apart))
-
-
-def first_of_kinds(run: ModelUnderTest) -> list[tables.Hook]:
-    """The hooks of what lies outside the layers, and of the first layer of each kind."""
-    layers = {kind: run.kinds.index(kind) for kind in dict.fromkeys(run.kinds)}
-    return [hook for hook in run.hooks if hook.layer is None or hook.layer == layers[hook.kind]]
-
-
-def _order(first: Sequence[tables.Hook], fired: Any) -> Order:
     by_name = {hook.name: hook for hook in first}
-    chosen = (by_name[name] for name in fired if name in by_name)
-    return tuple(f"{hook.kind}/{hook.short}" for hook in chosen)
+    ordered = (by_name[name] for name in fired if name in by_name)
+    order = tuple(f"{hook.kind}/{hook.short}" for hook in ordered)
+    return Behaviour(hooks, order, tuple(apart))
 
 
 def _run_with_cache(
@@ -106,7 +108,7 @@ def _reaching(run: ModelUnderTest, chosen: Sequence[tables.Hook], fired: Any) ->
         alone = others
     for hook in alone:
         logits = _run(run, tokens, [(hook.name, lambda t, hook: edited(t))])
-        if not (logits - plain).abs().max() <= APART:
+        if not (logits - plain).abs().max() <= _APART:
             reaching.add(hook.name)
     return reaching
 
@@ -124,7 +126,7 @@ def _edited_in_rows(
     logits = _run(run, tokens.repeat(rows, 1), hooks)
     plain = logits[-1:]
     apart = (logits - plain).abs().amax(dim=(1, 2))
-    return plain, {p.name for row, p in enumerate(chosen) if not apart[row] <= APART}
+    return plain, {p.name for row, p in enumerate(chosen) if not apart[row] <= _APART}
 
 
 def _run(run: ModelUnderTest, tokens: Any, hooks: list[tuple[str, Callable[..., Any]]]) -> Any:
@@ -146,9 +148,9 @@ def _edit_row(row: int, rows: int) -> Callable[..., Any]:
 
 def _shape(run: ModelUnderTest, plan: Plan, hook: tables.Hook, tensor: Any) -> str:
     """Axes as they are promised where they have that size, and as numbers where not."""
-    row = hook_row(plan, hook.kind, hook.short)
+    row = hook_rows_of(plan, hook.kind).get(hook.short)
     axes = row.axes if row else hook.contract.axes
-    sizes = run.shape(hook.contract, BATCH, POS)
+    sizes = run.shape(hook.contract, _BATCH, _POS)
     if len(sizes) != tensor.dim():
         return f"[{', '.join(map(str, tensor.shape))}]"
     # In a plain run a cache adds no positions.
@@ -159,26 +161,14 @@ def _shape(run: ModelUnderTest, plan: Plan, hook: tables.Hook, tensor: Any) -> s
     return f"[{', '.join(named)}]"
 
 
-#: No value of a model is as large.
-MASKED = 1e6
-
-
-def rms(tensor: Any) -> float:
+def _rms(tensor: Any) -> float:
     """Root mean square, to four digits: what is left of it does not depend on the machine.
 
     What stands for minus infinity under a mask has no part in it.
     """
     values = tensor.detach().abs().double()
-    value = values[values < MASKED].pow(2).mean().sqrt().item()
+    value = values[values < _MASKED].pow(2).mean().sqrt().item()
     return float(f"{value:.4g}") if value == value else -1.0
-
-
-BATCH, POS = 2, 9
-#: The runs in which an adapter is compared with HF.
-PROMPT, DECODE = "a prompt", "a decode step"
-
-#: That many logits tell one computation from another.
-_KEPT = 3
 
 
 @contextmanager
@@ -207,15 +197,15 @@ def kept(logits: Mapping[str, Any]) -> dict[str, Logits]:
     }
 
 
-def tokens_of(config: Any) -> Any:
+def _tokens_of(config: Any) -> Any:
     """Token ids for a model with this config, `[batch, pos]`."""
-    return random_tokens(config.vocab_size, BATCH, POS)
+    return random_tokens(config.vocab_size, _BATCH, _POS)
 
 
 def expected(model: Any) -> dict[str, Any]:
     """The logits of a model that is not wrapped yet, by run."""
-    tokens, cached = tokens_of(model.config), {cache_argument(model): new_cache(model.config)}
+    tokens, cached = _tokens_of(model.config), {cache_argument(model): new_cache(model.config)}
     return {
         run: model(part, use_cache=True, **cached).logits
-        for run, part in ((PROMPT, tokens), (DECODE, tokens[:, -1:]))
+        for run, part in ((_PROMPT, tokens), (_DECODE, tokens[:, -1:]))
     }

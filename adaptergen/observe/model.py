@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from adaptergen.contract import ModelReport, tables
 from adaptergen.contract.models import ModelUnderTest, hf_config, perturb, random_model
-from adaptergen.facts import Branch as BranchFacts
 from adaptergen.facts import Call, ConfigFacts, Value
 from adaptergen.facts import Kind as KindFacts
 from adaptergen.facts import Module as ModuleFacts
@@ -23,44 +21,120 @@ from adaptergen.spec.arithmetic import TOKEN_AXES
 from adaptergen.verify.target import Target, layer_kinds
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
+_PLACE = re.compile(r" ?\(?(?:/[^\s():]+|0x[0-9a-fA-F]+)\)?")
 
 
-#: The size that a name of the config has on the tiny model, if it is one.
-SizeOf = Callable[[str], object]
+def without_places(text: str) -> str:
+    """A message without paths and addresses, which are those of a machine, and not too long."""
+    return _PLACE.sub("", " ".join(text.split()))[:300]
 
 
-@dataclass(frozen=True)
-class Reduction:
-    """The facts of one tiny model; `kinds` are the spec's, of all its layers.
+class ObservedModel:
+    """The tiny model of the spec with some fields changed.
 
-    Sizes are told as numbers: several names may have one size, and which of them a fact has may
-    change with a field that has nothing to do with it.
+    Raises `Failed` if its config cannot be made, whatever transformers raises when the model is
+    built, and `RuntimeError` if none of its forwards runs. What the adapter raises, or that it
+    computes something else than HF, is kept in `error`.
+
+    Sizes are reported as numbers: several names may have one size, and which of them a fact has
+    may change with a field that has nothing to do with it. `kinds` are the spec's, of all layers.
     """
 
-    plan: Plan
-    facts: BranchFacts
-    kinds: Sequence[str]
-    size_of: SizeOf
+    def __init__(self, target: Target, name: str, changes: Mapping[str, Any]) -> None:
+        self._target, self._plan, self.name = target, target.plan, name
+        self.config = guarded(
+            "hf-config",
+            f"the config of {target.plan.spec.architecture} cannot be made for its tiny model",
+            f"check `tiny:` in {target.source.path} against this release of transformers",
+            lambda: hf_config(target.architecture, {**target.plan.spec.tiny.config, **changes}),
+        )
+        self._model = random_model(target.architecture, self.config)
+        perturb(self._model)
+        with noted(self._model) as logits:
+            # Generation is reported once, of the first.
+            self.facts = observe_model(self._model, name, generates=not changes)
+        errors = [trace.error for trace in self.facts.traces.values()]
+        if all(errors):
+            raise RuntimeError(f"no forward of the tiny model {name} runs: {errors[0]}")
+        self.raises: dict[str, str] = {
+            name: without_places(trace.error)
+            for name, trace in self.facts.traces.items()
+            if trace.error
+        }
+        # Generation comes after the scenarios.
+        ran = [name for name, trace in self.facts.traces.items() if not trace.error]
+        self.logits = kept(dict(zip(ran, logits, strict=False)))
+        self.kinds = layer_kinds(target, self._model)
+        self.hooks: Hooks = {}
+        self.order: tuple[str, ...] = ()
+        self.cfg: dict[str, str] = {}
+        self.error = ""
+
+    def use_adapter(self, wanted: Callable[[tables.Hook], bool]) -> None:
+        """Wrap the model, which changes it, and observe the hooks that are wanted."""
+        try:
+            logits = expected(self._model)
+            run = ModelUnderTest.of(
+                self._target.tables, self._target.adapter, self._model, ModelReport(self.name)
+            )
+            found = observe_hooks(run, self._plan, logits, wanted)
+        except Exception as error:  # an adapter of another release may raise anything
+            self.error = without_places(f"{type(error).__name__}: {error}")
+            return
+        self.hooks, self.order = found.hooks, found.order
+        if found.apart:
+            self.error = f"its logits are not HF's in {' and in '.join(found.apart)}"
+        names = sorted(_cfg_fields(self._plan))
+        self.cfg = {name: repr(getattr(run.bridge.cfg, name, None)) for name in names}
+
+    def config_fields(self, facts: ConfigFacts) -> dict[str, Field]:
+        """The fields of the config that the spec names, or names that it takes for one.
+
+        What a config is made with and its class does not know is an attribute of it nevertheless;
+        that does not count.
+        """
+        known = {*facts.fields, *facts.aliases, *facts.older}
+        passed = self._plan.spec.tiny.config.keys() - known
+        found = {}
+        for name in sorted(_hf_fields(self._plan)):
+            target = facts.aliases.get(name) or facts.older.get(name, "")
+            field = facts.fields.get(target or name)
+            has_value = attempted(hasattr, self.config, name) and (
+                name not in passed or hasattr(type(self.config), name)
+            )
+            if field or has_value or name in facts.older:
+                found[name] = Field(
+                    type=field.type if field else "",
+                    default="" if field is None or field.required else repr(field.default),
+                    alias_of=target,
+                    value=repr(self._size(name)) if has_value else "",
+                )
+        return found
+
+    def _size(self, name: str) -> Any:
+        """A value of the config; some raise for a field that only layers have."""
+        return attempted(getattr, self.config, name, None)
 
     def modules(self) -> dict[str, dict[str, Module]]:
         """Modules by the spec's kind, of the first layer of each."""
-        outside = component_names(self.plan, OUTSIDE)
+        outside = component_names(self._plan, OUTSIDE)
         found = {OUTSIDE: self._modules(self.facts.modules, "", outside)}
         for name, kind in self._first().items():
-            found[name] = self._modules(kind.modules, kind.name, component_names(self.plan, name))
+            found[name] = self._modules(kind.modules, kind.name, component_names(self._plan, name))
         return found
 
-    def kind_table(self, words: Sequence[str]) -> dict[str, Kind]:
-        """What each kind is called, and what the cache keeps of it.
-
-        `words` are what HF's blocks say they are.
-        """
+    def kind_table(self) -> dict[str, Kind]:
+        """What each kind is called by HF's blocks, and what the cache keeps of it."""
+        kind_source = self._plan.spec.blocks.kind
+        attribute = kind_source.attribute if kind_source else ""
+        blocks = self._model.get_submodule(self._plan.block.path)
         table = {}
         for name, kind in self._first().items():
             cached = next((c for c in self.facts.cache.layers if c.kind == kind.name), None)
             states = cached.states if cached else {}
             table[name] = Kind(
-                word=words[kind.layers[0]],
+                # Nothing if blocks are told apart by what they have.
+                word=str(getattr(blocks[kind.layers[0]], attribute)) if attribute else "",
                 layers=tuple(layer for layer, other in enumerate(self.kinds) if other == name),
                 cache=cached.cls if cached else "",
                 states={key: self._axes(axes) for key, axes in states.items()},
@@ -133,151 +207,38 @@ class Reduction:
         return f"[{', '.join(numbered)}]"
 
     def _number(self, name: re.Match[str]) -> str:
-        size = self.size_of(name.group())
+        size = self._size(name.group())
         return str(size) if type(size) is int else name.group()
 
 
-def fields(
-    facts: ConfigFacts, values: Mapping[str, object], wanted: Iterable[str]
-) -> dict[str, Field]:
-    """Fields of the config, or names that it takes for one; `values` are of the tiny model."""
-    found = {}
-    for name in sorted(set(wanted)):
-        target = facts.aliases.get(name) or facts.older.get(name, "")
-        known = facts.fields.get(target or name)
-        if known is None and name not in values and name not in facts.older:
-            continue
-        found[name] = Field(
-            type=known.type if known else "",
-            default="" if known is None or known.required else repr(known.default),
-            alias_of=target,
-            value=repr(values[name]) if name in values else "",
-        )
-    return found
-
-
-_PLACE = re.compile(r" ?\(?(?:/[^\s():]+|0x[0-9a-fA-F]+)\)?")
-
-
-def without_places(text: str) -> str:
-    """A message without paths and addresses, which are those of a machine, and not too long."""
-    return _PLACE.sub("", " ".join(text.split()))[:300]
-
-
-class ObservedModel:
-    """The tiny model of the spec with some fields changed.
-
-    Raises `Failed` if its config cannot be made, whatever transformers raises when the model is
-    built, and `RuntimeError` if none of its forwards runs. What the adapter raises, or that it
-    computes something else than HF, is kept in `error`.
-    """
-
-    def __init__(self, target: Target, name: str, changes: Mapping[str, Any]) -> None:
-        self._target, self.name = target, name
-        self.config = guarded(
-            "hf-config",
-            f"the config of {target.plan.spec.architecture} cannot be made for its tiny model",
-            f"check `tiny:` in {target.source.path} against this release of transformers",
-            lambda: hf_config(target.architecture, {**target.plan.spec.tiny.config, **changes}),
-        )
-        self._model = random_model(target.architecture, self.config)
-        perturb(self._model)
-        with noted(self._model) as logits:
-            # Generation is told once, of the first.
-            self.facts = observe_model(self._model, name, generates=not changes)
-        errors = [trace.error for trace in self.facts.traces.values()]
-        if all(errors):
-            raise RuntimeError(f"no forward of the tiny model {name} runs: {errors[0]}")
-        self.raises: dict[str, str] = {
-            name: without_places(trace.error)
-            for name, trace in self.facts.traces.items()
-            if trace.error
-        }
-        # Generation comes after the scenarios.
-        ran = [name for name, trace in self.facts.traces.items() if not trace.error]
-        self.logits = kept(dict(zip(ran, logits, strict=False)))
-        self.kinds = layer_kinds(target, self._model)
-        self.words = self._words()
-        self.reduction = Reduction(target.plan, self.facts, self.kinds, self._size)
-        self.hooks: Hooks = {}
-        self.order: tuple[str, ...] = ()
-        self.cfg: dict[str, str] = {}
-        self.error = ""
-
-    def use_adapter(self, wanted: Callable[[tables.Hook], bool]) -> None:
-        """Wrap the model, which changes it, and observe the hooks that are wanted."""
-        try:
-            logits = expected(self._model)
-            run = ModelUnderTest.of(
-                self._target.tables, self._target.adapter, self._model, ModelReport(self.name)
-            )
-            found = observe_hooks(run, self._target.plan, logits, wanted)
-        except Exception as error:  # an adapter of another release may raise anything
-            self.error = without_places(f"{type(error).__name__}: {error}")
-            return
-        self.hooks, self.order = found.hooks, found.order
-        if found.apart:
-            self.error = f"its logits are not HF's in {' and in '.join(found.apart)}"
-        names = sorted(cfg_fields(self._target))
-        self.cfg = {name: repr(getattr(run.bridge.cfg, name, None)) for name in names}
-
-    def values(self, facts: ConfigFacts) -> dict[str, object]:
-        """Values of the fields that the spec names.
-
-        What a config is made with and its class does not know is an attribute of it nevertheless;
-        that does not count.
-        """
-        known = {*facts.fields, *facts.aliases, *facts.older}
-        passed = self._target.plan.spec.tiny.config.keys() - known
-        return {
-            name: self._size(name)
-            for name in hf_fields(self._target)
-            if self._has(name) and (name not in passed or hasattr(type(self.config), name))
-        }
-
-    def _size(self, name: str) -> Any:
-        """A value of the config; some raise for a field that only layers have."""
-        return attempted(getattr, self.config, name, None)
-
-    def _has(self, name: str) -> bool:
-        return bool(attempted(hasattr, self.config, name))
-
-    def _words(self) -> list[str]:
-        """What each block says it is; nothing if blocks are told by what they hold."""
-        told_in = self._target.plan.spec.blocks.kind
-        blocks = self._model.get_submodule(self._target.plan.block.path)
-        return [str(getattr(block, told_in.attribute)) if told_in else "" for block in blocks]
-
-
-def hf_fields(target: Target) -> set[str]:
+def _hf_fields(plan: Plan) -> set[str]:
     """Fields of the HF config."""
-    plan, spec = target.plan, target.plan.spec
+    spec = plan.spec
     conditions = {
         node.condition.field for top in plan.nodes for _, node in top.walk() if node.condition
     }
     return {
         *spec.config.from_hf,
-        *_kinds_field(target),
+        *_kinds_field(plan),
         *spec.tiny.config,
         *(name for changes in spec.tiny.branches.values() for name in changes),
         *conditions,
-        *(name for name in _axis_names(target) if name not in plan.cfg_fields),
+        *(name for name in _axis_names(plan) if name not in plan.cfg_fields),
     }
 
 
-def cfg_fields(target: Target) -> set[str]:
+def _cfg_fields(plan: Plan) -> set[str]:
     """Fields of TL's config that come from the model: those of the spec, and those in shapes."""
-    config = target.plan.spec.config
-    named = {*config.from_hf, *config.derived, *_kinds_field(target)}
-    return named | {name for name in _axis_names(target) if name in target.plan.cfg_fields}
+    config = plan.spec.config
+    named = {*config.from_hf, *config.derived, *_kinds_field(plan)}
+    return named | {name for name in _axis_names(plan) if name in plan.cfg_fields}
 
 
-def _kinds_field(target: Target) -> set[str]:
-    told = target.plan.spec.blocks.kind
-    return {told.listed_in} if told else set()
+def _kinds_field(plan: Plan) -> set[str]:
+    kind_source = plan.spec.blocks.kind
+    return {kind_source.listed_in} if kind_source else set()
 
 
-def _axis_names(target: Target) -> set[str]:
-    plan = target.plan
+def _axis_names(plan: Plan) -> set[str]:
     rows = [*plan.model_hooks, *(row for _, table in layer_tables(plan) for row in table)]
     return {n for row in rows for axis in row.axes for n in axis.names} - TOKEN_AXES

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Protocol
 
 from adaptergen.contract import MODEL, Finding, Spot
 from adaptergen.contract.checks_model import field_names
-from adaptergen.plan.model import HookRow, Plan, layer_tables
+from adaptergen.lock.declared import hook_rows_of
+from adaptergen.plan.model import HookRow, Plan
 from adaptergen.plan.node import Node
 from adaptergen.problems import suggestion
 from adaptergen.source.source import Node as SourceNode
 from adaptergen.verify.target import Target
-
-
-class Written(Protocol):
-    """Something with the line of a file that says it."""
-
-    @property
-    def file(self) -> str: ...
-
-    @property
-    def line(self) -> int: ...
 
 
 def located(target: Target, findings: Iterable[Finding]) -> Iterator[Finding]:
@@ -30,58 +20,46 @@ def located(target: Target, findings: Iterable[Finding]) -> Iterator[Finding]:
     for finding in findings:
         written = _written(target, finding)
         if written is not None:
-            at = replace(finding.at, file=written.file, line=written.line)
-            finding = replace(finding, at=at)
-        if finding.about[:1] == ("shape",) and finding.at.hook and written is not None:
-            unset = "unset" in finding.about
-            finding = replace(finding, mend=_mend_of_shape(target, finding, written.file, unset))
+            file, line = written
+            finding = replace(finding, at=replace(finding.at, file=file, line=line))
+            if finding.about[:1] == ("shape",) and finding.at.hook:
+                finding = replace(finding, mend=_fix_of_shape(target, finding, file))
         yield finding
 
 
-def hook_row(plan: Plan, kind: str, name: str) -> HookRow | None:
-    """The row of a hook of the model, or of layers of a kind."""
-    tables = {**dict(layer_tables(plan)), MODEL: plan.model_hooks}
-    return next((row for row in tables.get(kind, ()) if row.name == name), None)
-
-
-def node_of_kind(plan: Plan, kind: str) -> Node:
-    """What the layers of a kind bind beside what all have; the block if there are no kinds."""
-    return next((one.node for one in plan.kinds if one.name == kind), plan.block)
-
-
-class _Line:
-    """A line of the spec."""
-
-    def __init__(self, target: Target, *loc: str) -> None:
-        self.file, self.line = target.source.path, target.line(*loc)
-
-
-def _written(target: Target, finding: Finding) -> Written | None:
+def _written(target: Target, finding: Finding) -> tuple[str, int] | None:
+    """The file and line that promise what a finding is about."""
     plan, at = target.plan, finding.at
     about, *names = finding.about or ("",)
-    if about == "flag":
-        return _Line(target, "config", "flags", *names)
+    locs: dict[str, tuple[str, ...]] = {
+        "flag": ("config", "flags", *names),
+        "cache": ("cache",),
+        "config": ("config",),
+        "layers": ("tiny", "kinds"),
+    }
     if about == "cfg":
-        return _Line(target, *_of_cfg(plan, names[0]))
-    if about == "field":
+        locs[about] = _of_cfg(plan, names[0])
+    elif about == "field":
         branch, name = names
-        return _Line(target, "tiny", *(("branches", branch) if branch else ("config",)), name)
-    if about in ("cache", "config"):
-        return _Line(target, about)
-    if about == "layers":
-        return _Line(target, "tiny", "kinds")
+        locs[about] = ("tiny", *(("branches", branch) if branch else ("config",)), name)
+    if about in locs:
+        return target.source.path, target.line(*locs[about])
     if at.kind is None:
         return None
+    found: Node | HookRow | None
     if about == "kind" or at.hook is None:
-        return node_of_kind(plan, at.kind)
-    if about == "component":
-        return _owner(plan, at.kind, at.hook)
-    return hook_row(plan, at.kind, names[0] if about == "alias" else at.hook)
+        # What the layers of a kind bind beside what all have; the block if there are no kinds.
+        found = next((one.node for one in plan.kinds if one.name == at.kind), plan.block)
+    elif about == "component":
+        found = _owner(plan, at.kind, at.hook)
+    else:
+        found = hook_rows_of(plan, at.kind).get(names[0] if about == "alias" else at.hook)
+    return (found.file, found.line) if found else None
 
 
 def _of_cfg(plan: Plan, name: str) -> tuple[str, ...]:
-    told = plan.spec.blocks.kind
-    if told and name == told.listed_in:
+    source = plan.spec.blocks.kind
+    if source and name == source.listed_in:
         return ("blocks", "kind")
     derived = name in plan.spec.config.derived
     return ("config", "derived", name) if derived else ("config", "from_hf")
@@ -100,16 +78,14 @@ def _owner(plan: Plan, kind: str, hook: str, file: str | None = None) -> Node | 
     return found[1] if found else (plan.block if kind != MODEL else None)
 
 
-def _mend_of_shape(target: Target, finding: Finding, described_in: str, has_unset: bool) -> str:
-    """A shape may be wrong, or fine and used where another one belongs.
-
-    `has_unset`: one of its axes is a field that the config leaves out.
-    """
+def _fix_of_shape(target: Target, finding: Finding, described_in: str) -> str:
+    """A shape may be wrong, or fine and used where another one belongs."""
     spec, at = target.source.path, finding.at
     used = _owner(target.plan, at.kind or MODEL, at.hook or "", spec)
     if used is None or described_in == spec:
         return finding.mend
-    if has_unset:
+    if "unset" in finding.about:
+        # One of its axes is a field that the config leaves out.
         return f"at {used.file}:{used.line} add `when:` with the field that it depends on"
     return f"at {used.file}:{used.line} use another shape or slot; or {finding.mend}"
 

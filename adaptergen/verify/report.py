@@ -12,7 +12,7 @@ from adaptergen.records import HOOK_STATES, VerifyFailure, VerifyRecord
 
 
 @dataclass(frozen=True)
-class Told:
+class GroupedFinding:
     """A finding, and everywhere it is the same: models, kinds of layer, layers, weights."""
 
     finding: Finding
@@ -37,7 +37,7 @@ class SpecResult:
         return tuple(finding for report in self.reports for finding in report.findings)
 
     @property
-    def told(self) -> tuple[Told, ...]:
+    def grouped(self) -> tuple[GroupedFinding, ...]:
         """Each finding once: what all layers have is wrong on all of them."""
         alike: dict[Finding, list[tuple[str, Finding]]] = {}
         for report in self.reports:
@@ -46,12 +46,12 @@ class SpecResult:
                     one, mend="", at=replace(one.at, layer=None, kind=None, weight=None)
                 )
                 alike.setdefault(anywhere, []).append((report.model, one))
-        return tuple(_told(group) for group in alike.values())
+        return tuple(_grouped(group) for group in alike.values())
 
 
-def _told(group: list[tuple[str, Finding]]) -> Told:
+def _grouped(group: list[tuple[str, Finding]]) -> GroupedFinding:
     spots = [finding.at for _, finding in group]
-    return Told(
+    return GroupedFinding(
         finding=group[0][1],
         models=tuple(dict.fromkeys(model for model, _ in group)),
         kinds=tuple(dict.fromkeys(spot.kind for spot in spots if spot.kind)),
@@ -72,9 +72,7 @@ class Report:
     @property
     def seconds(self) -> float:
         """What all measurements took, without imports."""
-        return sum(
-            model_report.seconds for result in self.results for model_report in result.reports
-        )
+        return sum(one.seconds for result in self.results for one in result.reports)
 
     @property
     def exit_code(self) -> int:
@@ -89,7 +87,7 @@ class Report:
         took = f"{self.seconds:.1f} s"
         if self.peak_memory is not None:
             took += f", {self.peak_memory / 2**30:.1f} GiB at most"
-        number = sum(len(result.told) for result in self.results)
+        number = sum(len(result.grouped) for result in self.results)
         if not number:
             return f"Fine: all as promised on {on} ({took})."
         return f"{number} finding{'' if number == 1 else 's'} on {on} ({took})."
@@ -189,31 +187,24 @@ def _report(report: ModelReport) -> Iterator[str]:
         # Where nothing ran, nothing could fire.
         ran = any(counts.fired for counts in report.hooks.values())
         head = _HEAD if ran else ("kind", "declared", "undeclared")
-        rows = [
-            (kind, *(str(len(getattr(counts, name))) for name in head[1:]))
-            for kind, counts in report.hooks.items()
-        ]
-        yield from _rows([head, *rows])
-
-
-def _rows(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    wide = max(len(row[0]) for row in rows)
-    for first, *rest in rows:
-        cells = (cell.rjust(len(head)) for cell, head in zip(rest, rows[0][1:], strict=True))
-        yield f"    {first.ljust(wide)}  {'  '.join(cells)}"
+        wide = max(map(len, (head[0], *report.hooks)))
+        yield f"    {'  '.join((head[0].ljust(wide), *head[1:]))}"
+        for kind, counts in report.hooks.items():
+            cells = (str(len(getattr(counts, name))).rjust(len(name)) for name in head[1:])
+            yield f"    {'  '.join((kind.ljust(wide), *cells))}"
 
 
 def _findings(result: SpecResult) -> Iterator[str]:
-    for told in result.told:
-        one = told.finding
+    for group in result.grouped:
+        one = group.finding
         where = f"{one.at.file}:{one.at.line}: " if one.at.file else ""
-        on = f"layer{'' if len(told.layers) == 1 else 's'} {', '.join(map(str, told.layers))}"
-        parts = [on if told.layers else "", ", ".join(told.kinds), one.at.hook or ""]
+        on = f"layer{'' if len(group.layers) == 1 else 's'} {', '.join(map(str, group.layers))}"
+        parts = [on if group.layers else "", ", ".join(group.kinds), one.at.hook or ""]
         yield f"{where}{one.check}: {one.what}"
-        yield f"  where: {'; '.join(part for part in [*parts, ', '.join(told.models)] if part)}"
-        if told.weights:
-            more = len(told.weights) - _WEIGHTS
-            names = ", ".join(told.weights[:_WEIGHTS])
+        yield f"  where: {'; '.join(part for part in [*parts, ', '.join(group.models)] if part)}"
+        if group.weights:
+            more = len(group.weights) - _WEIGHTS
+            names = ", ".join(group.weights[:_WEIGHTS])
             yield f"  weights: {names}{f' and {more} more' if more > 0 else ''}"
         yield f"  expected {one.expected}; measured {one.measured}"
         yield f"  hint: {one.mend}"
