@@ -1,4 +1,4 @@
-"""What a release of Hugging Face does to an adapter, told from two entries of its lock.
+"""What a release of Hugging Face does to an adapter, from two entries of its lock.
 
 A comparison of data: neither torch nor transformers is imported here.
 """

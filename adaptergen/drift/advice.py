@@ -54,16 +54,9 @@ def cannot_run(
 ) -> SpecDrift:
     """The newer release cannot be observed at all."""
     loc, fix = _CANNOT_RUN[why.code]
-    finding = Finding(
-        "not-run",
-        "breaking",
-        why.message,
-        ("model",),
-        hf=old[1].model.cls,
-        file=source.path,
-        line=source.place(loc, key=True).line,
-        fix=fix.format(plan.spec.architecture),
-    )
+    finding = Finding("not-run", "breaking", why.message, (OUTSIDE,), hf=old[1].model.cls)
+    line, fix = source.place(loc, key=True).line, fix.format(plan.spec.architecture)
+    finding = replace(finding, file=source.path, line=line, fix=fix)
     return SpecDrift(plan.spec.module, shown_as, plan.spec.architecture, old[0], new, (finding,))
 
 

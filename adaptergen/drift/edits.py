@@ -175,7 +175,8 @@ def _path(plan: Plan, finding: Finding) -> Iterator[Edit]:
         if source.value(loc) == node.path:
             place, value = source.place(loc), new[len(around) :]
             text = _like(source, place, value)
-            yield _edit(source, place, _written(source, place), text, loc, value)
+            written = _text(source, place)[: place.length]
+            yield _edit(source, place, written, text, loc, value)
 
 
 def _also_called(source: Source, kind: str, word: str) -> Edit:
@@ -230,10 +231,6 @@ def _edit(
 
 def _text(source: Source, place: SourceLocation) -> str:
     return source.lines[place.line - 1][place.column - 1 :]
-
-
-def _written(source: Source, place: SourceLocation) -> str:
-    return _text(source, place)[: place.length]
 
 
 def _before(source: Source, place: SourceLocation) -> str:

@@ -98,25 +98,25 @@ def drift_from_installed(
     known = _read_and_import(read, list(dict.fromkeys(paths)))
     jobs = [Job(spec.title, partial(_drift, spec)) for spec in known]
     found = each_limited(jobs, seconds)
-    return every(lambda pair: _told(*pair), zip(known, found, strict=True))
+    return every(lambda pair: _broken_as_finding(*pair), zip(known, found, strict=True))
 
 
 def _read_and_import(read: Callable[[Path], Known], paths: Sequence[Path]) -> list[Known]:
     """Each spec as `read` has it, and all that observing them needs imported.
 
     Many are read in a process beside the one that imports. One takes no time worth that, and what
-    is wrong with it is told at once. What is wrong with specs comes before what cannot be imported.
+    is wrong with it is reported at once. Mistakes in specs come before what cannot be imported.
     """
     if len(paths) == 1 or not hasattr(os, "fork"):
-        known = every(read, paths)
+        alone = every(read, paths)
         _import()
-        return known
+        return alone
     with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as beside:
         reading = beside.submit(every, read, paths)
         try:
             _import()
         finally:
-            known = reading.result()
+            known: list[Known] = reading.result()
     return known
 
 
@@ -146,7 +146,7 @@ def _drift(spec: Known) -> SpecDrift:
     return replace(found, findings=tuple(findings))
 
 
-def _told(spec: Known, found: SpecDrift | Failed) -> SpecDrift:
+def _broken_as_finding(spec: Known, found: SpecDrift | Failed) -> SpecDrift:
     """A release that breaks the model is a finding; that something is missing here is none."""
     from adaptergen.observe.entry import BROKEN, release
 
@@ -159,10 +159,9 @@ def _told(spec: Known, found: SpecDrift | Failed) -> SpecDrift:
 
 
 def _with_any_lock(path: Path) -> Known:
-    spec = Known(path, *plan_and_source(path))
-    if not has_lock(path):
-        return spec
-    return replace(spec, lock=load_lock(path, spec.plan.spec.architecture)[0])
+    plan, source = plan_and_source(path)
+    lock = load_lock(path, plan.spec.architecture)[0] if has_lock(path) else None
+    return Known(path, plan, source, lock)
 
 
 def with_lock(path: Path, against: str | None) -> Known:

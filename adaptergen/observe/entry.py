@@ -140,7 +140,8 @@ def observed(plan: Plan, source: Source, known: Entry | None = None) -> Entry:
     load_class(ModelClass(architecture))
     text = render_adapter(plan)
     what = f"the adapter of {architecture} cannot be imported"
-    target = guarded("hf-import", what, _VERSIONS, lambda: make_target(plan, source, text))
+    hint = "install versions of transformers and transformer-lens that the spec was verified with"
+    target = guarded("hf-import", what, hint, lambda: make_target(plan, source, text))
     what = f"{architecture} cannot be observed on its tiny model"
     hint = (
         f"run `adaptergen inspect {architecture}`: in this release layers, or what says their "
@@ -148,9 +149,6 @@ def observed(plan: Plan, source: Source, known: Entry | None = None) -> Entry:
     )
     entry: Entry = guarded("hf-forward", what, hint, lambda: observe_entry(target, known))
     return entry
-
-
-_VERSIONS = "install versions of transformers and transformer-lens that the spec was verified with"
 
 
 def not_usable(plan: Plan, source: Source, entry: Entry) -> Failed:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from adaptergen.contract import tables
@@ -34,32 +33,27 @@ _KEPT = 3
 Hooks = dict[str, dict[str, Hook]]
 
 
-@dataclass(frozen=True)
-class Behaviour:
-    """Hooks on the first layer of each kind, by kind and name; the order they fire in; and the
-    runs whose logits are not HF's."""
-
-    hooks: Hooks
-    order: tuple[str, ...]
-    apart: tuple[str, ...]
-
-
 def observe_hooks(
     run: ModelUnderTest,
     plan: Plan,
     expected: Mapping[str, Any],
     wanted: Callable[[tables.Hook], bool],
-) -> Behaviour:
-    """What the wrapped model does where HF's logits are these, by run."""
+) -> tuple[Hooks, tuple[str, ...], list[str]]:
+    """What the wrapped model does where HF's logits are these, by run.
+
+    Hooks on the first layer of each kind, by kind and name; the order they fire in; and the runs
+    whose logits are not HF's.
+    """
     layers = {kind: run.kinds.index(kind) for kind in dict.fromkeys(run.kinds)}
     in_first = (p for p in run.hooks if p.layer is None or p.layer == layers[p.kind])
     first = [hook for hook in in_first if wanted(hook)]
     names = {hook.name for hook in first}.__contains__
     tokens = _tokens_of(run.hf_config)
     with quiet():
-        cached = run.empty_cache()
-        logits, fired = _run_with_cache(run, tokens, names, cached)
-        step_logits, step = _run_with_cache(run, tokens[:, -1:], names, cached)
+        cached = {**run.empty_cache(), "names_filter": names}
+        logits, cache = run.bridge.run_with_cache(tokens, **cached)
+        step_logits, step_cache = run.bridge.run_with_cache(tokens[:, -1:], **cached)
+    fired, step = cache.cache_dict, step_cache.cache_dict
     apart = [
         way
         for way, actual in ((_PROMPT, logits), (_DECODE, step_logits))
@@ -82,14 +76,7 @@ def observe_hooks(
     by_name = {hook.name: hook for hook in first}
     ordered = (by_name[name] for name in fired if name in by_name)
     order = tuple(f"{hook.kind}/{hook.short}" for hook in ordered)
-    return Behaviour(hooks, order, tuple(apart))
-
-
-def _run_with_cache(
-    run: ModelUnderTest, tokens: Any, names: Callable[[str], bool], cached: Mapping[str, Any]
-) -> tuple[Any, Any]:
-    logits, cache = run.bridge.run_with_cache(tokens, names_filter=names, **cached)
-    return logits, cache.cache_dict
+    return hooks, order, apart
 
 
 def _reaching(run: ModelUnderTest, chosen: Sequence[tables.Hook], fired: Any) -> set[str]:

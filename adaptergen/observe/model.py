@@ -77,13 +77,12 @@ class ObservedModel:
             run = ModelUnderTest.of(
                 self._target.tables, self._target.adapter, self._model, ModelReport(self.name)
             )
-            found = observe_hooks(run, self._plan, logits, wanted)
+            self.hooks, self.order, apart = observe_hooks(run, self._plan, logits, wanted)
         except Exception as error:  # an adapter of another release may raise anything
             self.error = without_places(f"{type(error).__name__}: {error}")
             return
-        self.hooks, self.order = found.hooks, found.order
-        if found.apart:
-            self.error = f"its logits are not HF's in {' and in '.join(found.apart)}"
+        if apart:
+            self.error = f"its logits are not HF's in {' and in '.join(apart)}"
         names = sorted(_cfg_fields(self._plan))
         self.cfg = {name: repr(getattr(run.bridge.cfg, name, None)) for name in names}
 
@@ -133,7 +132,7 @@ class ObservedModel:
             cached = next((c for c in self.facts.cache.layers if c.kind == kind.name), None)
             states = cached.states if cached else {}
             table[name] = Kind(
-                # Nothing if blocks are told apart by what they have.
+                # Nothing if the kind follows from a submodule.
                 word=str(getattr(blocks[kind.layers[0]], attribute)) if attribute else "",
                 layers=tuple(layer for layer, other in enumerate(self.kinds) if other == name),
                 cache=cached.cls if cached else "",

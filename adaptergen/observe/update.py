@@ -52,8 +52,8 @@ def update(path: Path, out: Path, write: bool, seconds: float) -> int:
     found = drift_between(spec.plan, spec.source, spec.shown, spec.before, (name, new))
     sys.stdout.write(as_text(DriftReport((found,))))
     edits = derived_edits(spec.plan, spec.source, old, new, found.findings)
-    proved = verified_edit(spec.source, spec.plan, name.partition("/")[0], edits)
-    edits += [proved] if proved else []
+    verified = verified_edit(spec.source, spec.plan, name.partition("/")[0], edits)
+    edits += [verified] if verified else []
     texts = edited(edits)
     sys.stdout.write(diff(texts))
     sys.stdout.flush()

@@ -79,7 +79,9 @@ def _load(target: Target, placement: Placement, folder: str | None, report: Mode
     Each weight that did not load is a finding.
     """
     _check_architecture(target, placement.checkpoint)
-    options: dict[str, Any] = {"dtype": _dtype(placement.dtype), "attn_implementation": "eager"}
+    options: dict[str, Any] = {"attn_implementation": "eager"}
+    auto = placement.dtype == "auto"
+    options["dtype"] = "auto" if auto else getattr(torch, placement.dtype)
     options["trust_remote_code"] = placement.trust_remote_code
     if placement.device_map:
         options |= {"device_map": placement.device_map, "offload_folder": folder}
@@ -91,11 +93,13 @@ def _load(target: Target, placement: Placement, folder: str | None, report: Mode
     if model is None:
         return None
     report.count("weights", len(model.state_dict()))
-    return model if placement.device_map else model.to(_device(placement.device))
+    if placement.device_map:
+        return model
+    return model.to(placement.device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def _fault(target: Target, name: str, fault: str) -> Finding:
-    """A weight that did not load. Those of all layers, and of all experts, are told together."""
+    """A weight that did not load. Those of all layers and all experts are reported together."""
     found = re.match(rf"{re.escape(target.plan.block.path)}\.(\d+)\.", name)
     at = Spot(layer=int(found[1]) if found else None, weight=name)
     what = f"{quote(re.sub(r'(?<=[.])[0-9]+(?=[.]|$)', '*', name))} did not load"
@@ -122,19 +126,11 @@ def _readable(checkpoint: str) -> Iterator[None]:
         raise _unreadable(checkpoint, error) from error
     except Exception as error:  # of what a checkpoint holds, HF may raise anything
         text = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        raise _unreadable(checkpoint, text, "mend what this message names") from error
+        raise _unreadable(checkpoint, text, "fix what this message names") from error
 
 
 def _unreadable(checkpoint: str, error: OSError | str, hint: str = _NAME) -> BadInput:
     return BadInput(f"{checkpoint} cannot be loaded: {error}", hint)
-
-
-def _dtype(name: str) -> Any:
-    return name if name == "auto" else getattr(torch, name)
-
-
-def _device(name: str | None) -> str:
-    return name or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _tokens(model: Any, placement: Placement) -> tuple[Any, str]:

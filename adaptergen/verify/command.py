@@ -46,15 +46,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _verify(args: argparse.Namespace) -> Report:
     paths = list(dict.fromkeys(args.specs))
-    # Before anything heavy: a mistake in a spec is told at once.
+    # Before anything heavy: a mistake in a spec is reported at once.
     plans = every(plan, paths)
     require()
-    warnings = [
-        line
-        for path, made in zip(paths, plans, strict=True)
-        for line in unverified(made, project_path(path))
-    ]
-    warnings = list(dict.fromkeys(warnings))
+    pairs = zip(paths, plans, strict=True)
+    found = [line for path, made in pairs for line in unverified(made, project_path(path))]
+    warnings = list(dict.fromkeys(found))
     for line in warnings:
         print(f"warning: {line}", file=sys.stderr)
     results = tuple(_result(path, args) for path in paths)
@@ -80,9 +77,9 @@ def _result(path: Path, args: argparse.Namespace) -> SpecResult:
 
 
 def _reports(target: Target, args: argparse.Namespace) -> Sequence[ModelReport]:
-    if args.tier == "tiny":
-        from adaptergen.verify.tiers import tiny
+    from adaptergen.verify.tiers import full, tiny, width
 
+    if args.tier == "tiny":
         return tiny(target)
     if args.tier == "checkpoint":
         from adaptergen.verify.checkpoint import Placement, checkpoint
@@ -95,13 +92,7 @@ def _reports(target: Target, args: argparse.Namespace) -> Sequence[ModelReport]:
             ),
         )  # fmt: skip
     known = configs(target.plan.spec.architecture, args.config)
-    if args.tier == "width":
-        from adaptergen.verify.tiers import width
-
-        return width(target, known)
-    from adaptergen.verify.tiers import full
-
-    return full(target, known)
+    return width(target, known) if args.tier == "width" else full(target, known)
 
 
 def _write_failure(

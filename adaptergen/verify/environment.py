@@ -27,17 +27,26 @@ HEAVY = {
 }
 
 
+class BadInput(Exception):
+    """What a call was given cannot be used: what is wrong, and what fixes it."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        self.message, self.hint = message, hint
+        super().__init__(f"{message}\n  hint: {hint}")
+
+
 def require() -> None:
     """Import the heavy packages. `ModuleNotFoundError` for a missing one, else `BadInput`."""
     for name in HEAVY:
         try:
             import_module(name)
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] in HEAVY:
-                raise
-            raise _broken(name, error) from error
         except (ImportError, RuntimeError) as error:
-            raise _broken(name, error) from error
+            missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
+            if missing.partition(".")[0] in HEAVY:
+                raise
+            message = f"{quote(name)} cannot be imported: {type(error).__name__}: {error}"
+            which = f"install {listing(HEAVY.values())} that fit together"
+            raise BadInput(message, f"{which}: pip install 'adaptergen[verify]'") from error
 
 
 def unverified(plan: Plan, spec: str) -> Iterator[str]:
@@ -45,11 +54,12 @@ def unverified(plan: Plan, spec: str) -> Iterator[str]:
     _, warning = load_catalogue(version(HEAVY["transformer_lens"]))
     if warning:
         yield warning
-    proved = plan.spec.verified_with
-    for name, known in (
-        ("transformer-lens", proved.transformer_lens),
-        ("transformers", proved.transformers),
-    ):
+    verified = plan.spec.verified_with
+    releases = {
+        "transformer-lens": verified.transformer_lens,
+        "transformers": verified.transformers,
+    }
+    for name, known in releases.items():
         installed = version(name)
         if Version(installed) not in map(Version, known):
             yield f"{spec} was verified with {name} {', '.join(known)}; {installed} is installed."
@@ -69,20 +79,6 @@ def peak_memory() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _broken(name: str, error: Exception) -> BadInput:
-    message = f"{quote(name)} cannot be imported: {type(error).__name__}: {error}"
-    hint = f"install {listing(HEAVY.values())} that fit together: pip install 'adaptergen[verify]'"
-    return BadInput(message, hint)
-
-
-class BadInput(Exception):
-    """What a call was given cannot be used: what is wrong, and what mends it."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        self.message, self.hint = message, hint
-        super().__init__(f"{message}\n  hint: {hint}")
 
 
 @dataclass(frozen=True)

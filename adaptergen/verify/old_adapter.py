@@ -21,45 +21,44 @@ from adaptergen.verify.target import Target, layer_kinds, load_target
 
 def gone(spec: Path, text: str) -> dict[str, Any]:
     """What goes if the adapter of the spec takes the place of the one in `text`."""
-    old, new = offered(load_target(spec, text)), offered(load_target(spec))
+    old, new = available(load_target(spec, text)), available(load_target(spec))
     # TransformerLens itself adds names and settings, whatever the adapter.
     layers = {kind: sorted(names - new.layers[kind]) for kind, names in old.layers.items()}
-    differ = {name for name, told in old.settings.items() if new.settings.get(name) != told}
+    differ = {name for name, value in old.settings.items() if new.settings.get(name) != value}
     return {
         "model": sorted(old.model - new.model),
         "layers": layers,
         "settings": {name: old.settings[name] for name in sorted(differ)},
-        "instead": {name: told for name, told in new.settings.items() if name in differ},
+        "instead": {name: value for name, value in new.settings.items() if name in differ},
     }
 
 
 @dataclass
-class Offered:
-    """Names of hooks and aliases, and what was set in cfg."""
+class AvailableHooks:
+    """Names of hooks and aliases, of the model and by kind, and what was set in cfg."""
 
     model: set[str]
     layers: dict[str, set[str]]
     settings: dict[str, str]
 
 
-def offered(target: Target) -> Offered:
+def available(target: Target) -> AvailableHooks:
     """What a bridge with the target's adapter has."""
-    model = random_model(
-        target.architecture, hf_config(target.architecture, target.plan.spec.tiny.config)
-    )
+    config = hf_config(target.architecture, target.plan.spec.tiny.config)
+    model = random_model(target.architecture, config)
     kinds = layer_kinds(target, model)
-    before = _plain(bridge_config(target.architecture, model.config, "old", model.dtype))
+    before = _plain(bridge_config(target.architecture, config, "old", model.dtype))
     bridge = wrap(target.architecture, target.adapter, model, "old")
-    made = Offered(set(), {kind: set() for kind in kinds}, {})
+    found = AvailableHooks(set(), {kind: set() for kind in kinds}, {})
     for name in bridge.hook_dict:
         if name.startswith("blocks."):
             _, layer, hook = name.split(".", 2)
-            made.layers[kinds[int(layer)]].add(hook)
+            found.layers[kinds[int(layer)]].add(hook)
         else:
-            made.model.add(name)
+            found.model.add(name)
     after = _plain(bridge.adapter.cfg)
-    made.settings = {name: told for name, told in after.items() if before.get(name) != told}
-    return made
+    found.settings = {name: value for name, value in after.items() if before.get(name) != value}
+    return found
 
 
 def _plain(cfg: Any) -> dict[str, str]:
@@ -72,10 +71,6 @@ def _plain(cfg: Any) -> dict[str, str]:
     }
 
 
-def main() -> None:
+if __name__ == "__main__":
     # Warnings and progress of what is imported are not the answer.
     print(json.dumps(gone(Path(sys.argv[1]), sys.stdin.read())))
-
-
-if __name__ == "__main__":
-    main()

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from adaptergen.contract import MODEL, Finding, ModelReport, Spot
 from adaptergen.contract.models import ModelUnderTest
 from adaptergen.contract.reference import Work
-from adaptergen.plan.node import Condition, Node
+from adaptergen.plan.node import Node
 from adaptergen.problems import listing, suggestion
 from adaptergen.verify.locate import located, missing_field
 from adaptergen.verify.target import Disagreement, Target, layer_kinds
@@ -136,7 +136,8 @@ def _found_modules(
     node: Node, around: Any, config: Any, prefix: str = ""
 ) -> Iterator[tuple[str, Node, Any, Any | None]]:
     """Each component, with the module around it and HF's own, None if there is none."""
-    if not _is_met(node.condition, config):
+    condition = node.condition
+    if condition and (getattr(config, condition.field, None) is not None) != condition.is_set:
         return
     found = around
     for part in node.path.split("."):
@@ -146,12 +147,6 @@ def _found_modules(
     if found is not None:
         for child in node.submodules:
             yield from _found_modules(child, found, config, f"{name}.")
-
-
-def _is_met(condition: Condition | None, config: Any) -> bool:
-    if condition is None:
-        return True
-    return (getattr(config, condition.field, None) is not None) == condition.is_set
 
 
 def _missing(name: str, node: Node, around: Any, layer: int | None, kind: str) -> Finding:

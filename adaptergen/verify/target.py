@@ -58,20 +58,14 @@ def load_target(path: Path, text: str | None = None) -> Target:
 
 
 def make_target(plan: Plan, source: Source, text: str) -> Target:
-    """The target of a plan, with this text of its adapter."""
-    module = import_text(text, plan.spec.module)
-    return Target(plan, source, getattr(module, plan.adapter_class), adapter_tables(plan))
-
-
-def import_text(text: str, name: str) -> ModuleType:
-    """A module made of source text, under a name that no import finds."""
-    shown = f"<adaptergen {name}.py>"
+    """The target of a plan, with this text of its adapter, under a name that no import finds."""
+    shown = f"<adaptergen {plan.spec.module}.py>"
     # So that a traceback shows lines of a file that does not exist.
     linecache.cache[shown] = (len(text), None, text.splitlines(keepends=True), shown)
     install()
-    module = ModuleType(f"adaptergen_generated_{name}")
+    module = ModuleType(f"adaptergen_generated_{plan.spec.module}")
     exec(compile(text, shown, "exec"), module.__dict__)
-    return module
+    return Target(plan, source, getattr(module, plan.adapter_class), adapter_tables(plan))
 
 
 class Disagreement(Exception):
@@ -85,7 +79,7 @@ class Disagreement(Exception):
 def layer_kinds(target: Target, model: Any) -> list[str]:
     """The kind of each layer of a model that is not wrapped, as HF's blocks tell it.
 
-    A layer that the spec has no kind for is told as HF tells it. Raises `Disagreement` if HF's
+    A layer that the spec has no kind for is reported as HF names it. Raises `Disagreement` if HF's
     blocks do not tell it as the spec says.
     """
     told_by = target.tables.told_by
