@@ -22,22 +22,26 @@ from pydantic import (
     PlainSerializer,
     PositiveInt,
 )
+from pydantic.dataclasses import dataclass
 
 from adaptergen import __version__
 from adaptergen.emit import put
 from adaptergen.error_codes import error_codes
 from adaptergen.facts import Facts
 from adaptergen.output.compare import Outcome, Report, State
-from adaptergen.problems import Failed, Problem
+from adaptergen.problems import Problem
 
+#: breaking: the adapter cannot be used as it is, or HF itself raises. silent: it runs, and a hook
+#: or a dimension is not what it was. benign: nothing that the adapter rests on.
 Severity = Literal["breaking", "silent", "benign"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 StateName = Literal["new", "changed", "removed", "unchanged", "edited", "foreign"]
 
 HookState = Literal["declared", "fired", "silent", "undeclared"]
 HOOK_STATES: tuple[HookState, ...] = get_args(HookState)
 
-#: Text, or null where it is empty.
-TextOrNull = Annotated[str | None, BeforeValidator(lambda text: text or None)]
+#: Text; in JSON null where it is empty.
+TextOrNull = Annotated[str, PlainSerializer(lambda text: text or None, return_type=str | None)]
 
 Seconds = Annotated[float, AfterValidator(lambda seconds: round(seconds, 3))]
 
@@ -204,27 +208,33 @@ class BuildRecord(ReportRecord):
     )
     specs: tuple[BuiltSpec, ...] = ()
     counts: dict[StateName, NonNegativeInt] = Field(
-        description="number of entries by state; after writing, by the state they were in before"
+        default_factory=lambda: dict.fromkeys(get_args(StateName), 0),
+        description="number of entries by state; after writing, by the state they were in before",
     )
     entries: tuple[BuiltFile, ...] = ()
     problems: Problems = ()
 
 
-class DriftFinding(Part):
+@dataclass(frozen=True, config=Part.model_config)
+class DriftFinding:
     """A change."""
 
     code: str = Field(description="what kind of change it is")
-    severity: Severity
+    severity: Severity = Field()
     what: str = Field(description="the change in a sentence")
-    kinds: tuple[str, ...] = Field(description="kinds of layer, or model")
-    layers: tuple[int, ...] = Field(description="layers of the tiny model")
-    paths: tuple[str, ...] = Field(description="modules, hooks or fields, within a layer")
-    branch: TextOrNull = Field(description="the tiny model that shows it, if not the first")
-    hf: TextOrNull = Field(description="qualified name in transformers")
-    source: TextOrNull = Field(description="file:line in what is installed")
-    file: TextOrNull = Field(description="the spec or shape that it is about")
-    line: PositiveInt | None = Field(serialization_alias="spec_line")
-    fix: TextOrNull = Field(serialization_alias="mend", description="what to do")
+    kinds: tuple[str, ...] = Field(default=(), description="kinds of layer, or model")
+    layers: tuple[int, ...] = Field(default=(), description="layers of the tiny model")
+    paths: tuple[str, ...] = Field(
+        default=(), description="modules, hooks or fields, within a layer"
+    )
+    hf: TextOrNull = Field(default="", description="qualified name in transformers")
+    source: TextOrNull = Field(default="", description="file:line in what is installed")
+    file: TextOrNull = Field(default="", description="the spec or shape that it is about")
+    line: PositiveInt | None = Field(default=None, serialization_alias="spec_line")
+    fix: TextOrNull = Field(default="", serialization_alias="mend", description="what to do")
+    branch: TextOrNull = Field(
+        default="", description="the tiny model that shows it, if not the first"
+    )
 
 
 class DriftedSpec(SpecEntry):
@@ -354,16 +364,8 @@ class VerifyRecord(ReportRecord):
     problems: Problems = ()
 
 
-def build_record(found: Report | Failed) -> BuildRecord:
-    """What a build found, or the problems of specs that kept it from comparing anything."""
-    if isinstance(found, Failed):
-        return BuildRecord(
-            outcome=Outcome.FAILED,
-            exit_code=2,
-            summary=f"Nothing written: {found.summary}",
-            counts={state.name.lower(): 0 for state in State},
-            problems=found.shown,
-        )
+def build_record(found: Report) -> BuildRecord:
+    """What a build found."""
     trees = found.comparison.trees if found.comparison else ()
     entries = found.comparison.entries if found.comparison else ()
     return BuildRecord(

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from adaptergen.cli.options import add_json, add_out, add_specs
-from adaptergen.cli.terminal import say
+from adaptergen.cli.terminal import record_failure, say
 
 if TYPE_CHECKING:
     from adaptergen.output.compare import Report
@@ -72,9 +72,9 @@ def run(args: argparse.Namespace) -> int:
         trees = output_trees(args.specs)
     except Failed as failed:
         if args.json:
-            from adaptergen.records import build_record
+            from adaptergen.records import BuildRecord
 
-            build_record(failed).write(args.json)
+            record_failure(failed, [args.json], BuildRecord, "Nothing written: ")
         raise
     report = build(args.out, trees, write=not (args.check or args.diff), force=args.force)
     say(unverified(args.specs))

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adaptergen.cli.options import add_json, add_limit, add_specs, check_options
+from adaptergen.cli.terminal import record_failure, say
 
 if TYPE_CHECKING:
-    from adaptergen.drift.report import Report, SpecDrift
+    from adaptergen.records import DriftedSpec, DriftRecord
 
 SUMMARY = "say what a release of transformers does to adapters"
 DESCRIPTION = """\
@@ -36,7 +37,6 @@ exit codes:
   0 nothing, or nothing but benign; 1 breaking or silent changes; 2 problems in a spec, a lock or
   the environment
 """
-FORMATS = ("text", "json", "github", "markdown")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,8 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="old", metavar="A", help="compare this release of the lock")
     parser.add_argument("--to", dest="new", metavar="B", help="with this one")
     parser.add_argument(
-        "--format", choices=FORMATS, default="text", help="how to print it (default: text)"
-    )
+        "--format", choices=("text", "json", "github", "markdown"), default="text",
+        help="how to print it (default: text)",
+    )  # fmt: skip
     add_json(parser, "it as JSON too")
     add_limit(parser)
 
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     """Compare, and print."""
     from adaptergen import emit
     from adaptergen.cli.build import COLLECTED_AFTER
-    from adaptergen.cli.terminal import say
+    from adaptergen.drift.report import FORMATS
     from adaptergen.records import DriftRecord
 
     # As in a build; and what is imported lives to the end.
@@ -68,64 +69,36 @@ def run(args: argparse.Namespace) -> int:
     # Two objects in one place would be none.
     targets = [target for target in dict.fromkeys(wanted) if target]
     try:
-        report = _report(args)
+        record = _record(args)
     except Exception as error:  # JSON reports it too; `entry` prints it
-        _record_failure(targets, error)
+        record_failure(error, targets, DriftRecord, "Nothing compared: ")
         raise
-    if targets:
-        record = DriftRecord(
-            outcome="drifted" if report.exit_code else "fine",
-            exit_code=report.exit_code,
-            summary=report.summary,
-            specs=report.results,
-        )
-        for target in targets:
-            record.write(target)
+    for target in targets:
+        record.write(target)
     if args.format != "json":
-        from adaptergen.drift.report import FORMATS
-
-        text = FORMATS[args.format](report)
+        text = FORMATS[args.format](record)
         if args.json == "-":
             say(text.rstrip("\n"))
         else:
             emit.put(text)
-    return report.exit_code
+    return record.exit_code
 
 
-def _record_failure(targets: Sequence[str], error: Exception) -> None:
-    """Say in JSON why nothing was compared, unless it is a mistake in adaptergen."""
-    from adaptergen.cli.terminal import explained
-    from adaptergen.problems import Failed
-    from adaptergen.records import DriftRecord
-
-    found = explained(error)
-    if isinstance(error, Failed):
-        why, problems = error.summary, error.shown
-    elif found:
-        why, problems = found[0], ()
-    else:
-        return
-    summary = f"Nothing compared: {why}"
-    record = DriftRecord(outcome="failed", exit_code=2, summary=summary, problems=problems)
-    for target in targets:
-        record.write(target)
-
-
-def _report(args: argparse.Namespace) -> Report:
-    from adaptergen.drift.report import Report
+def _record(args: argparse.Namespace) -> DriftRecord:
+    from adaptergen.drift.report import drift_record
 
     check_options(args)
     specs: Sequence[Path] = list(dict.fromkeys(args.specs))
     if args.old is not None:
         from adaptergen.problems import every
 
-        return Report(tuple(every(lambda path: between_entries(path, args.old, args.new), specs)))
+        return drift_record(every(lambda path: between_entries(path, args.old, args.new), specs))
     from adaptergen.observe.commands import drift_from_installed
 
-    return Report(tuple(drift_from_installed(specs, args.against, args.time_limit)))
+    return drift_record(drift_from_installed(specs, args.against, args.time_limit))
 
 
-def between_entries(path: Path, old: str, new: str) -> SpecDrift:
+def between_entries(path: Path, old: str, new: str) -> DriftedSpec:
     """Between two entries of the lock."""
     from adaptergen.drift.advice import drift_between
     from adaptergen.generate import plan_and_source, project_path

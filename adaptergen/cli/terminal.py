@@ -10,9 +10,13 @@ import os
 import shlex
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from adaptergen.cli.options import UsageError
+
+if TYPE_CHECKING:
+    from adaptergen.records import ReportRecord
 
 #: What the extra `verify` brings.
 _HEAVY = frozenset({"accelerate", "torch", "transformer_lens", "transformers"})
@@ -73,6 +77,28 @@ def explained(error: Exception) -> tuple[str, str] | None:
     if known is not None and isinstance(error, known.BadInput):
         return error.message, error.hint
     return None
+
+
+def record_failure(
+    error: Exception,
+    targets: Iterable[str | None],
+    record: type[ReportRecord],
+    before: str = "",
+    **fields: object,
+) -> None:
+    """Write a record of what ended a command, unless it is a mistake in adaptergen."""
+    from adaptergen.problems import Failed
+
+    if isinstance(error, Failed):
+        why, problems = error.summary, error.shown
+    elif found := explained(error):
+        why, problems = found[0], ()
+    else:
+        return
+    fields |= {"summary": f"{before}{why}", "problems": problems}
+    made = record.model_validate({"outcome": "failed", "exit_code": 2, **fields})
+    for target in filter(None, targets):
+        made.write(target)
 
 
 def _not_imported(error: ImportError) -> tuple[str, str] | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from adaptergen.cli.options import UsageError, add_json, add_specs, check_options
+from adaptergen.cli.options import add_json, add_specs, check_options
+from adaptergen.cli.terminal import record_failure
 
 SUMMARY = "compare adapters with the models of transformers"
 DESCRIPTION = """\
@@ -81,18 +82,16 @@ def run(args: argparse.Namespace) -> int:
     """Verify each spec."""
     try:
         check_options(args)
-    except UsageError as error:
+        from adaptergen.verify.command import run as verify
+
+        code: int = verify(args)
+        return code
+    except Exception as error:  # JSON reports it too; `entry` prints it
         if args.json:
             from adaptergen.records import VerifyRecord
 
-            VerifyRecord(
-                tier=args.tier, outcome="failed", exit_code=2, summary=error.message
-            ).write(args.json)
+            record_failure(error, [args.json], VerifyRecord, tier=args.tier)
         raise
-    from adaptergen.verify.command import run as verify
-
-    code: int = verify(args)
-    return code
 
 
 def _memory(text: str) -> tuple[int | str, str]:

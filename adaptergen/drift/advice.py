@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from adaptergen.drift.compare import compare
-from adaptergen.drift.finding import Finding, last, names
-from adaptergen.drift.report import SpecDrift
+from adaptergen.drift.finding import last, names
 from adaptergen.lock.declared import (
     declared_state,
     fires,
@@ -20,6 +19,8 @@ from adaptergen.lock.entry import OUTSIDE, Entry
 from adaptergen.plan.model import Plan
 from adaptergen.plan.node import Node
 from adaptergen.problems import Loc, Problem
+from adaptergen.records import SEVERITIES, DriftedSpec
+from adaptergen.records import DriftFinding as Finding
 from adaptergen.source.source import Source
 
 _NOTHING = "nothing to do: "
@@ -42,22 +43,42 @@ _CANNOT_RUN: Mapping[str, tuple[Loc, str]] = {
 
 def drift_between(
     plan: Plan, source: Source, shown_as: str, old: tuple[str, Entry], new: tuple[str, Entry]
-) -> SpecDrift:
+) -> DriftedSpec:
     """What changed from one release to another, with what to do about it."""
     advice = _Advice(plan, source, new[1], new[0].partition("/")[0])
-    findings = tuple(advice.on(finding) for finding in compare(old[1], new[1]))
-    return SpecDrift(plan.spec.module, shown_as, plan.spec.architecture, old[0], new[0], findings)
+    findings = [advice.on(finding) for finding in compare(old[1], new[1])]
+    return _drifted(plan, shown_as, old[0], new[0], *findings)
 
 
 def cannot_run(
     plan: Plan, source: Source, shown_as: str, old: tuple[str, Entry], new: str, why: Problem
-) -> SpecDrift:
+) -> DriftedSpec:
     """The newer release cannot be observed at all."""
     loc, fix = _CANNOT_RUN[why.code]
-    finding = Finding("not-run", "breaking", why.message, (OUTSIDE,), hf=old[1].model.cls)
-    line, fix = source.place(loc, key=True).line, fix.format(plan.spec.architecture)
-    finding = replace(finding, file=source.path, line=line, fix=fix)
-    return SpecDrift(plan.spec.module, shown_as, plan.spec.architecture, old[0], new, (finding,))
+    finding = Finding(
+        "not-run",
+        "breaking",
+        why.message,
+        (OUTSIDE,),
+        hf=old[1].model.cls,
+        file=source.path,
+        line=source.place(loc, key=True).line,
+        fix=fix.format(plan.spec.architecture),
+    )
+    return _drifted(plan, shown_as, old[0], new, finding)
+
+
+def _drifted(plan: Plan, shown_as: str, old: str, new: str, *findings: Finding) -> DriftedSpec:
+    severities = [finding.severity for finding in findings]
+    return DriftedSpec(
+        module=plan.spec.module,
+        spec=shown_as,
+        architecture=plan.spec.architecture,
+        old=old,
+        new=new,
+        counts={severity: severities.count(severity) for severity in SEVERITIES},
+        findings=findings,
+    )
 
 
 @dataclass(frozen=True)

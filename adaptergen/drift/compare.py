@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from adaptergen.drift.finding import Finding, Severity, change, last, shown, united
+from adaptergen.drift.finding import change, last, shown, united
 from adaptergen.drift.hooks import compare_hooks, compare_logits, compare_values
 from adaptergen.drift.modules import Side, compare_modules
 from adaptergen.lock.entry import OUTSIDE, Entry, Kind
+from adaptergen.records import DriftFinding as Finding
+from adaptergen.records import Severity
 
 _MODEL = (OUTSIDE,)
 

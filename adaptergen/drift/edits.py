@@ -13,12 +13,12 @@ from typing import Any
 
 from adaptergen import guard
 from adaptergen.drift.compare import renamed_kinds
-from adaptergen.drift.finding import Finding
 from adaptergen.lock.declared import nodes_of
 from adaptergen.lock.entry import Entry
 from adaptergen.output.compare import unified
 from adaptergen.plan.model import Plan
 from adaptergen.problems import Failed, Loc, Problem, SourceLocation, quote
+from adaptergen.records import DriftFinding as Finding
 from adaptergen.source.read import parse, read_source, split_lines
 from adaptergen.source.source import Source
 

@@ -1,39 +1,12 @@
-"""One thing that changed between two releases, and what it means to those who use the adapter."""
+"""Findings of several kinds of layer made one, and their words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
-#: breaking: the adapter cannot be used as it is, or HF itself raises. silent: it runs, and a hook
-#: or a dimension is not what it was. benign: nothing that the adapter rests on.
-Severity = Literal["breaking", "silent", "benign"]
-SEVERITIES: tuple[Severity, ...] = ("breaking", "silent", "benign")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A change: `what` in a sentence, and where.
-
-    `kinds` are kinds of layer, or `model` outside them; `layers` those of the tiny model; `paths`
-    are modules, hooks or fields, within a layer where it is of one. `hf` is a qualified name in
-    transformers, `source` its place in what is installed. `line` of `file` is the spec's or
-    shape's, `fix` says what to do. `branch` is the tiny model that shows it, if not the first.
-    """
-
-    code: str
-    severity: Severity
-    what: str
-    kinds: tuple[str, ...] = ()
-    layers: tuple[int, ...] = ()
-    paths: tuple[str, ...] = ()
-    hf: str = ""
-    source: str = ""
-    file: str = ""
-    line: int | None = None
-    fix: str = ""
-    branch: str = ""
+from adaptergen.records import SEVERITIES
+from adaptergen.records import DriftFinding as Finding
 
 
 def united(findings: Iterable[Finding]) -> list[Finding]:

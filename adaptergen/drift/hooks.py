@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from adaptergen.drift.finding import Finding, Severity, change
+from adaptergen.drift.finding import change
 from adaptergen.drift.modules import Side
 from adaptergen.lock.declared import sized
 from adaptergen.lock.entry import Entry, Hook, Logits
+from adaptergen.records import DriftFinding as Finding
+from adaptergen.records import Severity
 
 #: Four digits are kept; releases that compute the same differ by less.
 _CLOSE = 3e-3

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from adaptergen.drift.finding import Finding, Severity, change, last, names
+from adaptergen.drift.finding import change, last, names
 from adaptergen.lock.declared import fires, outer_paths, sizes_of
 from adaptergen.lock.entry import Entry, Hook, Logits, Module
+from adaptergen.records import DriftFinding as Finding
+from adaptergen.records import Severity
 
 Item = TypeVar("Item")
 ByKind = Mapping[str, Mapping[str, Item]]

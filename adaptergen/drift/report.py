@@ -5,67 +5,35 @@ They are for a terminal, as annotations of GitHub, and as Markdown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
-from adaptergen.drift.finding import SEVERITIES, Finding
 from adaptergen.problems import annotation, visible
+from adaptergen.records import SEVERITIES, DriftedSpec, DriftRecord
+from adaptergen.records import DriftFinding as Finding
 
 _LEVELS = {"breaking": "error", "silent": "warning", "benign": "notice"}
 
 
-@dataclass(frozen=True)
-class SpecDrift:
-    """The findings for one spec, between two releases as its lock names them."""
-
-    module: str
-    spec: str
-    architecture: str
-    old: str
-    new: str
-    findings: tuple[Finding, ...]
-
-    @property
-    def between(self) -> str:
-        """Both releases in words; TransformerLens only where it is another."""
-        (old, old_tl), (new, new_tl) = self.old.split("/"), self.new.split("/")
-        tl = f" and TransformerLens {old_tl} to {new_tl}" if old_tl != new_tl else ""
-        return f"transformers {old} to {new}{tl}"
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many findings there are of each severity."""
-        severities = [finding.severity for finding in self.findings]
-        return {severity: severities.count(severity) for severity in SEVERITIES}
+def drift_record(results: Sequence[DriftedSpec]) -> DriftRecord:
+    """The findings for all specs of a call, and the exit code: 1 if any is more than benign."""
+    total = {s: sum(result.counts[s] for result in results) for s in SEVERITIES}
+    drifted = bool(total["breaking"] or total["silent"])
+    summary = f"{', '.join(f'{number} {word}' for word, number in total.items())}."
+    return DriftRecord(
+        outcome="drifted" if drifted else "fine",
+        exit_code=1 if drifted else 0,
+        summary=summary if any(total.values()) else "Nothing changed that an adapter rests on.",
+        specs=tuple(results),
+    )
 
 
-@dataclass(frozen=True)
-class Report:
-    """All specs of a call."""
-
-    results: tuple[SpecDrift, ...]
-
-    @property
-    def exit_code(self) -> int:
-        """1 if anything but benign was found."""
-        return int(
-            any(found.severity != "benign" for one in self.results for found in one.findings)
-        )
-
-    @property
-    def summary(self) -> str:
-        """One sentence."""
-        total = {s: sum(result.counts[s] for result in self.results) for s in SEVERITIES}
-        if not any(total.values()):
-            return "Nothing changed that an adapter rests on."
-        return f"{', '.join(f'{number} {word}' for word, number in total.items())}."
-
-
-def as_text(report: Report) -> str:
+def as_text(record: DriftRecord) -> str:
     """A paragraph a finding."""
     lines = []
-    for result in report.results:
-        lines.append(f"{result.architecture} ({result.spec}), {result.between}: {_counted(result)}")
+    for result in record.specs:
+        lines.append(
+            f"{result.architecture} ({result.spec}), {_between(result)}: {_counted(result)}"
+        )
         for finding in result.findings:
             lines += ["", f"  {finding.severity}: {_sentence(finding)}"]
             if finding.hf:
@@ -74,27 +42,32 @@ def as_text(report: Report) -> str:
             parts = [part for part in (_spec_line(finding), finding.fix) if part]
             lines += [f"    {': '.join(parts)}"] if parts else []
         lines.append("")
-    return "\n".join([*lines, report.summary]) + "\n"
+    return "\n".join([*lines, record.summary]) + "\n"
 
 
-def as_github(report: Report) -> str:
+def as_github(record: DriftRecord) -> str:
     """Annotations that GitHub shows at the lines of the specs."""
     lines = []
-    for result in report.results:
+    for result in record.specs:
         for finding in result.findings:
-            title = f"{finding.severity}: {result.architecture}, {result.between}"
+            title = f"{finding.severity}: {result.architecture}, {_between(result)}"
             parts = [_sentence(finding), finding.hf and f"HF: {finding.hf}", finding.fix]
             message = ". ".join(part for part in parts if part)
             level, file = _LEVELS[finding.severity], finding.file or result.spec
             lines.append(annotation(level, message, title, file, finding.line))
-    return "".join(f"{line}\n" for line in [*lines, report.summary])
+    return "".join(f"{line}\n" for line in [*lines, record.summary])
 
 
-def as_markdown(report: Report) -> str:
+def as_markdown(record: DriftRecord) -> str:
     """A table a spec."""
     lines = []
-    for result in report.results:
-        lines += [f"### `{result.architecture}`: {result.between}", "", f"{_counted(result)}.", ""]
+    for result in record.specs:
+        lines += [
+            f"### `{result.architecture}`: {_between(result)}",
+            "",
+            f"{_counted(result)}.",
+            "",
+        ]
         if result.findings:
             lines.append("| Severity | What | Hugging Face | Spec | What to do |")
             lines.append("| --- | --- | --- | --- | --- |")
@@ -104,10 +77,10 @@ def as_markdown(report: Report) -> str:
             cells = (finding.severity, _sentence(finding), hf, _spec_line(finding), finding.fix)
             lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
         lines.append("")
-    return "\n".join([*lines, report.summary]) + "\n"
+    return "\n".join([*lines, record.summary]) + "\n"
 
 
-FORMATS: Mapping[str, Callable[[Report], str]] = {
+FORMATS: Mapping[str, Callable[[DriftRecord], str]] = {
     "text": as_text,
     "github": as_github,
     "markdown": as_markdown,
@@ -133,7 +106,14 @@ def _sentence(finding: Finding) -> str:
     return visible(f"{where}: {finding.what}" if where else finding.what)
 
 
-def _counted(result: SpecDrift) -> str:
+def _between(result: DriftedSpec) -> str:
+    """Both releases in words; TransformerLens only where it is another."""
+    (old, old_tl), (new, new_tl) = result.old.split("/"), result.new.split("/")
+    tl = f" and TransformerLens {old_tl} to {new_tl}" if old_tl != new_tl else ""
+    return f"transformers {old} to {new}{tl}"
+
+
+def _counted(result: DriftedSpec) -> str:
     if not result.findings:
         return "nothing changed that it rests on"
     return ", ".join(f"{number} {word}" for word, number in result.counts.items())

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 
 from adaptergen.drift.advice import cannot_run, drift_between
-from adaptergen.drift.report import SpecDrift
 from adaptergen.generate import plan_and_source, project_path
 from adaptergen.inspection.fault_isolation import Job, each_limited
 from adaptergen.lock.entry import Entry
@@ -20,6 +19,7 @@ from adaptergen.lock.paths import has_lock, lock_path
 from adaptergen.lock.store import Lock, find_release, load_lock, lock_text, write_lock
 from adaptergen.plan.model import Plan
 from adaptergen.problems import Failed, every
+from adaptergen.records import DriftedSpec
 from adaptergen.source.source import Source
 from adaptergen.verify.environment import require
 
@@ -92,7 +92,7 @@ def with_entry(spec: Known, entry: Entry | Failed) -> Lock:
 
 def drift_from_installed(
     paths: Sequence[Path], against: str | None, seconds: float
-) -> list[SpecDrift]:
+) -> list[DriftedSpec]:
     """Each spec's lock against what is installed."""
     read = partial(_with_one_release, against=against)
     known = _read_and_import(read, list(dict.fromkeys(paths)))
@@ -137,16 +137,18 @@ def _with_one_release(path: Path, against: str | None) -> Known:
     return replace(found, lock=one)
 
 
-def _drift(spec: Known) -> SpecDrift:
+def _drift(spec: Known) -> DriftedSpec:
     from adaptergen.observe.entry import locate, observed, release
 
     new = (release(), observed(spec.plan, spec.source, spec.before[1]))
     found = drift_between(spec.plan, spec.source, spec.shown, spec.before, new)
-    findings = (replace(one, source=locate(one.hf) if one.hf else "") for one in found.findings)
-    return replace(found, findings=tuple(findings))
+    findings = tuple(
+        replace(one, source=locate(one.hf) if one.hf else "") for one in found.findings
+    )
+    return found.model_copy(update={"findings": findings})
 
 
-def _broken_as_finding(spec: Known, found: SpecDrift | Failed) -> SpecDrift:
+def _broken_as_finding(spec: Known, found: DriftedSpec | Failed) -> DriftedSpec:
     """A release that breaks the model is a finding; that something is missing here is none."""
     from adaptergen.observe.entry import BROKEN, release
 

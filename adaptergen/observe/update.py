@@ -23,8 +23,7 @@ from adaptergen.drift.edits import (
     edited,
     verified_edit,
 )
-from adaptergen.drift.report import Report as DriftReport
-from adaptergen.drift.report import as_text
+from adaptergen.drift.report import as_text, drift_record
 from adaptergen.generate import files_of, plan_and_source
 from adaptergen.lock.disagree import disagreements
 from adaptergen.lock.paths import lock_path
@@ -50,7 +49,7 @@ def update(path: Path, out: Path, write: bool, seconds: float) -> int:
         raise new
     old, name = spec.before[1], release()
     found = drift_between(spec.plan, spec.source, spec.shown, spec.before, (name, new))
-    sys.stdout.write(as_text(DriftReport((found,))))
+    sys.stdout.write(as_text(drift_record([found])))
     edits = derived_edits(spec.plan, spec.source, old, new, found.findings)
     verified = verified_edit(spec.source, spec.plan, name.partition("/")[0], edits)
     edits += [verified] if verified else []

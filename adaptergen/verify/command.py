@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from adaptergen.contract import ModelReport
 from adaptergen.generate import plan, project_path
-from adaptergen.problems import Failed, Problem, every
-from adaptergen.records import VerifyRecord
+from adaptergen.problems import every
 from adaptergen.verify.environment import HEAVY, BadInput, configs, peak_memory, require, unverified
 from adaptergen.verify.report import Report, SpecResult, table, verify_record
 
@@ -21,23 +20,12 @@ if TYPE_CHECKING:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Verify each spec; 0 as promised, 1 findings, 2 bad input or environment.
+    """Verify each spec, and report; 0 as promised, 1 findings.
 
-    Raises `Failed` for problems of specs, and `ModuleNotFoundError` for a heavy package that is
-    missing; what was asked for as JSON is written before.
+    Raises `Failed` for problems of specs, `BadInput`, and `ModuleNotFoundError` for a heavy package
+    that is missing.
     """
-    try:
-        report = _verify(args)
-    except Failed as failed:
-        _write_failure(args, failed.summary, failed.shown)
-        raise
-    except ModuleNotFoundError as error:
-        _write_failure(args, f"{error.name} is not installed.")
-        raise
-    except BadInput as error:
-        _write_failure(args, error.message)
-        print(error, file=sys.stderr)
-        return 2
+    report = _verify(args)
     if args.json:
         verify_record(report).write(args.json)
     print(table(report), file=sys.stderr if args.json == "-" else sys.stdout)
@@ -77,13 +65,12 @@ def _result(path: Path, args: argparse.Namespace) -> SpecResult:
 
 
 def _reports(target: Target, args: argparse.Namespace) -> Sequence[ModelReport]:
-    from adaptergen.verify.tiers import full, tiny, width
+    from adaptergen.verify import tiers
+    from adaptergen.verify.checkpoint import Placement, checkpoint
 
     if args.tier == "tiny":
-        return tiny(target)
+        return tiers.tiny(target)
     if args.tier == "checkpoint":
-        from adaptergen.verify.checkpoint import Placement, checkpoint
-
         return checkpoint(
             target,
             Placement(
@@ -92,13 +79,4 @@ def _reports(target: Target, args: argparse.Namespace) -> Sequence[ModelReport]:
             ),
         )  # fmt: skip
     known = configs(target.plan.spec.architecture, args.config)
-    return width(target, known) if args.tier == "width" else full(target, known)
-
-
-def _write_failure(
-    args: argparse.Namespace, summary: str, problems: Sequence[Problem] = ()
-) -> None:
-    if args.json:
-        VerifyRecord(
-            tier=args.tier, outcome="failed", exit_code=2, summary=summary, problems=problems
-        ).write(args.json)
+    return tiers.width(target, known) if args.tier == "width" else tiers.full(target, known)

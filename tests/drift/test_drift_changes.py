@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from adaptergen.drift.compare import compare
-from adaptergen.drift.finding import Finding
+from adaptergen.records import DriftFinding as Finding
 
 sys.path.insert(0, str(Path(__file__).parent))
 from changes import BENIGN, CHANGES, Change

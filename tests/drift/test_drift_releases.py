@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from adaptergen.cli.drift import between_entries
-from adaptergen.drift.report import SpecDrift
 from adaptergen.lock.store import lock_path, read_lock
+from adaptergen.records import DriftedSpec
 from adaptergen.resources import specs
 
 PAGE = Path(__file__).parents[2] / "docs" / "drift.md"
@@ -23,7 +23,7 @@ _ROW = re.compile(r"^\| (\w+) \| (breaking|silent|benign) \| ([\w-]+) \| (.*?) ?
 
 
 @cache
-def between(spec: Path, old: str, new: str) -> SpecDrift:
+def between(spec: Path, old: str, new: str) -> DriftedSpec:
     return between_entries(spec, old, new)
 
 
