@@ -96,6 +96,20 @@ class Failed(Exception):
         return render(self.problems)
 
 
+class InputError(Exception):
+    """What a call was given, or the environment, cannot be used: what is wrong, and the hint.
+
+    For what has no location; the command line prints it without a traceback.
+    """
+
+    def __init__(self, message: str, hint: str) -> None:
+        self.message, self.hint = message, hint
+        super().__init__(message, hint)
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  hint: {self.hint}"
+
+
 class SpecValueError(ValueError):
     """A value is wrong; raised where its location is not known (a validator, a name, arithmetic).
 

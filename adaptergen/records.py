@@ -54,6 +54,10 @@ Difference = Annotated[
 ]
 
 
+#: What dataclasses among the parts of a record have in common with the others.
+_CLOSED = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
+
+
 class Part(BaseModel):
     """Part of a record; a key that it does not have is an error."""
 
@@ -215,7 +219,7 @@ class BuildRecord(ReportRecord):
     problems: Problems = ()
 
 
-@dataclass(frozen=True, config=Part.model_config)
+@dataclass(frozen=True, config=_CLOSED)
 class DriftFinding:
     """A change."""
 

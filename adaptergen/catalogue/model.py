@@ -11,23 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from adaptergen.problems import InputError
+
 HooksSource = Literal["syntax", "observed"]
 SiteKind = Literal["list", "set", "dict", "imports"]
 
 
-class CatalogueError(Exception):
-    """Bad input to the catalogue: what is wrong and why, and how to fix it.
-
-    Callers print `message` and `hint` without a traceback.
-    """
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message, hint)
-        self.message = message
-        self.hint = hint
-
-    def __str__(self) -> str:
-        return f"{self.message} {self.hint}"
+class CatalogueError(InputError):
+    """Bad input to the catalogue."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,14 @@ def find_installed() -> Path | None:
     return Path(spec.origin).parent if spec is not None and spec.origin is not None else None
 
 
+def package_of(path: Path | None, hint: str) -> Path:
+    """What was named, or else the installed TransformerLens. CatalogueError, with this hint."""
+    found = path or find_installed()
+    if found is None:
+        raise CatalogueError("No TransformerLens is installed.", hint)
+    return found
+
+
 def installed_version() -> str | None:
     """The version of the installed TransformerLens, or None."""
     try:

@@ -49,9 +49,11 @@ def run(args: argparse.Namespace) -> int:
     """Audit, and fix if asked."""
     from adaptergen import emit
     from adaptergen.audit.audit import as_github, as_record, as_text, audit, fixed
+    from adaptergen.catalogue.source_tree import package_of
 
     check_options(args)
-    found = audit(args.path or _installed())
+    hint = "Name a checkout: `adaptergen audit PATH`."
+    found = audit(package_of(args.path, hint))
     if args.fix:
         changed = fixed(found)
         before = len(found.findings)
@@ -68,14 +70,3 @@ def run(args: argparse.Namespace) -> int:
     counted = f"{count} finding{'' if count == 1 else 's'}" if count else "Fine: no findings"
     say(f"{counted} in TransformerLens {found.version}.")
     return found.exit_code
-
-
-def _installed() -> Path:
-    from adaptergen.catalogue.model import CatalogueError
-    from adaptergen.catalogue.source_tree import find_installed
-
-    package = find_installed()
-    if package is None:
-        hint = "Name a checkout: `adaptergen audit PATH`."
-        raise CatalogueError("No TransformerLens is installed.", hint)
-    return package

@@ -48,9 +48,11 @@ def run(args: argparse.Namespace) -> int:
     from adaptergen import guard
     from adaptergen.catalogue.extract import extract, with_committed_observations
     from adaptergen.catalogue.observe import observe
+    from adaptergen.catalogue.source_tree import package_of
     from adaptergen.catalogue.store import dumps, path_of
 
-    catalogue = extract(args.tl or _installed(), args.tl_version)
+    hint = "Name a checkout with --tl PATH, or run `pip install 'adaptergen[verify]'`."
+    catalogue = extract(package_of(args.tl, hint), args.tl_version)
     catalogue = observe(catalogue) if args.observe else with_committed_observations(catalogue)
     for gap in catalogue.gaps:
         say(f"not understood: {gap}")
@@ -71,14 +73,3 @@ def _version(text: str) -> str:
         newest = committed_versions()[-1]
         raise argparse.ArgumentTypeError(f"{text!r} is not a version such as {newest}")
     return text
-
-
-def _installed() -> Path:
-    from adaptergen.catalogue.model import CatalogueError
-    from adaptergen.catalogue.source_tree import find_installed
-
-    package = find_installed()
-    if package is None:
-        hint = "Name a checkout with --tl PATH, or run `pip install 'adaptergen[verify]'`."
-        raise CatalogueError("No TransformerLens is installed.", hint)
-    return package

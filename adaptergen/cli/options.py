@@ -11,14 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-class UsageError(Exception):
-    """Options that do not go together: what is wrong, and the hint."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        self.message, self.hint = message, hint
-        super().__init__(message, hint)
-
-
 def add_specs(parser: argparse.ArgumentParser) -> None:
     """The specs of a call."""
     parser.add_argument("specs", nargs="+", type=Path, metavar="SPEC", help="file of a spec")
@@ -48,11 +40,13 @@ def add_limit(parser: argparse.ArgumentParser) -> None:
 
 
 def check_options(args: argparse.Namespace) -> None:
-    """Raise `UsageError` for options that do not go together, or that would have no effect."""
+    """Raise `InputError` for options that do not go together, or that would have no effect."""
     rules = {"audit": _audit, "drift": _drift, "export": _export, "verify": _verify}
     for wrong, message, hint in rules[args.command](args):
         if wrong:
-            raise UsageError(message, hint)
+            from adaptergen.problems import InputError
+
+            raise InputError(message, hint)
 
 
 #: Whether a rule is broken, what is wrong, and the hint.

@@ -13,8 +13,6 @@ import traceback
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from adaptergen.cli.options import UsageError
-
 if TYPE_CHECKING:
     from adaptergen.records import ReportRecord
 
@@ -55,10 +53,10 @@ def explained(error: Exception) -> tuple[str, str] | None:
     None for problems of specs, which have locations, and for a mistake in adaptergen.
     """
     from adaptergen import guard
-    from adaptergen.catalogue.model import CatalogueError
     from adaptergen.output.files import OutputError
+    from adaptergen.problems import InputError
 
-    if isinstance(error, (CatalogueError, UsageError)):
+    if isinstance(error, InputError):
         return error.message, error.hint
     if isinstance(error, OutputError):
         return f"{error.path}: {error.message}", error.hint
@@ -72,10 +70,6 @@ def explained(error: Exception) -> tuple[str, str] | None:
     if isinstance(error, OSError) and error.errno in _OUTSIDE:
         hint = "look at the disks in use; standard output may go to one, too"
         return f"something cannot be read or written: {error.strerror}", hint
-    # Whoever raises it has imported it; a build does not.
-    known = sys.modules.get("adaptergen.verify.environment")
-    if known is not None and isinstance(error, known.BadInput):
-        return error.message, error.hint
     return None
 
 

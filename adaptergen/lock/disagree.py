@@ -84,8 +84,8 @@ class _Comparison:
     plan: Plan
     source: Callable[[], Source]
     lock: Lock
-    found: dict[tuple[str, ...], tuple[At, str, str, str]] = field(default_factory=dict)
-    shown_by: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
+    found: dict[object, Problem] = field(default_factory=dict)
+    shown_by: dict[object, list[str]] = field(default_factory=dict)
 
     def run(self) -> list[Problem]:
         for name in self.lock.releases:
@@ -98,20 +98,19 @@ class _Comparison:
                     self._check_hooks(kind, entry, release)
         self._check_fields()
         self._check_values()
-        if not {key[0] for key in self.found} & {"path", "layers", "kind"}:
+        if not {problem.code for problem in self.found.values()} & {"lock-path", "lock-kind"}:
             # What lies at a path that is written wrong would be reported twice.
             self._check_unmapped()
         return [
-            at(code, f"{message} (transformers {', '.join(self.shown_by[key])})", hint)
-            for key, (at, code, message, hint) in self.found.items()
+            replace(one, message=f"{one.message} (transformers {', '.join(self.shown_by[key])})")
+            for key, one in self.found.items()
         ]
 
-    def add(
-        self, key: tuple[str, ...], release: str, at: At, code: str, message: str, hint: str
-    ) -> None:
-        """Note what a release shows; the same of other releases is one problem."""
-        self.found.setdefault(key, (at, code, message, hint))
-        releases = self.shown_by.setdefault(key, [])
+    def add(self, release: str, problem: Problem, alike: str = "") -> None:
+        """Note what a release shows; what is alike at one place, in any release, is one problem."""
+        key = (problem.code, problem.location, alike or problem.message)
+        self.found.setdefault(key, problem)
+        releases, release = self.shown_by.setdefault(key, []), release.partition("/")[0]
         if release not in releases:
             releases.append(release)
 
@@ -123,15 +122,12 @@ class _Comparison:
         for number, name in enumerate(self.plan.spec.config.from_hf):
             if entry.model.fields and name not in _known_fields(entry):
                 at = self.in_spec("config", "from_hf", number)
-                self.add(("field", name), release, at, "lock-field", *_no_field(entry, name))
+                self.add(release, at("lock-field", *_no_field(entry, name)))
         layers, path = entry.model.layers, self.plan.spec.blocks.path
         if layers and path != layers and isinstance(path, str) and path:
-            message, hint = (
-                f"HF has its layers at {quote(layers)}",
-                f"did you mean {quote(layers)}?",
-            )
+            message = f"HF has its layers at {quote(layers)}"
             at = self.in_spec("blocks", "path")
-            self.add(("layers", layers), release, at, "lock-path", message, hint)
+            self.add(release, at("lock-path", message, f"did you mean {quote(layers)}?"))
         kinds = entry.kinds.values()
         states = sorted({name for kind in kinds for name in kind.states} - _ATTENTION)
         if bool(states) != bool(self.plan.spec.cache) and any(kind.cache for kind in kinds):
@@ -140,7 +136,7 @@ class _Comparison:
             message = f"the cache of HF, {quote(cls)}, keeps {kept}"
             hint = f"add `cache: {cls}`" if states else "delete it"
             at = self.in_spec("cache", key=True)
-            self.add(("cache",), release, at, "lock-cache", message, hint)
+            self.add(release, at("lock-cache", message, hint))
 
     def _check_kinds(self, entry: Entry, release: str) -> None:
         spec = self.plan.spec.blocks.kind
@@ -152,47 +148,40 @@ class _Comparison:
             )
             hint = f"write {quote(entry.model.told_by)}, or run `adaptergen lock` if HF changed it"
             at = self.in_spec("blocks", "kind", "attribute")
-            self.add(("told", spec.attribute), release, at, "lock-kind", message, hint)
+            self.add(release, at("lock-kind", message, hint))
         words = {word for kind in self.plan.kinds for word in (kind.name, *kind.formerly)}
         held_by = {kind.name: kind.has_submodule for kind in self.plan.kinds}
         for name, kind in entry.kinds.items():
             held, known = held_by.get(name), _all_modules(entry, name)
             if held and known and held not in known:
                 message = f"HF has no module {quote(held)} in these layers"
-                at, hint = (
-                    self.in_spec("blocks", "kinds", name, "has_submodule"),
-                    suggestion(held, known),
-                )
-                self.add(("path", name, "has_submodule"), release, at, "lock-path", message, hint)
+                at = self.in_spec("blocks", "kinds", name, "has_submodule")
+                self.add(release, at("lock-path", message, suggestion(held, known)))
             if kind.word and kind.word not in words:
                 message = f"HF calls layers {quote(kind.word)}, and no kind has that name"
                 hint = f"name a kind {quote(kind.word)}, or put it into `formerly` of one"
                 at = self.in_spec("blocks", "kinds")
-                self.add(("kind", kind.word), release, at, "lock-kind", message, hint)
+                self.add(release, at("lock-kind", message, hint))
 
     def _check_modules(self, kind: str, entry: Entry, release: str) -> None:
         nodes, known = nodes_of(self.plan, kind), _all_modules(entry, kind)
         for path, node in nodes.items():
             module = known.get(path)
-            key = (node.file, str(node.line), path)
             if module is None:
                 if any(outer in nodes and outer not in known for outer in outer_paths(path)):
                     continue
                 message = f"HF has no module {quote(path)} here"
                 around = path.removesuffix(node.path)
-                below = [
-                    one.removeprefix(around) for one in known if one.startswith(around) and one
-                ]
+                below = {one.removeprefix(around) for one in known if one.startswith(around)}
                 at = _written(node.where, "path").problem
-                hint = suggestion(node.path, below)
-                self.add(("path", *key), release, at, "lock-path", message, hint)
+                self.add(release, at("lock-path", message, suggestion(node.path, below - {""})))
             elif _is_dead(module, node, release, entry.hooks.get(kind, {})):
                 users = listing(".".join(name.split(".")[-2:]) for name in module.used_by)
                 message = f"HF never calls {quote(path)}, whose weight {users} uses: hooks are dead"
                 taps = ", ".join(f"{node.key}.{hook.name}: ..." for hook in node.hooks)
                 hint = f"add `taps: {{{taps}}}` to the component around it"
                 at = partial(node.where.problem, key=True)
-                self.add(("use", *key), release, at, "lock-uncalled", message, hint)
+                self.add(release, at("lock-uncalled", message, hint))
 
     def _check_hooks(self, kind: str, entry: Entry, release: str) -> None:
         """Every hook that does or holds another thing than is declared."""
@@ -202,7 +191,7 @@ class _Comparison:
             hook = next((found for t in tables if (found := t.get(kind, {}).get(name))), None)
             if hook is None:
                 continue
-            key, at = (row.file, str(row.line)), _in_row(row)
+            at = _in_row(row)
             stated, seen = declared_state(row.contract, release), observed_state(hook)
             if stated != seen:
                 message = (
@@ -211,7 +200,7 @@ class _Comparison:
                 hint = f"add `contract: {{is: {seen}, transformers: ..., reason: ...}}` here"
                 if seen == "live":
                     hint = "delete its contract here, or name the releases in which it holds"
-                self.add(("hook", *key, stated, seen), release, at, "lock-contract", message, hint)
+                self.add(release, at("lock-contract", message, hint), f"{stated}, {seen}")
             axes = f"[{', '.join(map(str, row.axes))}]"
             # A lock is of a plain run, in which a cache adds no positions.
             pair = [sized(text.replace("kv_pos", "pos"), sizes) for text in (axes, hook.shape)]
@@ -219,17 +208,16 @@ class _Comparison:
                 message = (
                     f"{quote(name)} is declared {quote(axes)}, and {quote(hook.shape)} was observed"
                 )
-                self.add(("shape", *key), release, at, "lock-shape", message, "fix `shape:` here")
+                self.add(release, at("lock-shape", message, "fix `shape:` here"), "shape")
 
     def _check_fields(self) -> None:
         """Fields that no release has: one that some lack may be named for the others."""
         entries = self.lock.entries
         known = {name for entry in entries.values() for name in _known_fields(entry)}
-        for number, (name, at, others) in enumerate(self._fields_named()):
+        for name, at, others in self._fields_named():
             for release, entry in entries.items():
                 if entry.model.fields and name not in known:
-                    key, release = ("named", str(number)), release.partition("/")[0]
-                    self.add(key, release, at, "lock-field", *_no_field(entry, name, others))
+                    self.add(release, at("lock-field", *_no_field(entry, name, others)))
 
     def _fields_named(self) -> Iterator[tuple[str, At, frozenset[str]]]:
         """Names of fields, but those carried over, with what may stand there that is no field.
@@ -267,14 +255,13 @@ class _Comparison:
                     if taken and not _takes(taken, value):
                         message = f"{quote(name)} takes {taken.type}"
                         hint = f"its default is {taken.default}" if taken.default else "give it one"
-                        key, at = ("value", *map(str, loc), name), self.in_spec(*loc, name)
-                        release = release.partition("/")[0]
-                        self.add(key, release, at, "lock-value", message, hint)
+                        at = self.in_spec(*loc, name)
+                        self.add(release, at("lock-value", message, hint))
 
     def _check_unmapped(self) -> None:
         """Modules with weights that HF runs and nothing is bound to: they would have no hooks."""
-        for name in self.lock.releases:
-            entry, release = self.lock.entries[name], name.partition("/")[0]
+        for release in self.lock.releases:
+            entry = self.lock.entries[release]
             for kind in entry.modules:
                 nodes, known = nodes_of(self.plan, kind), _all_modules(entry, kind)
                 # The layers are bound, each by itself.
@@ -282,16 +269,14 @@ class _Comparison:
                 for path in dict.fromkeys(_topmost(path, bound) for path in _bare(known, nodes)):
                     inside = next((outer for outer in outer_paths(path) if outer in nodes), "")
                     cls = known[path].cls.rpartition(".")[2] if path in known else ""
-                    message = (
-                        f"nothing is bound to {quote(path)} of HF{f' ({cls})' if cls else ''}: "
-                    )
-                    message += "it would have no hooks"
+                    of_hf = f"{quote(path)} of HF{f' ({cls})' if cls else ''}"
+                    message = f"nothing is bound to {of_hf}: it would have no hooks"
                     relative = path.removeprefix(f"{inside}.")
                     hint = f"add a component with `path: {relative}` and a shape"
                     at = self.in_spec("components" if kind == OUTSIDE else "blocks", key=True)
                     if inside:
                         at = partial(nodes[inside].where.problem, key=True)
-                    self.add(("unmapped", path), release, at, "lock-unmapped", message, hint)
+                    self.add(release, at("lock-unmapped", message, hint), path)
 
 
 def _known_fields(entry: Entry) -> set[str]:

@@ -18,8 +18,7 @@ from adaptergen.contract.checks import checks_of
 from adaptergen.contract.loading import load_checked
 from adaptergen.contract.models import Level
 from adaptergen.contract.reference import Work, random_tokens
-from adaptergen.problems import quote
-from adaptergen.verify.environment import BadInput
+from adaptergen.problems import InputError, quote
 from adaptergen.verify.steps import look_and_wrap, run_checks, timed
 from adaptergen.verify.target import Target
 
@@ -115,7 +114,7 @@ def _check_architecture(target: Target, checkpoint: str) -> None:
     wanted, found = target.plan.spec.architecture, fields.get("architectures") or []
     if wanted not in found:
         message = f"{checkpoint} is of {', '.join(found) or 'no known architecture'}"
-        raise BadInput(message, f"name a checkpoint of {wanted}")
+        raise InputError(message, f"name a checkpoint of {wanted}")
 
 
 @contextmanager
@@ -129,8 +128,8 @@ def _readable(checkpoint: str) -> Iterator[None]:
         raise _unreadable(checkpoint, text, "fix what this message names") from error
 
 
-def _unreadable(checkpoint: str, error: OSError | str, hint: str = _NAME) -> BadInput:
-    return BadInput(f"{checkpoint} cannot be loaded: {error}", hint)
+def _unreadable(checkpoint: str, error: OSError | str, hint: str = _NAME) -> InputError:
+    return InputError(f"{checkpoint} cannot be loaded: {error}", hint)
 
 
 def _tokens(model: Any, placement: Placement) -> tuple[Any, str]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from adaptergen.contract import ModelReport
 from adaptergen.generate import plan, project_path
-from adaptergen.problems import every
-from adaptergen.verify.environment import HEAVY, BadInput, configs, peak_memory, require, unverified
+from adaptergen.problems import InputError, every
+from adaptergen.verify.environment import HEAVY, configs, peak_memory, require, unverified
 from adaptergen.verify.report import Report, SpecResult, table, verify_record
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace) -> int:
     """Verify each spec, and report; 0 as promised, 1 findings.
 
-    Raises `Failed` for problems of specs, `BadInput`, and `ModuleNotFoundError` for a heavy package
-    that is missing.
+    Raises `Failed` for problems of specs, `InputError` for other input, and `ModuleNotFoundError`
+    for a heavy package that is missing.
     """
     report = _verify(args)
     if args.json:
@@ -54,12 +54,12 @@ def _result(path: Path, args: argparse.Namespace) -> SpecResult:
     except ImportError as error:
         message = f"the adapter of {path.as_posix()} cannot be imported: {error}"
         versions = f"it is made for the {', '.join(HEAVY.values())} in verified_with"
-        raise BadInput(message, f"check the versions: {versions}") from error
+        raise InputError(message, f"check the versions: {versions}") from error
     spec = target.plan.spec
     # Imported before any time is taken.
     if not hasattr(import_module("transformers"), spec.architecture):
         message = f"this transformers has no {spec.architecture}"
-        raise BadInput(message, f"install transformers {spec.verified_with.transformers[-1]}")
+        raise InputError(message, f"install transformers {spec.verified_with.transformers[-1]}")
     reports = _reports(target, args)
     return SpecResult(spec.module, project_path(path), spec.architecture, tuple(reports))
 

@@ -16,7 +16,7 @@ from adaptergen import resources
 from adaptergen.catalogue.store import load as load_catalogue
 from adaptergen.inspection.target import read_config
 from adaptergen.plan.model import Plan
-from adaptergen.problems import listing, quote
+from adaptergen.problems import InputError, listing, quote
 
 #: Modules, and the distributions that bring them.
 HEAVY = {
@@ -27,16 +27,8 @@ HEAVY = {
 }
 
 
-class BadInput(Exception):
-    """What a call was given cannot be used: what is wrong, and what fixes it."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        self.message, self.hint = message, hint
-        super().__init__(f"{message}\n  hint: {hint}")
-
-
 def require() -> None:
-    """Import the heavy packages. `ModuleNotFoundError` for a missing one, else `BadInput`."""
+    """Import the heavy packages. `ModuleNotFoundError` for a missing one, else `InputError`."""
     for name in HEAVY:
         try:
             import_module(name)
@@ -46,7 +38,7 @@ def require() -> None:
                 raise
             message = f"{quote(name)} cannot be imported: {type(error).__name__}: {error}"
             which = f"install {listing(HEAVY.values())} that fit together"
-            raise BadInput(message, f"{which}: pip install 'adaptergen[verify]'") from error
+            raise InputError(message, f"{which}: pip install 'adaptergen[verify]'") from error
 
 
 def unverified(plan: Plan, spec: str) -> Iterator[str]:
@@ -97,7 +89,7 @@ class Known:
 def configs(architecture: str, others: list[Path]) -> list[Known]:
     """The configurations of checkpoints of an architecture, and others from files or folders.
 
-    Raises `BadInput` for one that cannot be read or is of another architecture.
+    Raises `InputError` for one that cannot be read or is of another architecture.
     """
     folder = resources.DATA / "checkpoints"
     known = [_read(path, path.stem.replace("--", "/")) for path in sorted(folder.glob("*.json"))]
@@ -107,11 +99,11 @@ def configs(architecture: str, others: list[Path]) -> list[Known]:
         config = _read(file, path.as_posix())
         if config.architecture != architecture:
             message = f"{file} is of {quote(config.architecture)}, and the spec of {architecture}"
-            raise BadInput(message, "name a config.json of that architecture")
+            raise InputError(message, "name a config.json of that architecture")
         found.append(config)
     if not found:
         message = f"no configuration of {architecture} is known"
-        raise BadInput(message, "name a config.json, or its folder, with --config")
+        raise InputError(message, "name a config.json, or its folder, with --config")
     return found
 
 
@@ -120,7 +112,7 @@ def _read(path: Path, name: str) -> Known:
         fields = read_config(path)
     except (OSError, ValueError) as error:
         hint = "name the config.json of a checkpoint, or its folder"
-        raise BadInput(f"{path} cannot be read: {error}", hint) from error
+        raise InputError(f"{path} cannot be read: {error}", hint) from error
     if not isinstance(fields, dict):
-        raise BadInput(f"{path} holds no object", "name the config.json of a checkpoint")
+        raise InputError(f"{path} holds no object", "name the config.json of a checkpoint")
     return Known(name, fields)

@@ -12,7 +12,8 @@ from verify_support import SPEC, Result
 
 from adaptergen.cli import main
 from adaptergen.generate import plan
-from adaptergen.verify.environment import BadInput, configs
+from adaptergen.problems import InputError
+from adaptergen.verify.environment import configs
 
 ARCHITECTURE = "NemotronHForCausalLM"
 
@@ -43,13 +44,13 @@ def test_what_cannot_be_used(tmp_path: Path, text: str | None, message: str) -> 
     path = tmp_path / "config.json"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(BadInput, match=message) as raised:
+    with pytest.raises(InputError, match=message) as raised:
         configs(ARCHITECTURE, [path])
     assert raised.value.hint
 
 
 def test_an_architecture_without_any() -> None:
-    with pytest.raises(BadInput, match="no configuration of Unheard"):
+    with pytest.raises(InputError, match="no configuration of Unheard"):
         configs("Unheard", [])
 
 
