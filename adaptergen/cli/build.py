@@ -5,13 +5,9 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-from typing import TYPE_CHECKING
 
 from adaptergen.cli.options import add_json, add_out, add_specs
 from adaptergen.cli.terminal import record_failure, say
-
-if TYPE_CHECKING:
-    from adaptergen.output.compare import Report
 
 #: New objects, less those that are gone, after which Python looks for garbage.
 COLLECTED_AFTER = 100_000
@@ -78,22 +74,17 @@ def run(args: argparse.Namespace) -> int:
         raise
     report = build(args.out, trees, write=not (args.check or args.diff), force=args.force)
     say(unverified(args.specs))
-    _print(report, args.diff)
+    if args.diff:
+        from adaptergen import emit
+
+        emit.put(report.diff)
+    else:
+        say(report.refusal)
+    for line in (*report.lines, report.summary):
+        say(line)
     # Last: what was written is reported, whatever becomes of this.
     if args.json:
         from adaptergen.records import build_record
 
         build_record(report).write(args.json)
     return report.exit_code
-
-
-def _print(report: Report, diff: bool) -> None:
-    if diff:
-        from adaptergen import emit
-
-        emit.put(report.diff)
-    else:
-        say(report.refusal)
-    for line in report.lines:
-        say(line)
-    say(report.summary)

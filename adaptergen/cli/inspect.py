@@ -49,14 +49,22 @@ def run(args: argparse.Namespace) -> int:
     from adaptergen import emit
     from adaptergen.inspection.table import table
     from adaptergen.inspection.target import inspect_target
-    from adaptergen.problems import Failed
+    from adaptergen.problems import Failed, Problem
     from adaptergen.records import InspectRecord
 
     try:
         facts = inspect_target(args.target, args.branches, args.trust_remote_code, args.time_limit)
     except (Failed, ImportError) as error:  # JSON reports it too; `entry` prints it
-        if args.json:
-            _record_failure(args, error)
+        found = explained(error)
+        problems = [Problem("hf-import", *found)] if found else []
+        if isinstance(error, Failed):
+            problems = [*error.shown]
+        # Without any it is a mistake in adaptergen.
+        if args.json and problems:
+            record = InspectRecord(
+                target=args.target, outcome="failed", exit_code=2, problems=problems
+            )
+            record.write(args.json)
         raise
     if args.json:
         record = InspectRecord(target=args.target, outcome="fine", exit_code=0, facts=facts)
@@ -66,18 +74,3 @@ def run(args: argparse.Namespace) -> int:
     else:
         emit.put(f"{table(facts)}\n")
     return 0
-
-
-def _record_failure(args: argparse.Namespace, error: Exception) -> None:
-    """Say in JSON why nothing was observed, unless it is a mistake in adaptergen."""
-    from adaptergen.problems import Failed, Problem
-    from adaptergen.records import InspectRecord
-
-    if isinstance(error, Failed):
-        problems = error.shown
-    elif found := explained(error):
-        problems = (Problem("hf-import", *found),)
-    else:
-        return
-    record = InspectRecord(target=args.target, outcome="failed", exit_code=2, problems=problems)
-    record.write(args.json)

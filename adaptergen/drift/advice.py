@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from adaptergen.drift.compare import compare
-from adaptergen.drift.finding import last, names
+from adaptergen.drift.report import last, names
 from adaptergen.lock.declared import (
     declared_state,
     fires,
@@ -55,16 +55,9 @@ def cannot_run(
 ) -> DriftedSpec:
     """The newer release cannot be observed at all."""
     loc, fix = _CANNOT_RUN[why.code]
-    finding = Finding(
-        "not-run",
-        "breaking",
-        why.message,
-        (OUTSIDE,),
-        hf=old[1].model.cls,
-        file=source.path,
-        line=source.place(loc, key=True).line,
-        fix=fix.format(plan.spec.architecture),
-    )
+    finding = Finding("not-run", "breaking", why.message, (OUTSIDE,), hf=old[1].model.cls)
+    line, fix = source.place(loc, key=True).line, fix.format(plan.spec.architecture)
+    finding = replace(finding, file=source.path, line=line, fix=fix)
     return _drifted(plan, shown_as, old[0], new, finding)
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from adaptergen.drift.finding import change, last, shown, united
 from adaptergen.drift.hooks import compare_hooks, compare_logits, compare_values
 from adaptergen.drift.modules import Side, compare_modules
+from adaptergen.drift.report import change, last, shown
 from adaptergen.lock.entry import OUTSIDE, Entry, Kind
+from adaptergen.records import SEVERITIES, Severity
 from adaptergen.records import DriftFinding as Finding
-from adaptergen.records import Severity
 
 _MODEL = (OUTSIDE,)
 
@@ -38,7 +38,22 @@ def compare(old: Entry, new: Entry) -> list[Finding]:
             what = "weights differ, so what is computed with them was not compared"
             compared.append(Finding("values", "benign", what, _MODEL))
         findings += [replace(one, branch=name, layers=_layers(new, one)) for one in compared]
-    return united(findings)
+    return _united(findings)
+
+
+def _united(findings: Sequence[Finding]) -> list[Finding]:
+    """Each change once, of all kinds of layer that show it; the worst first."""
+    found: dict[tuple[str, ...], Finding] = {}
+    for finding in findings:
+        key = (finding.code, finding.severity, finding.what, *finding.paths)
+        known = found.setdefault(key, finding)
+        if known is not finding and known.branch == finding.branch:
+            kinds = tuple(sorted({*known.kinds, *finding.kinds}))
+            layers = tuple(sorted({*known.layers, *finding.layers}))
+            found[key] = replace(known, kinds=kinds, layers=layers)
+    # First those of one severity are put in order, which the second sorting keeps.
+    ordered = sorted(found.values(), key=lambda one: (one.layers, one.kinds, one.code, one.paths))
+    return sorted(ordered, key=lambda one: SEVERITIES.index(one.severity))
 
 
 def _layers(entry: Entry, finding: Finding) -> tuple[int, ...]:

@@ -32,14 +32,12 @@ Value = str | tuple[str, ...]
 
 @dataclass(frozen=True)
 class Edit:
-    """Text that stands at a line and column of a file, both from 1, and what is put there.
+    """Text that stands at a place of a file, and what is put there.
 
     `value` is what the file then has at `loc`. A line that is put there ends as those around it.
     """
 
-    file: str
-    line: int
-    column: int
+    place: SourceLocation
     old: str
     new: str
     loc: Loc
@@ -58,8 +56,8 @@ def edited(edits: Sequence[Edit]) -> dict[Path, Rewritten]:
     """Every file that is edited. Raises `Failed` where an edit has to be made by hand."""
     made: dict[Path, Rewritten] = {}
     problems: list[Problem] = []
-    for file in dict.fromkeys(edit.file for edit in edits):
-        own = [edit for edit in edits if edit.file == file]
+    for file in dict.fromkeys(edit.place.path for edit in edits):
+        own = [edit for edit in edits if edit.place.path == file]
         before = guard.read(Path(file))
         text = before.decode("utf-8")
         after = _applied(text, own)
@@ -77,7 +75,7 @@ def by_hand(edits: Iterable[Edit], why: str) -> list[Problem]:
     problems: list[Problem] = []
     for edit in edits:
         hint = f"write {quote(f'{edit.loc[-1]}: {_flow(edit.value)}', 200)} here by hand"
-        source = read_source(Path(edit.file), edit.file)
+        source = read_source(Path(edit.place.path), edit.place.path)
         problems.append(source.problem("update-by-hand", why, hint, edit.loc, key=True))
     return problems
 
@@ -100,11 +98,11 @@ def _applied(text: str, edits: Iterable[Edit]) -> str:
     ends = list(_LINE_END.finditer(body))
     starts = [0, *(end.end() for end in ends)]
     # From the end, so that places before an edit stay what they are.
-    for edit in sorted(edits, key=lambda e: (e.line, e.column), reverse=True):
-        if edit.line > len(starts):
+    for edit in sorted(edits, key=lambda e: (e.place.line, e.place.column), reverse=True):
+        if edit.place.line > len(starts):
             continue
-        at = starts[edit.line - 1] + edit.column - 1
-        end = ends[edit.line - 1 : edit.line] or ends[:1]
+        at = starts[edit.place.line - 1] + edit.place.column - 1
+        end = ends[edit.place.line - 1 : edit.place.line] or ends[:1]
         old, new = (
             text.replace("\n", end[0].group()) if end else text for text in (edit.old, edit.new)
         )
@@ -176,7 +174,7 @@ def _path(plan: Plan, finding: Finding) -> Iterator[Edit]:
             place, value = source.place(loc), new[len(around) :]
             text = _like(source, place, value)
             written = _text(source, place)[: place.length]
-            yield _edit(source, place, written, text, loc, value)
+            yield Edit(place, written, text, loc, value)
 
 
 def _also_called(source: Source, kind: str, word: str) -> Edit:
@@ -187,9 +185,9 @@ def _also_called(source: Source, kind: str, word: str) -> Edit:
         return _one_more(source, names, word)
     first = source.place((*where, next(iter(source.value(where)))), key=True)
     if _text(source, source.place(where)).startswith("{"):
-        return _edit(source, first, "", f"formerly: [{word}], ", names, (word,))
+        return Edit(first, "", f"formerly: [{word}], ", names, (word,))
     indent, end = _before(source, first), _end(source, source.place(where, key=True))
-    return _edit(source, end, "", f"\n{indent}formerly: [{word}]", names, (word,))
+    return Edit(end, "", f"\n{indent}formerly: [{word}]", names, (word,))
 
 
 def _one_more(source: Source, loc: Loc, item: str) -> Edit:
@@ -197,18 +195,18 @@ def _one_more(source: Source, loc: Loc, item: str) -> Edit:
     items, start = source.value(loc), source.place(loc)
     value = (*items, item)
     if not items:
-        return _edit(source, start, "[", f"[{item}", loc, value)
+        return Edit(start, "[", f"[{item}", loc, value)
     last = source.place((*loc, len(items) - 1))
     text, before = _like(source, last, item), _before(source, last)
     if not _text(source, start).startswith("["):
-        return _edit(source, _end(source, last), "", f"\n{before}{text}", loc, value)
+        return Edit(_end(source, last), "", f"\n{before}{text}", loc, value)
     after = _text(source, last)[last.length :]
     behind = SourceLocation(last.path, last.line, last.column + last.length)
     rest = re.fullmatch(r"(,?)(\s*(?:#.*)?)", after)
     if rest and not before.strip():
         comma, comment = rest.groups()
-        return _edit(source, behind, after, f",{comment}\n{before}{text}{comma}", loc, value)
-    return _edit(source, behind, "", f", {text}", loc, value)
+        return Edit(behind, after, f",{comment}\n{before}{text}{comma}", loc, value)
+    return Edit(behind, "", f", {text}", loc, value)
 
 
 def _only(source: Source, loc: Loc, item: str) -> Edit:
@@ -220,13 +218,7 @@ def _only(source: Source, loc: Loc, item: str) -> Edit:
     lines = list(source.lines[first.line - 1 : last.line])
     lines[-1] = lines[-1][: last.column - 1 + last.length]
     lines[0] = lines[0][first.column - 1 :]
-    return _edit(source, first, "\n".join(lines), _like(source, first, item), loc, (item,))
-
-
-def _edit(
-    source: Source, place: SourceLocation, old: str, new: str, loc: Loc, value: Value
-) -> Edit:
-    return Edit(source.path, place.line, place.column, old, new, loc, value)
+    return Edit(first, "\n".join(lines), _like(source, first, item), loc, (item,))
 
 
 def _text(source: Source, place: SourceLocation) -> str:

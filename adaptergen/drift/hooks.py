@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from adaptergen.drift.finding import change
 from adaptergen.drift.modules import Side
+from adaptergen.drift.report import change
 from adaptergen.lock.declared import sized
 from adaptergen.lock.entry import Entry, Hook, Logits
 from adaptergen.records import DriftFinding as Finding
@@ -25,28 +25,24 @@ _RUNS = {
 }
 
 #: By code, what happened to a hook, and to hooks.
-_CHANGES: Mapping[str, tuple[Severity, str, str]] = {
-    "hook-gone": ("silent", "the hook is no longer offered", "the hooks are no longer offered"),
-    "hook-new": ("benign", "one more hook is offered", "more hooks are offered"),
-    "hook-silent": ("silent", "the hook no longer fires", "the hooks no longer fire"),
-    "hook-fires": ("silent", "the hook fires now", "the hooks fire now"),
+_CHANGES = {
+    "hook-gone": ("the hook is no longer offered", "the hooks are no longer offered"),
+    "hook-new": ("one more hook is offered", "more hooks are offered"),
+    "hook-silent": ("the hook no longer fires", "the hooks no longer fire"),
+    "hook-fires": ("the hook fires now", "the hooks fire now"),
     "hook-read-only": (
-        "silent",
         "an edit of the hook no longer reaches the logits",
         "edits of the hooks no longer reach the logits",
     ),
     "hook-editable": (
-        "silent",
         "an edit of the hook reaches the logits now",
         "edits of the hooks reach the logits now",
     ),
     "hook-decode-silent": (
-        "silent",
         "the hook no longer fires in a decode step",
         "the hooks no longer fire in a decode step",
     ),
     "hook-decode-fires": (
-        "silent",
         "the hook fires in a decode step now",
         "the hooks fire in a decode step now",
     ),
@@ -62,8 +58,8 @@ def compare_hooks(before: Side, after: Side) -> Iterator[Finding]:
             for code in _changes(old.get(name), new.get(name)):
                 groups.setdefault((code, name.rpartition(".")[0]), []).append(name)
         for (code, _), found in groups.items():
-            severity, one, several = _CHANGES[code]
-            what = one if len(found) == 1 else several
+            severity: Severity = "benign" if code == "hook-new" else "silent"
+            what = _CHANGES[code][len(found) > 1]
             yield Finding(code, severity, what, (kind,), (), tuple(found))
         for name in sorted(old.keys() & new.keys()):
             yield from _compare_held(kind, name, old[name], new[name], before.sizes)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from adaptergen.drift.finding import change, last, names
+from adaptergen.drift.report import change, last, names
 from adaptergen.lock.declared import fires, outer_paths, sizes_of
 from adaptergen.lock.entry import Entry, Hook, Logits, Module
 from adaptergen.records import DriftFinding as Finding
@@ -48,17 +48,11 @@ class Side:
             modules, hooks = _renamed(entry.modules, renamed), _renamed(entry.hooks, renamed)
             return cls(modules, hooks, entry.logits, sizes, entry.raises, entry.error)
         apart = entry.branches[branch]
-        modules = {
-            kind: {
-                path: module
-                for path, module in {
-                    **entry.modules.get(kind, {}),
-                    **apart.modules.get(kind, {}),
-                }.items()
-                if path not in apart.lacks.get(kind, ())
-            }
-            for kind in {**entry.modules, **apart.modules}
-        }
+        modules = {}
+        for kind in {**entry.modules, **apart.modules}:
+            found = {**entry.modules.get(kind, {}), **apart.modules.get(kind, {})}
+            lacks = apart.lacks.get(kind, ())
+            modules[kind] = {path: module for path, module in found.items() if path not in lacks}
         return cls(
             _renamed(modules, renamed),
             _renamed(apart.hooks, renamed),

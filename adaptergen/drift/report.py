@@ -1,6 +1,6 @@
 """What was found for the specs of one call, and reports of it.
 
-They are for a terminal, as annotations of GitHub, and as Markdown.
+They are for a terminal, as annotations of GitHub, and as Markdown. Findings have words in common.
 """
 
 from __future__ import annotations
@@ -121,3 +121,26 @@ def _counted(result: DriftedSpec) -> str:
 
 def _spec_line(finding: Finding) -> str:
     return f"{finding.file}:{finding.line}" if finding.file else ""
+
+
+def change(before: object, after: object) -> str:
+    """The old value and the new."""
+    return f"changed from {shown(before)} to {shown(after)}"
+
+
+def shown(value: object) -> str:
+    """A value in backticks; nothing, in words."""
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(str, value)) or "none"
+    return f"`{value}`" if value not in ("", None, "nothing") else "nothing"
+
+
+def last(qualified: str) -> str:
+    """The name of a class or function without its module."""
+    return qualified.rpartition(".")[2]
+
+
+def names(words: Sequence[str]) -> str:
+    """`a`, `b` and `c`, however long."""
+    quoted = [f"`{word}`" for word in words]
+    return " and ".join([*filter(None, [", ".join(quoted[:-1])]), *quoted[-1:]])

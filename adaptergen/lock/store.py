@@ -180,21 +180,17 @@ def _failed(shown_as: str, code: str, message: str, hint: str, line: int = 1) ->
     return Failed([Problem(code, message, hint, SourceLocation(shown_as, line))])
 
 
-def merge(trees: Mapping[str, Tree]) -> Tree:
+def merge(trees: Mapping[str, Any]) -> Any:
     """One tree of the trees of releases, oldest first."""
-    merged: Tree = _merge(list(trees), list(trees.values()))
-    return merged
-
-
-def _merge(releases: list[str], values: list[Any]) -> Any:
+    values = list(trees.values())
     if all(isinstance(value, dict) for value in values):
         keys = sorted({key for value in values for key in value})
-        return {key: _merge(releases, [value.get(key, _NONE) for value in values]) for key in keys}
+        return {key: merge({n: tree.get(key, _NONE) for n, tree in trees.items()}) for key in keys}
     if all(value == values[0] for value in values):
         return values[0]
     runs: Tree = {}
     before: Any = None
-    for release, value in zip(releases, values, strict=True):
+    for release, value in trees.items():
         if not runs or value != before:
             runs[_RELEASE_MARK + release] = None if value is _NONE else value
         before = value

@@ -32,11 +32,6 @@ class SpecResult:
     reports: tuple[ModelReport, ...]
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What disagrees, over all models."""
-        return tuple(finding for report in self.reports for finding in report.findings)
-
-    @property
     def grouped(self) -> tuple[GroupedFinding, ...]:
         """Each finding once: what all layers have is wrong on all of them."""
         alike: dict[Finding, list[tuple[str, Finding]]] = {}
@@ -77,7 +72,7 @@ class Report:
     @property
     def exit_code(self) -> int:
         """1 if anything is not as promised."""
-        return int(any(result.findings for result in self.results))
+        return int(any(one.findings for result in self.results for one in result.reports))
 
     @property
     def summary(self) -> str:

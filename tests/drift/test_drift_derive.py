@@ -12,7 +12,7 @@ import pytest
 
 from adaptergen.drift.edits import Edit, derived_edits, diff, edited, verified_edit
 from adaptergen.generate import plan_and_source
-from adaptergen.problems import Failed
+from adaptergen.problems import Failed, SourceLocation
 
 sys.path.insert(0, str(Path(__file__).parent))
 from hybrid_support import HYBRID
@@ -95,7 +95,7 @@ def test_only_the_newest_release_has_another_path(before: str, after: str, path:
     text = SPEC.replace(PROVED, f"{BLOCK} {before}\n")
     path.write_text(text, encoding="utf-8")
     plan, source = plan_and_source(path)
-    other = Edit(str(path), 1, 1, "", "", ("components", "unembed", "path"), "embed_out")
+    other = Edit(SourceLocation(str(path)), "", "", ("components", "unembed", "path"), "embed_out")
     edit = verified_edit(source, plan, "5.24.0", [other])
     assert edit is not None
     assert edited([edit])[path].after.decode() == text.replace(before, after)
