@@ -53,13 +53,10 @@ def explained(error: Exception) -> tuple[str, str] | None:
     None for problems of specs, which have locations, and for a mistake in adaptergen.
     """
     from adaptergen import guard
-    from adaptergen.output.files import OutputError
     from adaptergen.problems import InputError
 
     if isinstance(error, InputError):
         return error.message, error.hint
-    if isinstance(error, OutputError):
-        return f"{error.path}: {error.message}", error.hint
     if isinstance(error, guard.Unfit):
         return f"{error.filename}: {error.message}", error.hint
     if isinstance(error, ImportError):

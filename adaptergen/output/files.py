@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from adaptergen import guard
+from adaptergen.problems import InputError
 
 _SPACE = ("the disk is full", "free some space (or raise the quota), then build again")
 _RIGHTS = (
@@ -46,17 +47,11 @@ _EXPLANATIONS = {
 _KEEPS_FOLDER = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST)
 
 
-class OutputError(Exception):
+class OutputError(InputError):
     """The environment stands in the way: what, where, and how to fix it. Nothing is lost."""
 
     def __init__(self, message: str, hint: str, path: Path) -> None:
-        super().__init__(message, hint, path)
-        self.message = message
-        self.hint = hint
-        self.path = path
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.message}\n  hint: {self.hint}"
+        super().__init__(f"{path}: {message}", hint)
 
 
 @contextmanager
