@@ -106,7 +106,6 @@ def _extended(component: RuntimeComponent, known: Component, module: str) -> Com
         known,
         name=component.name,
         module=module,
-        bases=(component.extends,),
         hooks=(
             *(hook for hook in known.hooks if hook.name not in without),
             *map(Hook, component.adds),

@@ -59,27 +59,18 @@ class Component:
     name: str
     module: str
     """The module an adapter imports the class from."""
-    bases: tuple[str, ...]
     keywords: tuple[Keyword, ...]
     """In the order of the signature, inherited ones last."""
     swallows_unknown: bool = False
     """Accepts any other keyword and ignores it."""
     is_list_item: bool = False
     hook_aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    aliases_vary: bool = False
-    """Instances may carry other aliases than the class (arguments or binding decide)."""
-    property_aliases: Mapping[str, str] = field(default_factory=dict)
     hooks: tuple[Hook, ...] = ()
     hooks_source: HooksSource = "syntax"
 
     def keyword(self, name: str) -> Keyword | None:
         """The accepted keyword of that name."""
         return next((keyword for keyword in self.keywords if keyword.name == name), None)
-
-    @property
-    def accepts_config(self) -> bool:
-        """Whether the component takes the bridge configuration."""
-        return self.keyword("config") is not None
 
     def without_observations(self) -> Component:
         """The component as its source text alone describes it."""
@@ -157,10 +148,3 @@ class Catalogue:
     """What this version can do and others cannot; see `settings.CAPABILITIES`."""
     gaps: tuple[str, ...] = ()
     """What was looked for and not found, or found and not understood."""
-
-    def is_a(self, name: str, ancestor: str) -> bool:
-        """Whether a component class is another class or derives from it."""
-        component = self.components.get(name)
-        if name == ancestor or component is None:
-            return name == ancestor
-        return any(self.is_a(base, ancestor) for base in component.bases)

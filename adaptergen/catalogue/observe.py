@@ -71,7 +71,7 @@ def instantiate(component: Component, **extra: object) -> Any:
     """An instance made from required arguments, a tiny configuration, and ``extra``."""
     cls = getattr(importlib.import_module(component.module), component.name)
     given = dict(extra)
-    if component.accepts_config:
+    if component.keyword("config"):
         config = importlib.import_module(f"{PACKAGE}.config").TransformerBridgeConfig
         given.setdefault("config", config(**_CONFIG))
     for keyword in component.keywords:

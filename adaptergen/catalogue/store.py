@@ -6,7 +6,6 @@ import json
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,13 +17,12 @@ FORMAT = 2
 _FOLDER = resources.CATALOGUES
 _RELEASE = re.compile(r"\d+(?:\.\d+)*")
 _SCHEMA: TypeAdapter[Catalogue] = TypeAdapter(Catalogue)
-_WIDTH = 100
 
 
 def dumps(catalogue: Catalogue) -> str:
     """The catalogue as committed: stable, without defaults, ending with a newline."""
     content = _SCHEMA.dump_python(catalogue, mode="json", exclude_defaults=True)
-    return _lay_out({"format": FORMAT, **content}) + "\n"
+    return json.dumps({"format": FORMAT, **content}, indent=1, ensure_ascii=False) + "\n"
 
 
 def read(file: Path) -> Catalogue:
@@ -93,28 +91,3 @@ def _release(version: str) -> tuple[int, ...]:
     while numbers and numbers[-1] == 0:
         numbers.pop()  # 4.3 and 4.3.0 are one release
     return tuple(numbers)
-
-
-def _lay_out(value: Any, indent: int = 0, used: int = 0) -> str:
-    """JSON for review: a value without nested ones on one line if it fits, else one item a line.
-
-    `used` is the width that its first line already has.
-    """
-    flat = json.dumps(value, ensure_ascii=False)
-    if not isinstance(value, (dict, list)) or not value:
-        return flat
-    items = value.values() if isinstance(value, dict) else value
-    nested = any(isinstance(item, (dict, list)) and item for item in items)
-    if not nested and indent + used + len(flat) < _WIDTH:
-        return flat
-    labels = [""] * len(value)
-    opening, closing = "[", "]"
-    if isinstance(value, dict):
-        labels = [f"{json.dumps(key, ensure_ascii=False)}: " for key in value]
-        opening, closing = "{", "}"
-    inner = indent + 2
-    lines = [
-        f"{' ' * inner}{label}{_lay_out(item, inner, len(label))}"
-        for label, item in zip(labels, items, strict=True)
-    ]
-    return f"{opening}\n" + ",\n".join(lines) + f"\n{' ' * indent}{closing}"
