@@ -17,29 +17,17 @@ from adaptergen.plan.make import make_plan
 from adaptergen.plan.model import Plan
 from adaptergen.problems import Failed
 from adaptergen.resources import shapes
-from adaptergen.source.read import read_source
-from adaptergen.source.source import Source
 from adaptergen.spec.load import LoadedSpec, load
 
 
-def plan(path: Path, of: Catalogue | None = None) -> Plan:
+def plan(path: Path, of: Catalogue | None = None, copy: Path | None = None) -> Plan:
     """The plan of the spec at `path`, for the TransformerLens that a catalogue is of.
 
-    Raises `Failed` with every problem found.
+    A `copy` is read, with the shapes beside it, as if it were the file at `path`. Raises `Failed`
+    with every problem found.
     """
-    return plan_and_source(path, of)[0]
-
-
-def plan_and_source(
-    path: Path, of: Catalogue | None = None, copy: Path | None = None
-) -> tuple[Plan, Source]:
-    """The same, and the spec's file, for places in it.
-
-    A `copy` is read, with the shapes beside it, as if it were the file at `path`.
-    """
-    loaded = _load(path, copy)
     header = f"# Generated from {project_path(path)} by `adaptergen build {project_path(path)}`."
-    return make_plan(loaded, with_components(of) if of else _catalogue(), header), loaded.source
+    return make_plan(_load(path, copy), with_components(of) if of else _catalogue(), header)
 
 
 def generate(path: Path) -> OutputTree:
@@ -89,7 +77,7 @@ def _check_against_lock(path: Path, made: Plan) -> None:
         return
     beside = lock_path(path)
     lock = read_lock(beside, shown_as(beside))
-    problems = disagreements(made, lambda: read_source(path, shown_as(path)), lock)
+    problems = disagreements(made, lock)
     if problems:
         raise Failed(problems)
 

@@ -101,11 +101,11 @@ def _record(args: argparse.Namespace) -> DriftRecord:
 def between_entries(path: Path, old: str, new: str) -> DriftedSpec:
     """Between two entries of the lock."""
     from adaptergen.drift.advice import drift_between
-    from adaptergen.generate import plan_and_source, project_path
+    from adaptergen.generate import plan, project_path
     from adaptergen.lock.store import find_release, load_lock
 
-    made, source = plan_and_source(path)
+    made = plan(path)
     lock, shown = load_lock(path, made.spec.architecture)
     names = [find_release(lock, wanted, shown) for wanted in (old, new)]
     one, other = ((name, lock.entries[name]) for name in names)
-    return drift_between(made, source, project_path(path), one, other)
+    return drift_between(made, project_path(path), one, other)

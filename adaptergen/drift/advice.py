@@ -21,7 +21,6 @@ from adaptergen.plan.node import Node
 from adaptergen.problems import Loc, Problem
 from adaptergen.records import SEVERITIES, DriftedSpec
 from adaptergen.records import DriftFinding as Finding
-from adaptergen.source.source import Source
 
 _NOTHING = "nothing to do: "
 _VERIFY = "run `adaptergen verify`, which compares the adapter with HF"
@@ -42,22 +41,22 @@ _CANNOT_RUN: Mapping[str, tuple[Loc, str]] = {
 
 
 def drift_between(
-    plan: Plan, source: Source, shown_as: str, old: tuple[str, Entry], new: tuple[str, Entry]
+    plan: Plan, shown_as: str, old: tuple[str, Entry], new: tuple[str, Entry]
 ) -> DriftedSpec:
     """What changed from one release to another, with what to do about it."""
-    advice = _Advice(plan, source, new[1], new[0].partition("/")[0])
+    advice = _Advice(plan, new[1], new[0].partition("/")[0])
     findings = [advice.on(finding) for finding in compare(old[1], new[1])]
     return _drifted(plan, shown_as, old[0], new[0], *findings)
 
 
 def cannot_run(
-    plan: Plan, source: Source, shown_as: str, old: tuple[str, Entry], new: str, why: Problem
+    plan: Plan, shown_as: str, old: tuple[str, Entry], new: str, why: Problem
 ) -> DriftedSpec:
     """The newer release cannot be observed at all."""
     loc, fix = _CANNOT_RUN[why.code]
     finding = Finding("not-run", "breaking", why.message, (OUTSIDE,), hf=old[1].model.cls)
-    line, fix = source.place(loc, key=True).line, fix.format(plan.spec.architecture)
-    finding = replace(finding, file=source.path, line=line, fix=fix)
+    place, fix = plan.at(*loc), fix.format(plan.spec.architecture)
+    finding = replace(finding, file=place.file, line=place.line, fix=fix)
     return _drifted(plan, shown_as, old[0], new, finding)
 
 
@@ -79,7 +78,6 @@ class _Advice:
     """A spec, and what the newer release is."""
 
     plan: Plan
-    source: Source
     new: Entry
     transformers: str
 
@@ -89,16 +87,15 @@ class _Advice:
             return self._on_hooks(finding)
         node = self._node(finding)
         if node is not None:
-            file, line = node.file, node.line
-            if finding.code == "argument-renamed":
-                place = node.written.at("component")
-                file, line = place.source.path, place.line
-            return replace(finding, file=file, line=line, fix=self._for_module(finding, node))
+            renamed = finding.code == "argument-renamed"
+            place = node.written.at("component") if renamed else node.where
+            fix = self._for_module(finding, node)
+            return replace(finding, file=place.file, line=place.line, fix=fix)
         loc, fix = self._for_spec(finding)
         if not loc:
             return replace(finding, fix=fix)
-        line = self.source.place(loc, key=True).line
-        return replace(finding, file=self.source.path, line=line, fix=fix)
+        place = self.plan.at(*loc)
+        return replace(finding, file=place.file, line=place.line, fix=fix)
 
     def _node(self, finding: Finding) -> Node | None:
         if not finding.paths or finding.code.startswith(("cache-", "kind-", "field-")):
@@ -169,7 +166,7 @@ class _Advice:
             else:
                 rule = f'{{is: {state}, transformers: ">={self.transformers}", reason: ...}}'
                 fix = f"add `contract: {rule}` here"
-        return replace(finding, file=row.file, line=row.line, fix=fix)
+        return replace(finding, file=row.where.file, line=row.where.line, fix=fix)
 
     def _class_around(self, kind: str, hook: str) -> str:
         """The HF class of the component that a hook is on, or of what is around it."""

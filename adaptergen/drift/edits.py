@@ -132,28 +132,24 @@ def _data(text: str) -> Any:
     return None if problems else root.value
 
 
-def derived_edits(
-    plan: Plan, source: Source, old: Entry, new: Entry, findings: Iterable[Finding]
-) -> list[Edit]:
+def derived_edits(plan: Plan, old: Entry, new: Entry, findings: Iterable[Finding]) -> list[Edit]:
     """Modules that are elsewhere now, and kinds that are called otherwise."""
     findings = list(findings)
     edits = [edit for finding in findings for edit in _path(plan, finding)]
     for before, after in renamed_kinds(old, new).items():
         if before in plan.spec.blocks.kinds:
-            edits.append(_also_called(source, before, after))
+            edits.append(_also_called(plan.at().source, before, after))
     return list(dict.fromkeys(edits))
 
 
-def verified_edit(
-    source: Source, plan: Plan, transformers: str, others: Iterable[Edit] = ()
-) -> Edit | None:
+def verified_edit(plan: Plan, transformers: str, others: Iterable[Edit] = ()) -> Edit | None:
     """The release among those that the spec was verified with; None if it is there, or is none.
 
     With another path of a module, it is the only one: older releases do not have the path.
     """
     if transformers in plan.spec.verified_with.transformers or not _RELEASE.fullmatch(transformers):
         return None
-    loc = ("verified_with", "transformers")
+    source, loc = plan.at().source, ("verified_with", "transformers")
     if any(edit.loc[-1] == "path" for edit in others):
         return _only(source, loc, transformers)
     return _one_more(source, loc, transformers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,6 @@ from adaptergen.lock.store import Lock
 from adaptergen.plan.model import HookRow, Plan
 from adaptergen.plan.node import HookPoint, Location, Node
 from adaptergen.problems import Loc, Problem, SourceLocation, listing, quote, suggestion
-from adaptergen.source.source import Source
 from adaptergen.spec.arithmetic import TOKEN_AXES
 
 #: Makes a problem at a place out of a code, a message and a hint.
@@ -54,11 +52,10 @@ _TAKEN_BY = {
 }
 
 
-def disagreements(plan: Plan, source: Callable[[], Source], lock: Lock) -> list[Problem]:
+def disagreements(plan: Plan, lock: Lock) -> list[Problem]:
     """Every place where an entry of the lock shows another thing than the spec says.
 
-    `source` reads the spec's file, which is needed only for a place in it. Of the releases, those
-    that the spec claims count, and the newest.
+    Of the releases, those that the spec claims count, and the newest.
     """
     wrong, right = plan.spec.architecture, lock.architecture
     if wrong != right:
@@ -67,14 +64,14 @@ def disagreements(plan: Plan, source: Callable[[], Source], lock: Lock) -> list[
         if get_close_matches(wrong, [right], cutoff=0.85):
             hint = f"did you mean {quote(right)}? If not, {hint}"
         message = f"the lock is of {quote(right)}"
-        return [source().problem("lock-class", message, hint, ("architecture",))]
+        return [plan.at("architecture").problem("lock-class", message, hint)]
     verified = plan.spec.verified_with.transformers
     entries = {
         name: entry
         for name, entry in lock.entries.items()
         if name == lock.newest or name.partition("/")[0] in verified
     }
-    return _Comparison(plan, source, replace(lock, entries=entries)).run()
+    return _Comparison(plan, replace(lock, entries=entries)).run()
 
 
 @dataclass
@@ -82,7 +79,6 @@ class _Comparison:
     """A spec, its lock, and each problem found with the releases of transformers that show it."""
 
     plan: Plan
-    source: Callable[[], Source]
     lock: Lock
     found: dict[object, Problem] = field(default_factory=dict)
     shown_by: dict[object, list[str]] = field(default_factory=dict)
@@ -116,7 +112,7 @@ class _Comparison:
 
     def in_spec(self, *loc: str | int, key: bool = False) -> At:
         """A place of the spec's file."""
-        return lambda code, message, hint: self.source().problem(code, message, hint, loc, key)
+        return partial(self.plan.at(*loc).problem, key=key)
 
     def _check_model(self, entry: Entry, release: str) -> None:
         for number, name in enumerate(self.plan.spec.config.from_hf):
@@ -191,7 +187,7 @@ class _Comparison:
             hook = next((found for t in tables if (found := t.get(kind, {}).get(name))), None)
             if hook is None:
                 continue
-            at = _in_row(row)
+            at = partial(row.where.problem, key=True)
             stated, seen = declared_state(row.contract, release), observed_state(hook)
             if stated != seen:
                 message = (
@@ -339,26 +335,16 @@ def _differ(stated: list[str], seen: list[str]) -> bool:
     )
 
 
-def _in_row(row: HookRow) -> At:
-    """Where a hook is described."""
-    linecache.checkcache(row.file)
-    text = linecache.getline(row.file, row.line).rstrip("\n")
-    key = text.split(":", 1)[0]
-    place = SourceLocation(row.file, row.line, len(key) - len(key.lstrip()) + 1, len(key.strip()))
-    return lambda code, message, hint: Problem(code, message, hint, place, text or None)
-
-
 def _in_hook(node: Node, hook: HookPoint, name: str) -> At:
     """Where a name stands in a hook, or else where a parameter of its shape is filled in."""
 
     def problem(code: str, message: str, hint: str) -> Problem:
         word = re.compile(rf"\b{re.escape(name)}\b")
-        linecache.checkcache(hook.file)
-        for line in range(hook.line, hook.line + _LINES):
-            text = linecache.getline(hook.file, line).rstrip("\n")
+        first, lines = hook.where.line, hook.where.source.lines
+        for line, text in enumerate(lines[first - 1 : first - 1 + _LINES], start=first):
             found = word.search(text)
             if found:
-                place = SourceLocation(hook.file, line, found.start() + 1, len(name))
+                place = SourceLocation(hook.where.file, line, found.start() + 1, len(name))
                 return Problem(code, message, hint, place, text)
         return _argument(node.where, word).problem(code, message, hint)
 

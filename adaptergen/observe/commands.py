@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from adaptergen.drift.advice import cannot_run, drift_between
-from adaptergen.generate import plan_and_source, project_path
+from adaptergen.generate import plan, project_path
 from adaptergen.inspection.fault_isolation import Job, each_limited
 from adaptergen.lock.entry import Entry
 from adaptergen.lock.paths import has_lock, lock_path
@@ -20,7 +20,6 @@ from adaptergen.lock.store import Lock, find_release, load_lock, lock_text, writ
 from adaptergen.plan.model import Plan
 from adaptergen.problems import Failed, every
 from adaptergen.records import DriftedSpec
-from adaptergen.source.source import Source
 from adaptergen.verify.environment import require
 
 
@@ -30,7 +29,6 @@ class Known:
 
     path: Path
     plan: Plan
-    source: Source
     lock: Lock | None = None
     old: str = ""
 
@@ -74,7 +72,7 @@ def observe(specs: Sequence[Known], seconds: float) -> list[Entry | Failed]:
     """What is observed of each spec with the installed releases, or why nothing is."""
     from adaptergen.observe.entry import observed
 
-    jobs = [Job(spec.title, partial(observed, spec.plan, spec.source)) for spec in specs]
+    jobs = [Job(spec.title, partial(observed, spec.plan)) for spec in specs]
     return each_limited(jobs, seconds)
 
 
@@ -85,7 +83,7 @@ def with_entry(spec: Known, entry: Entry | Failed) -> Lock:
     if isinstance(entry, Failed):
         raise entry
     if entry.error:
-        raise not_usable(spec.plan, spec.source, entry)
+        raise not_usable(spec.plan, entry)
     before = spec.lock.entries if spec.lock else {}
     return Lock(spec.shown, spec.plan.spec.architecture, {**before, release(): entry})
 
@@ -140,8 +138,8 @@ def _with_one_release(path: Path, against: str | None) -> Known:
 def _drift(spec: Known) -> DriftedSpec:
     from adaptergen.observe.entry import locate, observed, release
 
-    new = (release(), observed(spec.plan, spec.source, spec.before[1]))
-    found = drift_between(spec.plan, spec.source, spec.shown, spec.before, new)
+    new = (release(), observed(spec.plan, spec.before[1]))
+    found = drift_between(spec.plan, spec.shown, spec.before, new)
     findings = tuple(
         replace(one, source=locate(one.hf) if one.hf else "") for one in found.findings
     )
@@ -157,18 +155,17 @@ def _broken_as_finding(spec: Known, found: DriftedSpec | Failed) -> DriftedSpec:
     if {problem.code for problem in found.problems} - BROKEN:
         raise found
     why = found.problems[0]
-    return cannot_run(spec.plan, spec.source, spec.shown, spec.before, release(), why)
+    return cannot_run(spec.plan, spec.shown, spec.before, release(), why)
 
 
 def _with_any_lock(path: Path) -> Known:
-    plan, source = plan_and_source(path)
-    lock = load_lock(path, plan.spec.architecture)[0] if has_lock(path) else None
-    return Known(path, plan, source, lock)
+    made = plan(path)
+    return Known(path, made, load_lock(path, made.spec.architecture)[0] if has_lock(path) else None)
 
 
 def with_lock(path: Path, against: str | None) -> Known:
     """The spec with its lock, and the release of it that is named, or the newest."""
-    plan, source = plan_and_source(path)
-    found, shown = load_lock(path, plan.spec.architecture)
+    made = plan(path)
+    found, shown = load_lock(path, made.spec.architecture)
     wanted = found.newest if against is None else against
-    return Known(path, plan, source, found, find_release(found, wanted, shown))
+    return Known(path, made, found, find_release(found, wanted, shown))

@@ -24,7 +24,6 @@ from adaptergen.observe.model import ObservedModel, without_places
 from adaptergen.plan.model import Plan
 from adaptergen.problems import Failed
 from adaptergen.render.adapter import render_adapter
-from adaptergen.source.source import Source
 from adaptergen.verify.environment import HEAVY
 from adaptergen.verify.target import Target, make_target
 
@@ -130,7 +129,7 @@ def _not_empty(by_kind: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 BROKEN = frozenset({"hf-class", "hf-config", "hf-forward"})
 
 
-def observed(plan: Plan, source: Source, known: Entry | None = None) -> Entry:
+def observed(plan: Plan, known: Entry | None = None) -> Entry:
     """What is observed for a spec; see `observe_entry` for `known`.
 
     It may take any time and do anything, so it is to be run apart. Raises `Failed` with a code of
@@ -141,20 +140,20 @@ def observed(plan: Plan, source: Source, known: Entry | None = None) -> Entry:
     text = render_adapter(plan)
     what = f"the adapter of {architecture} cannot be imported"
     hint = "install versions of transformers and transformer-lens that the spec was verified with"
-    target = guarded("hf-import", what, hint, lambda: make_target(plan, source, text))
+    target = guarded("hf-import", what, hint, lambda: make_target(plan, text))
     what = f"{architecture} cannot be observed on its tiny model"
     hint = (
         f"run `adaptergen inspect {architecture}`: in this release layers, or what says their "
-        f"kinds, may be elsewhere than {source.path} says"
+        f"kinds, may be elsewhere than {plan.at().file} says"
     )
     entry: Entry = guarded("hf-forward", what, hint, lambda: observe_entry(target, known))
     return entry
 
 
-def not_usable(plan: Plan, source: Source, entry: Entry) -> Failed:
+def not_usable(plan: Plan, entry: Entry) -> Failed:
     """The adapter cannot be used on what was observed."""
     message = f"the adapter of {plan.spec.architecture} cannot be used: {entry.error}"
-    return failed("hf-forward", message, f"run `adaptergen verify {source.path}`")
+    return failed("hf-forward", message, f"run `adaptergen verify {plan.at().file}`")
 
 
 @lru_cache(maxsize=1024)

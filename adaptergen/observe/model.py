@@ -45,7 +45,7 @@ class ObservedModel:
         self.config = guarded(
             "hf-config",
             f"the config of {target.plan.spec.architecture} cannot be made for its tiny model",
-            f"check `tiny:` in {target.source.path} against this release of transformers",
+            f"check `tiny:` in {target.plan.at().file} against this release of transformers",
             lambda: hf_config(target.architecture, {**target.plan.spec.tiny.config, **changes}),
         )
         self._model = random_model(target.architecture, self.config)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 import os
 import shutil
 import sys
@@ -24,7 +23,7 @@ from adaptergen.drift.edits import (
     verified_edit,
 )
 from adaptergen.drift.report import as_text, drift_record
-from adaptergen.generate import files_of, plan_and_source
+from adaptergen.generate import files_of, plan
 from adaptergen.lock.disagree import disagreements
 from adaptergen.lock.paths import lock_path
 from adaptergen.lock.store import Lock, lock_text
@@ -48,10 +47,10 @@ def update(path: Path, out: Path, write: bool, seconds: float) -> int:
     if isinstance(new, Failed):
         raise new
     old, name = spec.before[1], release()
-    found = drift_between(spec.plan, spec.source, spec.shown, spec.before, (name, new))
+    found = drift_between(spec.plan, spec.shown, spec.before, (name, new))
     sys.stdout.write(as_text(drift_record([found])))
-    edits = derived_edits(spec.plan, spec.source, old, new, found.findings)
-    verified = verified_edit(spec.source, spec.plan, name.partition("/")[0], edits)
+    edits = derived_edits(spec.plan, old, new, found.findings)
+    verified = verified_edit(spec.plan, name.partition("/")[0], edits)
     edits += [verified] if verified else []
     texts = edited(edits)
     sys.stdout.write(diff(texts))
@@ -61,7 +60,7 @@ def update(path: Path, out: Path, write: bool, seconds: float) -> int:
         print("The spec has to change first: add --write to change it as shown.", file=sys.stderr)
         return 1
     lock = with_entry(spec, *(observe([spec], seconds) if edits else [new]))
-    problems = _disagreements(spec, lock, texts)
+    problems = disagreements(spec.plan, lock)
     if problems:
         raise Failed(problems)
     return 0 if _verified(spec) and _written(spec, lock, texts, out) else 1
@@ -79,27 +78,14 @@ def _with_edits(spec: Known, edits: Sequence[Edit], texts: Mapping[Path, Rewritt
             copy.parent.mkdir(exist_ok=True)
             copy.write_bytes(texts[file].after if file in texts else _read(file))
         try:
-            plan, source = plan_and_source(spec.path, copy=Path(scratch) / spec.path.name)
+            return replace(spec, plan=plan(spec.path, copy=Path(scratch) / spec.path.name))
         except Failed as failed:
             why = "with this edit the spec cannot be loaded"
             raise Failed([*failed.problems, *by_hand(edits, why)]) from None
-    return replace(spec, plan=plan, source=source)
 
 
 def _read(file: Path) -> bytes:
     return guard.read(file, within=guard.project_of(file))
-
-
-def _disagreements(spec: Known, lock: Lock, texts: Mapping[Path, Rewritten]) -> list[Problem]:
-    """Where the spec disagrees with a lock; lines are shown as they are with the edits."""
-    for path, text in texts.items():
-        name, lines = path.as_posix(), text.after.decode("utf-8").splitlines(keepends=True)
-        linecache.cache[name] = (len(text.after), None, lines, name)
-    try:
-        return disagreements(spec.plan, lambda: spec.source, lock)
-    finally:
-        for path in texts:
-            linecache.cache.pop(path.as_posix(), None)
 
 
 def _verified(spec: Known) -> bool:
@@ -108,7 +94,7 @@ def _verified(spec: Known) -> bool:
     from adaptergen.verify.target import make_target
     from adaptergen.verify.tiers import tiny
 
-    target = make_target(spec.plan, spec.source, render_adapter(spec.plan))
+    target = make_target(spec.plan, render_adapter(spec.plan))
     reports = tuple(tiny(target))
     result = SpecResult(spec.plan.spec.module, spec.shown, spec.plan.spec.architecture, reports)
     report = Report("tiny", (result,), (), None)

@@ -103,17 +103,15 @@ def hook_points(
                 axes.append(here.at("shape", index).axis(axis))
             except Failed as failed:
                 problems += failed.problems
-        file, line, tensor = here.source.path, here.line, hook.tensor or ""
         hooks[name] = HookPoint(
             name,
             tuple(axes),
-            tensor,
+            hook.tensor or "",
             contract,
             hook.when,
             hook.heads,
             hook.silent_in_compatibility_mode,
-            file,
-            line,
+            here,
         )
     names = dict.fromkeys(name for name, _, _ in described)
     for name, known in offered.items():

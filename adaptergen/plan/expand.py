@@ -192,8 +192,6 @@ class Expander:
             absent=offer.absent,
             aliases={alias: to for alias, to in aliases.items() if alias not in absent},
             condition=_condition(use),
-            file=where.source.path,
-            line=where.line,
             where=where,
             written=inside,
             complete=complete,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from adaptergen.plan.node import Condition, HelperCall, HookPoint, Node
+from adaptergen.plan.node import Condition, HelperCall, HookPoint, Location, Node
 from adaptergen.resources import RUNTIME
 from adaptergen.spec.architecture import Spec
 
@@ -83,6 +83,10 @@ class Plan:
     """Where the module of the adapter is imported from."""
     runtime: str = RUNTIME
     """Where what adapters share is imported from."""
+
+    def at(self, *loc: str | int) -> Location:
+        """A location in the spec's file."""
+        return Location(self.block.where.source, loc)
 
     @property
     def adapter_class(self) -> str:

@@ -53,6 +53,11 @@ class Location:
         return self.source.problem(code, message, hint, self.loc, key)
 
     @property
+    def file(self) -> str:
+        """The file, as problems name it."""
+        return self.source.path
+
+    @property
     def line(self) -> int:
         """The line of the key here."""
         return self.source.place(self.loc, key=True).line
@@ -101,7 +106,7 @@ class HookPoint:
     """A hook that the adapter offers: its axes, outermost first, what it holds, its exception.
 
     `silent_when_processed` is the reason, if compatibility mode silences it.
-    It is described at `line` of `file`, a spec or a shape; a `Node` is used there.
+    It is described at `where`, in a spec or a shape.
     """
 
     name: str
@@ -111,8 +116,7 @@ class HookPoint:
     when: str | None
     heads: str | None
     silent_when_processed: str | None
-    file: str
-    line: int
+    where: Location = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ class HelperCall:
 class Node:
     """A bridge component around the HF module at `path`, bound under `key`.
 
-    It is used at `where`, which `file` and `line` are of, and `written` there or in a shape.
+    It is used at `where`, and `written` there or in a shape.
     `taps` are on its own hooks and on those below it; `is_tapped` if the component around it has
     taps on its hooks. `absent` are hooks and aliases taken off it, with the reason; `condition`
     says under which config HF has the module. A node is `complete` if the names of all hooks on
@@ -159,8 +163,6 @@ class Node:
     absent: tuple[tuple[str, str], ...]
     aliases: Mapping[str, str]
     condition: Condition | None
-    file: str
-    line: int
     where: Location = field(compare=False, repr=False)
     written: Location = field(compare=False, repr=False)
     is_tapped: bool = False

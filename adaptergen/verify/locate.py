@@ -9,7 +9,7 @@ from adaptergen.contract import MODEL, Finding, Spot
 from adaptergen.contract.checks_model import field_names
 from adaptergen.lock.declared import hook_rows_of
 from adaptergen.plan.model import HookRow, Plan
-from adaptergen.plan.node import Node
+from adaptergen.plan.node import Location, Node
 from adaptergen.problems import suggestion
 from adaptergen.source.source import Node as SourceNode
 from adaptergen.verify.target import Target
@@ -20,15 +20,15 @@ def located(target: Target, findings: Iterable[Finding]) -> Iterator[Finding]:
     for finding in findings:
         written = _written(target, finding)
         if written is not None:
-            file, line = written
-            finding = replace(finding, at=replace(finding.at, file=file, line=line))
+            at = replace(finding.at, file=written.file, line=written.line)
+            finding = replace(finding, at=at)
             if finding.about[:1] == ("shape",) and finding.at.hook:
-                finding = replace(finding, mend=_fix_of_shape(target, finding, file))
+                finding = replace(finding, mend=_fix_of_shape(target, finding, written.file))
         yield finding
 
 
-def _written(target: Target, finding: Finding) -> tuple[str, int] | None:
-    """The file and line that promise what a finding is about."""
+def _written(target: Target, finding: Finding) -> Location | None:
+    """The place that promises what a finding is about."""
     plan, at = target.plan, finding.at
     about, *names = finding.about or ("",)
     locs: dict[str, tuple[str, ...]] = {
@@ -43,7 +43,7 @@ def _written(target: Target, finding: Finding) -> tuple[str, int] | None:
         branch, name = names
         locs[about] = ("tiny", *(("branches", branch) if branch else ("config",)), name)
     if about in locs:
-        return target.source.path, target.line(*locs[about])
+        return plan.at(*locs[about])
     if at.kind is None:
         return None
     found: Node | HookRow | None
@@ -54,7 +54,7 @@ def _written(target: Target, finding: Finding) -> tuple[str, int] | None:
         found = _owner(plan, at.kind, at.hook)
     else:
         found = hook_rows_of(plan, at.kind).get(names[0] if about == "alias" else at.hook)
-    return (found.file, found.line) if found else None
+    return found.where if found else None
 
 
 def _of_cfg(plan: Plan, name: str) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def _owner(plan: Plan, kind: str, hook: str, file: str | None = None) -> Node | 
     around = [
         (name, node)
         for name, node in walked
-        if hook.startswith(f"{name}.") and file in (None, node.file)
+        if hook.startswith(f"{name}.") and file in (None, node.where.file)
     ]
     found = max(around, key=lambda pair: len(pair[0]), default=None)
     return found[1] if found else (plan.block if kind != MODEL else None)
@@ -80,14 +80,15 @@ def _owner(plan: Plan, kind: str, hook: str, file: str | None = None) -> Node | 
 
 def _fix_of_shape(target: Target, finding: Finding, described_in: str) -> str:
     """A shape may be wrong, or fine and used where another one belongs."""
-    spec, at = target.source.path, finding.at
+    spec, at = target.plan.at().file, finding.at
     used = _owner(target.plan, at.kind or MODEL, at.hook or "", spec)
     if used is None or described_in == spec:
         return finding.mend
+    place = f"{used.where.file}:{used.where.line}"
     if "unset" in finding.about:
         # One of its axes is a field that the config leaves out.
-        return f"at {used.file}:{used.line} add `when:` with the field that it depends on"
-    return f"at {used.file}:{used.line} use another shape or slot; or {finding.mend}"
+        return f"at {place} add `when:` with the field that it depends on"
+    return f"at {place} use another shape or slot; or {finding.mend}"
 
 
 def missing_field(target: Target, error: Exception) -> tuple[Spot, str] | None:
@@ -97,10 +98,10 @@ def missing_field(target: Target, error: Exception) -> tuple[Spot, str] | None:
         return None
     name = str(error.name)
     # The spec first, then the shapes that it uses.
-    sources = {target.source.path: target.source}
+    sources = {target.plan.at().file: target.plan.at().source}
     for top in target.plan.nodes:
         for _, node in top.walk():
-            sources.setdefault(node.where.source.path, node.where.source)
+            sources.setdefault(node.where.file, node.where.source)
     for source in sources.values():
         line = _line(source.root, name)
         if line is not None:

@@ -121,7 +121,8 @@ def _check_layer_paths(
             measured = "none of them"
             if kind_source:
                 measured = str(getattr(block, kind_source.attribute))
-            spot = Spot(layer, measured, None, target.source.path, target.line("blocks", "kinds"))
+            place = plan.at("blocks", "kinds")
+            spot = Spot(layer, measured, None, place.file, place.line)
             what, mend = "the layer's kind is not in the spec", "add it to kinds, or to formerly"
             expected = listing(nodes, "or")
             report.findings.append(Finding("kinds", what, expected, measured, mend, spot))
@@ -153,5 +154,5 @@ def _missing(name: str, node: Node, around: Any, layer: int | None, kind: str) -
     known = [path for path, _ in around.named_modules() if path]
     hint = suggestion(node.path, known) or "look the path up in transformers"
     what = f"HF has no module {node.path} for {name}"
-    spot = Spot(layer, kind, name, node.file, node.line)
+    spot = Spot(layer, kind, name, node.where.file, node.where.line)
     return Finding("paths", what, node.path, "nothing", hint, spot)

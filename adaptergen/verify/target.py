@@ -10,21 +10,19 @@ from types import ModuleType
 from typing import Any
 
 from adaptergen.contract import AdapterTables, Finding, Spot, models
-from adaptergen.generate import plan_and_source
+from adaptergen.generate import plan as plan_of
 from adaptergen.plan.model import Plan
 from adaptergen.problems import quote, suggestion
 from adaptergen.render.adapter import render_adapter
 from adaptergen.render.tables import adapter_tables
 from adaptergen.runtime import install
-from adaptergen.source.source import Source
 
 
 @dataclass(frozen=True)
 class Target:
-    """A plan with its spec's file, its adapter class, made but not registered, and its tables."""
+    """A plan, its adapter class, made but not registered, and its tables."""
 
     plan: Plan
-    source: Source
     adapter: Any
     tables: AdapterTables
 
@@ -42,10 +40,6 @@ class Target:
         """A config with the fields of a config.json, which may be those of an older release."""
         return self.hf_class.config_class.from_dict(dict(fields), attn_implementation="eager")
 
-    def line(self, *loc: str | int) -> int:
-        """The line of a key of the spec."""
-        return self.source.place(loc, key=True).line
-
 
 def load_target(path: Path, text: str | None = None) -> Target:
     """The target of the spec at `path`. Raises `Failed` with every problem of the spec.
@@ -53,11 +47,11 @@ def load_target(path: Path, text: str | None = None) -> Target:
     What a build would write is run before it is formatted, which changes nothing that it does.
     `text` is the adapter's source where it is another.
     """
-    plan, source = plan_and_source(path)
-    return make_target(plan, source, text or render_adapter(plan))
+    plan = plan_of(path)
+    return make_target(plan, text or render_adapter(plan))
 
 
-def make_target(plan: Plan, source: Source, text: str) -> Target:
+def make_target(plan: Plan, text: str) -> Target:
     """The target of a plan, with this text of its adapter, under a name that no import finds."""
     shown = f"<adaptergen {plan.spec.module}.py>"
     # So that a traceback shows lines of a file that does not exist.
@@ -65,7 +59,7 @@ def make_target(plan: Plan, source: Source, text: str) -> Target:
     install()
     module = ModuleType(f"adaptergen_generated_{plan.spec.module}")
     exec(compile(text, shown, "exec"), module.__dict__)
-    return Target(plan, source, getattr(module, plan.adapter_class), adapter_tables(plan))
+    return Target(plan, getattr(module, plan.adapter_class), adapter_tables(plan))
 
 
 class Disagreement(Exception):
@@ -88,7 +82,7 @@ def layer_kinds(target: Target, model: Any) -> list[str]:
             what = f"{quote(type(block).__name__)} has no attribute {quote(told_by)}"
             known = [name for name in vars(block) if not name.startswith("_")]
             mend = suggestion(told_by, known) or "look the attribute up in transformers"
-            line = target.line("blocks", "kind", "attribute")
-            at = Spot(file=target.source.path, line=line)
+            place = target.plan.at("blocks", "kind", "attribute")
+            at = Spot(file=place.file, line=place.line)
             raise Disagreement(Finding("kinds", what, told_by, "nothing", mend, at))
     return list(models.layer_kinds(target.tables, model))

@@ -46,7 +46,8 @@ def _measure_tiny(target: Target, report: ModelReport) -> None:
     branch, first = report.model, report.model == "default"
     loc = ("tiny", "config") if first else ("tiny", "branches", branch)
     model: Any = None
-    with guarded(report, "tiny model", at=Spot(file=target.source.path, line=target.line(*loc))):
+    place = target.plan.at(*loc)
+    with guarded(report, "tiny model", at=Spot(file=place.file, line=place.line)):
         model = tiny_model(target.tables, branch)
     if model is None:
         return

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from adaptergen.drift.edits import Edit, derived_edits, diff, edited, verified_edit
-from adaptergen.generate import plan_and_source
+from adaptergen.generate import plan as plan_of
 from adaptergen.problems import Failed, SourceLocation
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -38,12 +38,12 @@ def path(spec: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def edits_for(path: Path) -> list[Edit]:
     """Those for a release that is verified, and for a kind that has another name in it."""
-    plan, source = plan_and_source(path)
-    proved = verified_edit(source, plan, "5.24.0")
+    plan = plan_of(path)
+    proved = verified_edit(plan, "5.24.0")
     layers = SimpleNamespace(layers=(0, 3))
     old: Any = SimpleNamespace(kinds={"linear_attention": layers})
     new: Any = SimpleNamespace(kinds={"convolution": layers})
-    return [*derived_edits(plan, source, old, new, ()), *([proved] if proved else [])]
+    return [*derived_edits(plan, old, new, ()), *([proved] if proved else [])]
 
 
 def edited_file(path: Path, text: str) -> bytes:
@@ -94,17 +94,17 @@ def test_one_more_release(before: str, after: str, path: Path) -> None:
 def test_only_the_newest_release_has_another_path(before: str, after: str, path: Path) -> None:
     text = SPEC.replace(PROVED, f"{BLOCK} {before}\n")
     path.write_text(text, encoding="utf-8")
-    plan, source = plan_and_source(path)
+    plan = plan_of(path)
     other = Edit(SourceLocation(str(path)), "", "", ("components", "unembed", "path"), "embed_out")
-    edit = verified_edit(source, plan, "5.24.0", [other])
+    edit = verified_edit(plan, "5.24.0", [other])
     assert edit is not None
     assert edited([edit])[path].after.decode() == text.replace(before, after)
 
 
 @pytest.mark.parametrize("version", ["5.23.0", "5.24.0.dev0"])
 def test_no_more_releases(version: str, path: Path) -> None:
-    plan, source = plan_and_source(path)
-    assert verified_edit(source, plan, version) is None
+    plan = plan_of(path)
+    assert verified_edit(plan, version) is None
 
 
 FLOW = "    linear_attention: {slot: mixer, shape: conv_mixer, path: mixer}\n"

@@ -168,7 +168,7 @@ def test_an_edit_for_people(spec_file: Path, run: Run) -> None:
 
 def test_an_edit_with_which_the_spec_cannot_be_loaded(spec_file: Path) -> None:
     spec = with_lock(spec_file, None)
-    edit = verified_edit(spec.source, spec.plan, "05.24.0")
+    edit = verified_edit(spec.plan, "05.24.0")
     assert edit is not None
     with pytest.raises(Failed) as caught:
         update._with_edits(spec, [edit], edited([edit]))

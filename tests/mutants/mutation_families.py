@@ -16,7 +16,7 @@ from mutation_environment import ROOT
 from mutation_verdicts import HFAnswers, adapter_file, emitted, verify
 from mutation_yaml import read, yaml_mutants
 
-from adaptergen.generate import generate, plan_and_source
+from adaptergen.generate import generate, plan
 from adaptergen.problems import Failed
 from adaptergen.render.tables import adapter_tables
 from adaptergen.verify.target import load_target, make_target
@@ -68,7 +68,7 @@ class Family:
 
     def __init__(self, module: str, answers: HFAnswers) -> None:
         self.module = module
-        self.plan, self.source = plan_and_source(SPECS / f"{module}.yaml")
+        self.plan = plan(SPECS / f"{module}.yaml")
         self.files = self._built(SPECS / f"{module}.yaml")
         answers.prepare(tables_of(module))
 
@@ -92,7 +92,7 @@ class Family:
         files = {**self.files, adapter_file(self.module): source}
         return {
             "emitted": emitted(self.module, files),
-            "verify": verify(lambda: make_target(self.plan, self.source, source)),
+            "verify": verify(lambda: make_target(self.plan, source)),
         }
 
     def end_to_end(self, mutant: Mutant, folder: Path) -> dict[str, str]:
