@@ -12,9 +12,8 @@ from adaptergen.audit.findings import AuditedTree, Finding
 from adaptergen.audit.registries import gap_findings, registry_findings
 from adaptergen.audit.unreached import unreached_findings
 from adaptergen.catalogue.extract import of_checkout
-from adaptergen.catalogue.library import Library
+from adaptergen.catalogue.library import Library, locate
 from adaptergen.catalogue.model import CatalogueError
-from adaptergen.catalogue.source_tree import locate
 from adaptergen.error_codes import error_codes
 from adaptergen.output.compare import Entry, State
 from adaptergen.output.files import read_file

@@ -6,9 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from adaptergen.catalogue.constructor import accepted_keywords
 from adaptergen.catalogue.hookpoints import hook_points
-from adaptergen.catalogue.library import Class, Library, NotLiteral, class_dict, class_flag
+from adaptergen.catalogue.library import (
+    COMPONENTS,
+    PACKAGE,
+    Class,
+    Library,
+    NotLiteral,
+    class_dict,
+    class_flag,
+)
 from adaptergen.catalogue.model import CatalogueError, Component
-from adaptergen.catalogue.source_tree import COMPONENTS, PACKAGE
 
 ROOT = "GeneralizedComponent"
 BRIDGE = "TransformerBridge"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from adaptergen.catalogue.components import find_bridge_aliases, find_components
-from adaptergen.catalogue.library import Library
+from adaptergen.catalogue.library import Library, locate, version_of
 from adaptergen.catalogue.model import Catalogue, CatalogueError
 from adaptergen.catalogue.settings import (
     find_adapter_attributes,
@@ -17,7 +17,6 @@ from adaptergen.catalogue.settings import (
     find_passthrough,
 )
 from adaptergen.catalogue.sites import find_adapters, find_sites
-from adaptergen.catalogue.source_tree import locate, version_of
 from adaptergen.catalogue.store import committed_versions, nearest_first, path_of, read
 
 #: The version of a tree whose files name none.

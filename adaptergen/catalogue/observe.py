@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from adaptergen.catalogue.library import PACKAGE, installed_version
 from adaptergen.catalogue.model import Catalogue, CatalogueError, Component, Hook
-from adaptergen.catalogue.source_tree import PACKAGE, installed_version
 
 # The smallest model whose numbers no constructor refuses.
 _CONFIG = {"d_model": 8, "d_head": 4, "n_heads": 2, "n_layers": 1, "n_ctx": 8, "d_vocab": 16}

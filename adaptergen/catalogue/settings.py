@@ -10,9 +10,8 @@ from pathlib import Path
 
 from adaptergen import guard
 from adaptergen.catalogue.constructor import parameters
-from adaptergen.catalogue.library import Class, Library, assigned, assignments, text_of
+from adaptergen.catalogue.library import PACKAGE, Class, Library, assigned, assignments, text_of
 from adaptergen.catalogue.model import ConfigField, Helper
-from adaptergen.catalogue.source_tree import PACKAGE
 
 #: Capability to the method that implements it, and what a release without it cannot do.
 #: An emitted test that needs a capability is emitted only for releases that have it.

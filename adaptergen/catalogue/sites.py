@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 
-from adaptergen.catalogue.library import Library, assigned, text_of
+from adaptergen.catalogue.library import PACKAGE, Library, assigned, text_of
 from adaptergen.catalogue.model import RegistrationSite, SiteKind
-from adaptergen.catalogue.source_tree import PACKAGE
 
 ADAPTERS = f"{PACKAGE}.model_bridge.supported_architectures"
 _ADAPTERS_FILE = f"{PACKAGE}/model_bridge/supported_architectures/__init__.py"

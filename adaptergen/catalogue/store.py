@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from adaptergen import resources
+from adaptergen.catalogue.library import PACKAGE
 from adaptergen.catalogue.model import Catalogue, CatalogueError
-from adaptergen.catalogue.source_tree import PACKAGE
 
 FORMAT = 2
 _FOLDER = resources.CATALOGUES

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """Audit, and fix if asked."""
     from adaptergen import emit
     from adaptergen.audit.audit import as_github, as_record, as_text, audit, fixed
-    from adaptergen.catalogue.source_tree import package_of
+    from adaptergen.catalogue.library import package_of
 
     check_options(args)
     hint = "Name a checkout: `adaptergen audit PATH`."

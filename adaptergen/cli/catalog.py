@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from adaptergen import guard
     from adaptergen.catalogue.extract import extract, with_committed_observations
     from adaptergen.catalogue.observe import observe
-    from adaptergen.catalogue.source_tree import package_of
+    from adaptergen.catalogue.library import package_of
     from adaptergen.catalogue.store import dumps, path_of
 
     hint = "Name a checkout with --tl PATH, or run `pip install 'adaptergen[verify]'`."

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from adaptergen.audit.registries import GAPS_FILE
 from adaptergen.catalogue.extract import version_in
+from adaptergen.catalogue.library import locate
 from adaptergen.catalogue.model import CatalogueError, RegistrationSite
-from adaptergen.catalogue.source_tree import locate
 from adaptergen.catalogue.store import load
 from adaptergen.output.compare import Entry, State
 from adaptergen.output.files import read_file

@@ -17,7 +17,6 @@ from typing import Any
 
 from adaptergen.facts import ConfigFacts, ConfigField, Json, Vocabulary
 from adaptergen.inspection.fault_isolation import attempted, guarded
-from adaptergen.inspection.names import qualified
 from adaptergen.problems import quote
 
 #: No default: the field has to be given.
@@ -34,6 +33,11 @@ class DeclaredField:
     name: str
     type: str
     default: Any
+
+
+def qualified(cls: Any) -> str:
+    """`package.module.Class`, without what an outer function adds."""
+    return f"{cls.__module__}.{cls.__qualname__}".replace("<locals>.", "")
 
 
 def declared(config_class: Any) -> dict[str, DeclaredField]:

@@ -12,8 +12,7 @@ from typing import Any
 
 from adaptergen.inspection.config_fields import declared, read, sub_configs
 from adaptergen.inspection.fault_isolation import attempted
-from adaptergen.inspection.layout import tied_weights
-from adaptergen.inspection.names import wildcard_path
+from adaptergen.inspection.layout import tied_weights, wildcard_path
 from adaptergen.inspection.shapes import rank, size_fields
 from adaptergen.inspection.tiny_config import Settings, usual_size
 from adaptergen.inspection.tiny_model import TinyModel, make

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
 import torch
 
 from adaptergen.facts import Kind, Module, Parameter
-from adaptergen.inspection.names import qualified, wildcard_path
+from adaptergen.inspection.config_fields import qualified
 from adaptergen.inspection.shapes import Sizes
 from adaptergen.inspection.tiny_config import layer_count, layer_lists
 
@@ -21,6 +23,12 @@ _ATTRIBUTES = ("block_type", "layer_type", "attention_type", "temporal_block_typ
 
 #: Paths without numbers and classes of everything in a block, sorted.
 Signature = tuple[tuple[str, str], ...]
+
+
+@lru_cache(maxsize=4096)
+def wildcard_path(path: str) -> str:
+    """The path of a module with `*` for every number."""
+    return re.sub(r"(^|\.)\d+(?=\.|$)", r"\1*", path)
 
 
 @dataclass(frozen=True)

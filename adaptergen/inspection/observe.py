@@ -12,11 +12,10 @@ from typing import Any
 import transformers
 
 from adaptergen.facts import Attention, Branch, CacheFacts, Facts
-from adaptergen.inspection.config_fields import json_value, observe_config
+from adaptergen.inspection.config_fields import json_value, observe_config, qualified
 from adaptergen.inspection.fault_isolation import reason
 from adaptergen.inspection.field_effects import branches, size_expressions
 from adaptergen.inspection.layout import find_layout, module_facts, size_names, tied_weights
-from adaptergen.inspection.names import qualified
 from adaptergen.inspection.runs import observe_cache, observe_scenarios
 from adaptergen.inspection.tiny_config import Settings
 from adaptergen.inspection.tiny_model import TinyModel, make, tiny_model, vocabulary, with_words

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from adaptergen.facts import SCENARIOS, CacheFacts, CacheLayer, Call, Functional, Scenario, Trace
+from adaptergen.inspection.config_fields import qualified
 from adaptergen.inspection.fault_isolation import reason
 from adaptergen.inspection.layout import Layout, ModulePath
-from adaptergen.inspection.names import imported_as, qualified
 from adaptergen.inspection.shapes import Run, Sizes
 from adaptergen.inspection.watch import Use, recording, watching
 
@@ -116,6 +118,13 @@ def observe_cache(layout: Layout, sizes: Sizes) -> CacheFacts:
     return CacheFacts(
         cls=qualified(type(cache)), layers=tuple(layers[text] for text in sorted(layers))
     )
+
+
+def imported_as(file: str) -> str:
+    """The path of a file below the folder of packages that it was imported from."""
+    folders = [entry for entry in sys.path if entry and file.startswith(entry.rstrip("/\\") + "/")]
+    longest = max(folders, key=len, default="")
+    return Path(file).relative_to(longest).as_posix() if longest else Path(file).name
 
 
 def _tokens(model: Any) -> torch.Tensor:

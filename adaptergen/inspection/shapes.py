@@ -10,8 +10,7 @@ from typing import Any
 import torch
 
 from adaptergen.facts import Value
-from adaptergen.inspection.config_fields import declared, read, sub_configs
-from adaptergen.inspection.names import qualified
+from adaptergen.inspection.config_fields import declared, qualified, read, sub_configs
 from adaptergen.inspection.tiny_config import WIDTH
 
 _NOT_A_SIZE = re.compile(r"_id$|_index$|offset|period|interval|layers?$|factor|scal|position")

@@ -24,7 +24,6 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 from adaptergen.facts import Call, Value
 from adaptergen.inspection.layout import ModulePath
-from adaptergen.inspection.names import function_name, self_of
 from adaptergen.inspection.shapes import Run
 
 How = Literal["read", "operation", "method"]
@@ -166,22 +165,22 @@ class Uses:
             return
         # The function outside torch that asks for the operation, or a method of an owner.
         frame = _outer(at)
-        while frame is not None and _in_torch(frame) and id(self_of(frame)) not in modules:
+        while frame is not None and _in_torch(frame) and id(_self_of(frame)) not in modules:
             frame = _outer(frame.f_back)
         if frame is None:
             return
-        user = id(self_of(frame))
+        user = id(_self_of(frame))
         for module, name in owners:
             if _only_metadata(func):
-                self._metadata[module, name, function_name(frame)] += 1
+                self._metadata[module, name, _function_name(frame)] += 1
             elif user == module or user not in modules:
                 self._add(module, name, frame, "operation")
 
     def _add(self, module: int, name: str, frame: FrameType, how: How) -> None:
-        if id(self_of(frame)) == module:
+        if id(_self_of(frame)) == module:
             how = "method"
         file = frame.f_code.co_filename
-        self._uses.append(Use(module, name, function_name(frame), how, file, frame.f_lineno))
+        self._uses.append(Use(module, name, _function_name(frame), how, file, frame.f_lineno))
 
 
 @contextmanager
@@ -256,3 +255,16 @@ def _outer(frame: FrameType | None) -> FrameType | None:
 def _in_torch(frame: FrameType) -> bool:
     name = str(frame.f_globals.get("__name__", ""))
     return name.partition(".")[0] == "torch" or name == __name__
+
+
+def _function_name(frame: FrameType) -> str:
+    """The qualified name of the function that a frame runs."""
+    # Transformers needs a Python that has `co_qualname`.
+    name = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
+    return f"{frame.f_globals.get('__name__', '')}.{name}".replace("<locals>.", "")
+
+
+def _self_of(frame: FrameType) -> Any:
+    """The first argument of the function that a frame runs; None if it takes none."""
+    code = frame.f_code
+    return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None

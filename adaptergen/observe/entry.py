@@ -16,7 +16,7 @@ from adaptergen.contract.models import undisturbed
 from adaptergen.contract.tables import is_met
 from adaptergen.inspection.config_fields import observe_config
 from adaptergen.inspection.fault_isolation import failed, guarded
-from adaptergen.inspection.names import imported_as
+from adaptergen.inspection.runs import imported_as
 from adaptergen.inspection.target import Target as ModelClass
 from adaptergen.inspection.target import load_class
 from adaptergen.lock.entry import Branch, Entry, Model

@@ -150,21 +150,21 @@ class _Finding:
         return self.path + (self.words if self.code == "missing-key" else ())
 
 
-def validate(source: Source, model: type[Model], context: Any = None) -> Model:
+def validate(source: Source, model: type[Model]) -> Model:
     """The source as a model; `Failed` with every problem found.
 
     Values are not converted: `"8"` is no number and `true` is no 1. That is pydantic's strict mode
     for JSON, which unlike the one for Python objects still makes tuples and enums.
     """
     try:
-        return attempt(source.data, model, context)
+        return attempt(source.data, model)
     except ValidationError as error:
         raise Failed(problems_of(source, model, error)) from None
 
 
-def attempt(data: Any, model: type[Model], context: Any = None) -> Model:
+def attempt(data: Any, model: type[Model]) -> Model:
     """Data as a model; pydantic's error if it is none."""
-    return model.model_validate_json(json.dumps(data), strict=True, context=context)
+    return model.model_validate_json(json.dumps(data), strict=True)
 
 
 def problems_of(source: Source, model: type[BaseModel], error: ValidationError) -> list[Problem]:

@@ -22,7 +22,7 @@ import transformers
 
 from adaptergen.audit.audit import audit
 from adaptergen.audit.findings import Finding
-from adaptergen.catalogue.source_tree import find_installed, installed_version
+from adaptergen.catalogue.library import find_installed, installed_version
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
 from transformer_lens.model_bridge.sources import _bridge_builder

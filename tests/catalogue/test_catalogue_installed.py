@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from adaptergen.catalogue.extract import extract
+from adaptergen.catalogue.library import find_installed, installed_version
 from adaptergen.catalogue.model import Catalogue, Component, Hook
 from adaptergen.catalogue.observe import instantiate, observe, observed_hooks, resolve_hooks
-from adaptergen.catalogue.source_tree import find_installed, installed_version
 from adaptergen.catalogue.store import dumps, load
 
 UPDATE = "stale: run `adaptergen catalog --observe`"

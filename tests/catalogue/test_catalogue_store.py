@@ -83,7 +83,7 @@ def test_a_damaged_file_is_made_anew(
 def test_reading_needs_nothing_heavy() -> None:
     program = (
         "import sys; from adaptergen.catalogue.store import load;"
-        "from adaptergen.catalogue.source_tree import find_installed, installed_version;"
+        "from adaptergen.catalogue.library import find_installed, installed_version;"
         "load('4.3.0'); load('77'); find_installed(); installed_version();"
         "heavy = {'torch', 'transformers', 'transformer_lens', 'numpy'};"
         "print(sorted(heavy & set(sys.modules)))"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from adaptergen.catalogue.extract import extract
+from adaptergen.catalogue.library import find_installed
 from adaptergen.catalogue.model import CatalogueError, ConfigField, RegistrationSite
-from adaptergen.catalogue.source_tree import find_installed
 
 Tree = Callable[[Mapping[str, str]], Path]
 ADAPTERS = "transformer_lens.model_bridge.supported_architectures"
@@ -150,5 +150,5 @@ def test_a_mere_folder_of_that_name_is_not_an_installation(
     (tmp_path / "a_package/__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
     for name, found in {"only_a_folder": None, "a_package": tmp_path / "a_package"}.items():
-        monkeypatch.setattr("adaptergen.catalogue.source_tree.PACKAGE", name)
+        monkeypatch.setattr("adaptergen.catalogue.library.PACKAGE", name)
         assert find_installed() == found

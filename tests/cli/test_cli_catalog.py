@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adaptergen.catalogue.source_tree import find_installed, installed_version
+from adaptergen.catalogue.library import find_installed, installed_version
 from adaptergen.catalogue.store import committed_versions, dumps, path_of, read
 
 COMPONENTS = "transformer_lens/model_bridge/generalized_components"
@@ -56,7 +56,7 @@ def test_of_what_is_not_transformerlens(run: Any, catalogues: Path, tmp_path: Pa
 
 
 def test_of_none(run: Any, catalogues: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adaptergen.catalogue.source_tree.find_installed", lambda: None)
+    monkeypatch.setattr("adaptergen.catalogue.library.find_installed", lambda: None)
     result = run("catalog")
     assert result.code == 2 and "--tl PATH" in result.err
 

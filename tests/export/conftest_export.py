@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from upstream_source import source
 
+from adaptergen.catalogue.library import COMPONENTS as CATALOGUED
 from adaptergen.catalogue.library import Library
-from adaptergen.catalogue.source_tree import COMPONENTS as CATALOGUED
 from adaptergen.cli import main
 
 extract = import_module("adaptergen.catalogue.extract")

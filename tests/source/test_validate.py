@@ -268,18 +268,6 @@ def test_every_one_is_counted(tmp_path: Path) -> None:
     assert len(problems(tmp_path, f"either: [{', '.join('1' * 1500)}]")) == 1500
 
 
-def test_context_reaches_the_validators(tmp_path: Path) -> None:
-    class Model(BaseModel):
-        a: int
-
-        @field_validator("a")
-        @classmethod
-        def look(cls, value: int, info: Any) -> int:
-            return value + int(info.context)
-
-    assert validate(source(tmp_path, "a: 1"), Model, context=2).a == 3
-
-
 SCALARS = st.none() | st.booleans() | st.integers(-3, 12) | st.text("ab_x-", max_size=3)
 KEYS = st.sampled_from([*Spec.model_fields, "from", "kind", "mlp", "state", "one", "two", "zz"])
 DATA = st.recursive(
