@@ -381,6 +381,6 @@ def build_record(found: Report) -> BuildRecord:
             for tree in trees
             if tree.version is None
         ],
-        counts={state.name.lower(): found.count(state) for state in State},
+        counts={s.name.lower(): sum(one.state is s for one in entries) for s in State},
         entries=[{"path": one.path, "state": one.state.name.lower()} for one in entries],
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from adaptergen.catalogue.library import Class, Library, assigned
 from adaptergen.catalogue.model import Catalogue
-from adaptergen.catalogue.sites import ADAPTERS, entries_of
+from adaptergen.catalogue.settings import ADAPTERS, entries_of
 from adaptergen.edit.entries import Entry, add
 from adaptergen.problems import Problem, SourceLocation
 

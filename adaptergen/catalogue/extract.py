@@ -12,11 +12,12 @@ from adaptergen.catalogue.model import Catalogue, CatalogueError
 from adaptergen.catalogue.settings import (
     find_adapter_attributes,
     find_adapter_helpers,
+    find_adapters,
     find_capabilities,
     find_config_fields,
     find_passthrough,
+    find_sites,
 )
-from adaptergen.catalogue.sites import find_adapters, find_sites
 from adaptergen.catalogue.store import committed_versions, nearest_first, path_of, read
 
 #: The version of a tree whose files name none.

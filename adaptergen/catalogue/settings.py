@@ -1,17 +1,17 @@
-"""What adapters rely on besides components: the config, the adapters' base class, capabilities."""
+"""What adapters rely on besides components: config, base class, capabilities, registries."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from adaptergen import guard
 from adaptergen.catalogue.constructor import parameters
 from adaptergen.catalogue.library import PACKAGE, Class, Library, assigned, assignments, text_of
-from adaptergen.catalogue.model import ConfigField, Helper
+from adaptergen.catalogue.model import ConfigField, Helper, RegistrationSite, SiteKind
 
 #: Capability to the method that implements it, and what a release without it cannot do.
 #: An emitted test that needs a capability is emitted only for releases that have it.
@@ -38,6 +38,23 @@ _OLDER = ("Hooked", "loading_from_pretrained")
 _WORD = re.compile(rb"[A-Za-z_]\w+")
 #: Modules that read attributes of adapters which the base class does not declare.
 _READING = ("weight_processing", "model_bridge.transformer_bridge", "model_bridge.bridge_core")
+#: Where an architecture is registered: the package of the adapters, and containers in files.
+ADAPTERS = f"{PACKAGE}.model_bridge.supported_architectures"
+_ADAPTERS_FILE = f"{PACKAGE}/model_bridge/supported_architectures/__init__.py"
+_FACTORY_FILE = f"{PACKAGE}/factories/architecture_adapter_factory.py"
+_REGISTRY_FILE = f"{PACKAGE}/tools/model_registry/__init__.py"
+_REPORT_FILE = f"{PACKAGE}/tools/model_registry/generate_report.py"
+_FACTORY = "SUPPORTED_ARCHITECTURES"
+_CONTAINERS = (
+    (_ADAPTERS_FILE, "__all__"),
+    (_FACTORY_FILE, _FACTORY),
+    (_REGISTRY_FILE, "HF_SUPPORTED_ARCHITECTURES"),
+    (_REGISTRY_FILE, "CANONICAL_AUTHORS_BY_ARCH"),
+    (_REPORT_FILE, "ARCHITECTURE_DESCRIPTIONS"),
+)
+_KINDS: dict[type, SiteKind] = {
+    ast.List: "list", ast.Tuple: "list", ast.Set: "set", ast.Dict: "dict",
+}  # fmt: skip
 
 
 def find_config_fields(library: Library, gaps: list[str]) -> Mapping[str, ConfigField]:
@@ -227,3 +244,57 @@ def _fields(cls: Class) -> Iterator[ConfigField]:
                 targets=[ast.Attribute(value=ast.Name(id="self"), attr=name)], value=value
             ):
                 yield ConfigField(name, None, ast.unparse(value))
+
+
+def find_sites(library: Library, gaps: list[str]) -> tuple[RegistrationSite, ...]:
+    """All registration sites of the tree; a missing one is appended to the gaps."""
+    sites: list[RegistrationSite] = []
+    for file in (_ADAPTERS_FILE, _FACTORY_FILE):
+        module = library.module(_module_name(file))
+        imported = module.imports.values() if module is not None else ()
+        classes = (
+            symbol
+            for origin, symbol in imported
+            if symbol is not None and f"{origin}.".startswith(f"{ADAPTERS}.")
+        )
+        entries = tuple(sorted(classes))
+        if entries:
+            sites.append(RegistrationSite(file, ADAPTERS, "imports", entries))
+        else:
+            gaps.append(f"{file}: no imports from {ADAPTERS}")
+    for file, container in _CONTAINERS:
+        value = _value(library, file, container)
+        kind = _KINDS.get(type(value))
+        if kind is None:
+            gaps.append(f"{file}: no {container}")
+        else:
+            texts = {text for text, _, _ in entries_of(value)}
+            sites.append(RegistrationSite(file, container, kind, tuple(sorted(texts))))
+    return tuple(sites)
+
+
+def find_adapters(library: Library) -> Mapping[str, str]:
+    """Architecture to adapter class, as the factory has them."""
+    value = _value(library, _FACTORY_FILE, _FACTORY)
+    adapters = {name: ast.unparse(item) for name, item, _ in entries_of(value) if item is not None}
+    return dict(sorted(adapters.items()))
+
+
+def entries_of(value: ast.expr | None) -> list[tuple[str, ast.expr | None, int]]:
+    """The items of a list, set or dict that are string literals: name, value (of a dict), line."""
+    keys: list[ast.expr | None] = getattr(value, "elts", [])
+    values: Sequence[ast.expr | None] = [None] * len(keys)
+    if isinstance(value, ast.Dict):
+        keys, values = value.keys, value.values
+    pairs = zip(keys, values, strict=True)
+    named = ((text_of(key), item, key.lineno) for key, item in pairs if key is not None)
+    return [(name, item, line) for name, item, line in named if name is not None]
+
+
+def _value(library: Library, file: str, name: str) -> ast.expr | None:
+    module = library.module(_module_name(file))
+    return None if module is None else assigned(module.body, name)
+
+
+def _module_name(file: str) -> str:
+    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")

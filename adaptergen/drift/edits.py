@@ -19,7 +19,7 @@ from adaptergen.output.compare import unified
 from adaptergen.plan.model import Plan
 from adaptergen.problems import Failed, Loc, Problem, SourceLocation, quote
 from adaptergen.records import DriftFinding as Finding
-from adaptergen.source.read import parse, read_source, split_lines
+from adaptergen.source.read import parse, read_source
 from adaptergen.source.source import Source
 
 _BOM = "\ufeff"
@@ -126,7 +126,7 @@ def _data(text: str) -> Any:
     """What a text says; None if it cannot be read."""
     plain = text.removeprefix(_BOM)
     try:
-        root, problems = parse(plain, "", split_lines(plain))
+        root, problems = parse(plain, "")
     except Failed:
         return None
     return None if problems else root.value

@@ -75,7 +75,7 @@ def _observe(
     layout = find_layout(model)
     sizes = size_names(layout, exact)
     kinds, outside = module_facts(layout, sizes)
-    seen = observe_scenarios(layout, sizes, brief=exact is None)
+    traces, functional, unused = observe_scenarios(layout, sizes, brief=exact is None)
     return Branch(
         name=name,
         settings={},
@@ -83,9 +83,9 @@ def _observe(
         kinds=kinds,
         modules=outside,
         tied=tied_weights(model),
-        traces=seen.traces,
-        functional=seen.functional,
-        unused=seen.unused,
+        traces=traces,
+        functional=functional,
+        unused=unused,
         cache=observe_cache(layout, sizes) if generates else CacheFacts(),
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +26,6 @@ PADDING = 4
 CACHES = ("cache", "past_key_values", "cache_params", "state", "mems", "past_buckets_states")
 
 
-@dataclass(frozen=True)
-class ScenarioFacts:
-    """What is seen in all scenarios; the fields are those of `Branch`."""
-
-    traces: dict[Scenario, Trace]
-    functional: tuple[Functional, ...]
-    unused: tuple[str, ...]
-
-
 def run_without_cache(model: Any) -> None:
     """A forward without a cache; raises what it raises."""
     _forward(model, _tokens(model), use_cache=False)
@@ -49,8 +39,12 @@ def run_with_cache(model: Any) -> None:
         _forward(model, ids[:, -1:], use_cache=True, **cache)
 
 
-def observe_scenarios(layout: Layout, sizes: Sizes, brief: bool = False) -> ScenarioFacts:
-    """Run every scenario once. One that raises has the error in its trace, and stops no other.
+def observe_scenarios(
+    layout: Layout, sizes: Sizes, brief: bool = False
+) -> tuple[dict[Scenario, Trace], tuple[Functional, ...], tuple[str, ...]]:
+    """Run every scenario once: its `traces`, `functional` and `unused`, as in `Branch`.
+
+    One that raises has the error in its trace, and stops no other.
 
     If `brief`, what a module takes and returns is that of the first scenario that calls it.
     """
@@ -86,7 +80,7 @@ def observe_scenarios(layout: Layout, sizes: Sizes, brief: bool = False) -> Scen
                     for kind in layout.kinds
                 },
             )
-    return ScenarioFacts(traces, _functional(layout, uses), _unused(layout, touched))
+    return traces, _functional(layout, uses), _unused(layout, touched)
 
 
 def observe_cache(layout: Layout, sizes: Sizes) -> CacheFacts:

@@ -15,16 +15,7 @@ from pathlib import Path
 
 from adaptergen.output import staging
 from adaptergen.output.files import OutputError, explained, read_file
-from adaptergen.output.tree import (
-    MANIFEST,
-    OutputTree,
-    check_names,
-    digest,
-    manifest_version,
-    read_manifest,
-)
-
-_CONTEXT = 3
+from adaptergen.output.tree import MANIFEST, OutputTree, check_names, digest, read_manifest
 
 
 class State(Enum):
@@ -47,13 +38,6 @@ class Outcome(Enum):
     REFUSED = "refused"
     INTERRUPTED = "interrupted"
     FAILED = "failed"
-
-    @property
-    def exit_code(self) -> int:
-        """0 fine; 1 stale, edited by hand or interrupted; 2 the environment failed."""
-        if self in (Outcome.UNCHANGED, Outcome.WRITTEN):
-            return 0
-        return 2 if self is Outcome.FAILED else 1
 
 
 @dataclass(frozen=True)
@@ -97,10 +81,6 @@ class Comparison:
         """The entries that hold someone's work: only `--force` overwrites them."""
         return self.of(State.EDITED, State.FOREIGN)
 
-    def diff(self) -> str:
-        """Everything that a build would do, as one unified diff."""
-        return "".join(entry.diff() for entry in self.pending)
-
 
 @dataclass(frozen=True)
 class Report:
@@ -113,12 +93,10 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the outcome."""
-        return self.outcome.exit_code
-
-    def count(self, state: State) -> int:
-        """How many files are (or were, before writing) in the state."""
-        return len(self.comparison.of(state)) if self.comparison else 0
+        """0 fine; 1 stale, edited by hand or interrupted; 2 the environment failed."""
+        if self.outcome in (Outcome.UNCHANGED, Outcome.WRITTEN):
+            return 0
+        return 2 if self.outcome is Outcome.FAILED else 1
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -132,7 +110,7 @@ class Report:
     @property
     def diff(self) -> str:
         """What a build would do (or did) to the files, as a unified diff."""
-        return self.comparison.diff() if self.comparison else ""
+        return "".join(entry.diff() for entry in self.comparison.pending) if self.comparison else ""
 
     @property
     def refusal(self) -> str:
@@ -150,20 +128,19 @@ class Report:
             return f"{self.comparison.out}: {self.comparison.interruption.value}."
         specs = [tree.spec for tree in self.comparison.trees if tree.version is None]
         command = shlex.join(["adaptergen", "build", *specs, "--out", str(self.comparison.out)])
+        written = self.outcome is Outcome.WRITTEN
+        names = {State.EDITED: "edited by hand and overwritten"} if written else {}
+        # Of what was written, as it was before.
+        found = [(len(self.comparison.of(state)), names.get(state, state.value)) for state in State]
+        counts = ", ".join(f"{count} {name}" for count, name in found if count) or "no files"
         if self.outcome is Outcome.REFUSED:
             return (
-                f"Edited by hand, so nothing is written ({self._counts()}): move the edit "
+                f"Edited by hand, so nothing is written ({counts}): move the edit "
                 f"into the spec, or overwrite it with `{command} --force`."
             )
         if self.outcome is Outcome.STALE:
-            return f"Stale ({self._counts()}): run `{command}`."
-        return f"{'Wrote' if self.outcome is Outcome.WRITTEN else 'Fine'}: {self._counts()}."
-
-    def _counts(self) -> str:
-        written = self.outcome is Outcome.WRITTEN
-        names = {State.EDITED: "edited by hand and overwritten"} if written else {}
-        counts = [(self.count(state), names.get(state, state.value)) for state in State]
-        return ", ".join(f"{count} {name}" for count, name in counts if count) or "no files"
+            return f"Stale ({counts}): run `{command}`."
+        return f"{'Wrote' if self.outcome is Outcome.WRITTEN else 'Fine'}: {counts}."
 
 
 def compare(out: Path, trees: Sequence[OutputTree]) -> Comparison:
@@ -184,20 +161,22 @@ def _is_newer(out: Path, tree: OutputTree) -> bool:
     """Whether the disk has a newer version of a tree that comes with every build."""
     if tree.version is None:
         return False
-    old = read_file(out, f"{tree.name}/{MANIFEST}")
-    return old is not None and manifest_version(old) > tree.version
+    place = f"{tree.name}/{MANIFEST}"
+    recorded = read_manifest(read_file(out, place), out / place)
+    version = recorded.get("version")
+    return isinstance(version, int) and version > tree.version
 
 
 def _entries(out: Path, tree: OutputTree) -> Iterator[Entry]:
     place = f"{tree.name}/{MANIFEST}"
     old = read_file(out, place)
-    recorded = {} if old is None else read_manifest(old, out / place)
-    known = recorded or {}
+    recorded = read_manifest(old, out / place)
+    known = recorded.get("files", {})
     for name in sorted({*tree.files, *known}):
         path = f"{tree.name}/{name}"
         yield from _entry(path, read_file(out, path), tree.files.get(name), known.get(name))
     # A build leaves no manifest that cannot be read. It comes after the files that it lists.
-    own = "" if recorded is None else digest(old or b"")
+    own = digest(old) if old and recorded else ""
     yield from _entry(place, old, tree.manifest(), own)
 
 
@@ -227,27 +206,10 @@ def unified(path: str, old: bytes | None, new: bytes | None) -> str:
         return f"Binary files {before} and {after} differ\n"
     # Only \n ends a line for `patch`; `splitlines` would also cut at form feeds and the like.
     was, becomes = (re.findall(r"[^\n]*\n|[^\n]+", text) for text in texts)
-    diff = _diff_lines(was, becomes, before, after)
+    diff = list(difflib.unified_diff(was, becomes, before, after))
     if not diff and before != after:
         # An empty file that comes or goes has no lines to show.
         diff = [f"--- {before}\n", f"+++ {after}\n"]
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in diff
     )
-
-
-def _diff_lines(was: list[str], becomes: list[str], before: str, after: str) -> list[str]:
-    """Only what lies between the first and the last difference is compared: files may be long."""
-    shorter = min(len(was), len(becomes))
-    head = next((n for n in range(shorter) if was[n] != becomes[n]), shorter)
-    tail = next(
-        (n for n in range(shorter - head) if was[-1 - n] != becomes[-1 - n]), shorter - head
-    )
-    skipped, left = max(0, head - _CONTEXT), max(0, tail - _CONTEXT)
-    first, second = (lines[skipped : len(lines) - left] for lines in (was, becomes))
-    diff = difflib.unified_diff(first, second, before, after, n=_CONTEXT)
-    return [_shift_header(line, skipped) if line.startswith("@@") else line for line in diff]
-
-
-def _shift_header(header: str, lines: int) -> str:
-    return re.sub(r"(?<=[-+])\d+", lambda match: str(int(match[0]) + lines), header)

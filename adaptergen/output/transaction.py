@@ -36,7 +36,7 @@ from adaptergen.output.staging import (
     Journal,
     Move,
 )
-from adaptergen.output.tree import MANIFEST, OutputTree, check_paths, digest, manifest_meta
+from adaptergen.output.tree import MANIFEST, OutputTree, check_paths, digest, read_manifest
 
 #: In the `meta` of a package that people install: its name.
 PACKAGE = "plugin"
@@ -107,8 +107,8 @@ def recorded_meta(folder: Path) -> Mapping[str, object]:
     Raises `OutputError` like every reading of the tree.
     """
     with explained(folder):
-        data = read_file(folder, MANIFEST)
-    return {} if data is None else manifest_meta(data)
+        meta = read_manifest(read_file(folder, MANIFEST), folder / MANIFEST).get("meta")
+    return meta if isinstance(meta, dict) else {}
 
 
 def _check_package(folder: Path, tree: OutputTree) -> None:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from adaptergen.output.files import OutputError, parents
 
@@ -64,14 +65,14 @@ def digest(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-def read_manifest(data: bytes, place: Path) -> Mapping[str, str] | None:
-    """The recorded digests by path; None if this is not (or no longer) a manifest of adaptergen."""
+def read_manifest(data: bytes | None, place: Path) -> Mapping[str, Any]:
+    """What `OutputTree.manifest` has written; empty if this is no manifest (or no longer one)."""
     try:
-        content = json.loads(data)
+        content = json.loads(data or b"")
     except ValueError:
-        return None
+        return {}
     if not isinstance(content, dict) or content.get("tool") != _TOOL:
-        return None
+        return {}
     number = content.get("format")
     if isinstance(number, int) and number > _FORMAT:
         raise OutputError(
@@ -81,29 +82,13 @@ def read_manifest(data: bytes, place: Path) -> Mapping[str, str] | None:
         )
     files = content.get("files")
     if not isinstance(files, dict) or not all(isinstance(text, str) for text in files.values()):
-        return None
+        return {}
     try:
         # The paths come from disk: one with `..` must never make a build remove a file elsewhere.
         check_paths(files)
     except ValueError:
-        return None
-    return files
-
-
-def manifest_version(data: bytes) -> int:
-    """The version of a tree that comes with every build; 0 if this is no manifest of one."""
-    if read_manifest(data, Path(MANIFEST)) is None:
-        return 0
-    version = json.loads(data).get("version")
-    return version if isinstance(version, int) else 0
-
-
-def manifest_meta(data: bytes) -> Mapping[str, object]:
-    """The `meta` of a manifest; empty if this is no manifest of adaptergen."""
-    if read_manifest(data, Path(MANIFEST)) is None:
         return {}
-    meta = json.loads(data).get("meta")
-    return meta if isinstance(meta, dict) else {}
+    return content
 
 
 def check_relative(path: str) -> str:

@@ -126,9 +126,6 @@ class Condition:
     field: str
     is_set: bool
 
-    def __str__(self) -> str:
-        return f"with {self.field}" if self.is_set else f"without {self.field}"
-
 
 @dataclass(frozen=True)
 class HelperCall:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,8 @@ def read_source(path: Path, shown_as: str, lenient: bool = False, start: str = "
     If `lenient`, `Failed` only if it cannot be read to its end; else the source has the problems.
     """
     text = read_text(path, shown_as)
-    lines = split_lines(text)
-    root, problems = parse(text, shown_as, lines, start)
+    root, problems = parse(text, shown_as, start)
+    lines = _split_lines(text)
     if not problems:
         return Source(shown_as, lines, root)
     if not lenient:
@@ -57,10 +57,17 @@ _LINE_END = re.compile("\r\n|\n|\r")
 
 def read_text(path: Path, shown_as: str) -> str:
     """The text of a file, without its BOM; `Failed` for everything that is not a decent text."""
-    return _decode(_read_bytes(path, shown_as), shown_as)
+    data = _read_bytes(path, shown_as)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Failed([_not_utf8(data, error, shown_as)]) from None
+    if HIDDEN.search(text):
+        raise Failed(islice(_hidden(text, shown_as), MAX_FOUND))
+    return text
 
 
-def split_lines(text: str) -> tuple[str, ...]:
+def _split_lines(text: str) -> tuple[str, ...]:
     """The lines of a text as the YAML parser counts them (`str.splitlines` knows more ends)."""
     return tuple(_LINE_END.split(text))
 
@@ -75,27 +82,15 @@ def _read_bytes(path: Path, shown_as: str) -> bytes:
     except (OSError, ValueError) as error:
         # ValueError: a null byte in the path.
         reason = getattr(error, "strerror", None) or str(error)
-        message = f"the file cannot be read: {reason}"
-        raise _failed(
-            shown_as, "unreadable-file", message, "check its permissions and its path"
-        ) from None
-
-
-def _decode(data: bytes, shown_as: str) -> str:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Failed([_not_utf8(data, error, shown_as)]) from None
-    if HIDDEN.search(text):
-        raise Failed(islice(_hidden(text, shown_as), MAX_FOUND))
-    return text
+        message, hint = f"the file cannot be read: {reason}", "check its permissions and its path"
+        raise _failed(shown_as, "unreadable-file", message, hint) from None
 
 
 def _not_utf8(data: bytes, error: UnicodeDecodeError, shown_as: str) -> Problem:
     # `error.start` counts from after the BOM, if there is one.
     body = data[3:] if data.startswith(b"\xef\xbb\xbf") else data
-    before = split_lines(body[: error.start].decode("utf-8"))
-    rest = split_lines(body[error.start :].decode("utf-8", "backslashreplace"))
+    before = _split_lines(body[: error.start].decode("utf-8"))
+    rest = _split_lines(body[error.start :].decode("utf-8", "backslashreplace"))
     offset = error.start + len(data) - len(body)
     message = f"not UTF-8: byte 0x{body[error.start]:02x} at offset {offset}"
     hint = "save the file as UTF-8"
@@ -107,7 +102,7 @@ def _not_utf8(data: bytes, error: UnicodeDecodeError, shown_as: str) -> Problem:
 
 def _hidden(text: str, shown_as: str) -> Iterator[Problem]:
     hint = "delete it; an editor that shows invisible characters helps to find it"
-    for number, line in enumerate(split_lines(text), start=1):
+    for number, line in enumerate(_split_lines(text), start=1):
         for match in HIDDEN.finditer(line):
             message = f"a hidden character: {character_name(match.group())}"
             place = SourceLocation(shown_as, number, match.start() + 1, 1)
@@ -129,15 +124,13 @@ _OTHER_HINT = "look at brackets, quotes and indentation here and in the line abo
 _CLOSES = {"{": "}", "[": "]"}
 
 
-def parse(
-    text: str, path: str, lines: Sequence[str], start: str = "spec: 1"
-) -> tuple[Node, list[Problem]]:
+def parse(text: str, path: str, start: str = "spec: 1") -> tuple[Node, list[Problem]]:
     """The tree of a YAML text, and the problems of what it could do without.
 
     `start` is what a file of this sort starts with. `Failed`, with every problem found up to there,
     if reading ended before the text.
     """
-    builder = Builder(path, lines)
+    builder = Builder(path, _split_lines(text))
     ended = False
     last = Span(1, 1, 0)
     try:
@@ -168,7 +161,8 @@ def _syntax(builder: Builder, error: Any, last: Span) -> None:
     what = " ".join(part for part in (error.problem, error.context) if part)[:200]
     begun = error.context_mark
     if "a quoted scalar" in what and "found unexpected" in what:
-        _never_closed(builder, "this quote", "close the quote", _at(begun))
+        message = "this quote is never closed"
+        builder.problem("yaml-syntax", message, "close the quote", _at(begun))
     elif "a simple key" in what:
         _no_colon(builder, _at(begun))
     elif (
@@ -178,15 +172,12 @@ def _syntax(builder: Builder, error: Any, last: Span) -> None:
         )
         and (sign := builder.lines[bracket.line - 1][bracket.column - 1 :][:1]) in _CLOSES
     ):
-        _never_closed(builder, f"this `{sign}`", f"close it with `{_CLOSES[sign]}`", bracket)
+        hint = f"close it with `{_CLOSES[sign]}`"
+        builder.problem("yaml-syntax", f"this `{sign}` is never closed", hint, bracket)
     else:
         mark = error.problem_mark or begun
         hint = next((hint for word, hint in _HINTS if word in what), _OTHER_HINT)
         builder.problem("yaml-syntax", f"not YAML: {what}", hint, _at(mark) if mark else last)
-
-
-def _never_closed(builder: Builder, what: str, hint: str, span: Span) -> None:
-    builder.problem("yaml-syntax", f"{what} is never closed", hint, span)
 
 
 def _no_colon(builder: Builder, span: Span) -> None:
@@ -195,12 +186,10 @@ def _no_colon(builder: Builder, span: Span) -> None:
     at = Span(span.line, span.column, len(key) + len(colon))
     if colon:
         message = f"a space is missing after {quote(f'{key}:')}"
-        hint = f"write {quote(f'{key}: {value}')}"
     else:
         message = f"a colon is missing after {quote(key)}"
         value = " ".join(words[1:]) or "..."
-        hint = f"write {quote(f'{key}: {value}')}"
-    builder.problem("yaml-syntax", message, hint, at)
+    builder.problem("yaml-syntax", message, f"write {quote(f'{key}: {value}')}", at)
 
 
 def _open_bracket(builder: Builder, error: Any) -> Span | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -48,49 +48,44 @@ def load(path: Path, shown_as: str, shapes: Path) -> LoadedSpec:
     shapes are read: which of them are used may be in doubt. Raises `Failed` with the problems of
     all files if nothing can be said of the spec.
     """
-    folder = _Folder(shapes, shown_as[: len(shown_as) - len(path.name)] + "shapes/")
+    shown_folder = shown_as[: len(shown_as) - len(path.name)] + "shapes/"
+    names = _yaml_files(shapes, shown_folder)
+
+    def read(wanted: Collection[str]) -> dict[str, LoadedShape]:
+        # Shapes are kept by their place, which a relative path is not.
+        folder = shapes.absolute()
+        return {name: load_shape(folder, shown_folder, name) for name in sorted(wanted)}
+
     try:
         spec, source = recover(read_source(path, shown_as, lenient=True), Spec)
     except Failed as failed:
-        raise Failed([*failed.problems, *_problems(folder.all())]) from None
+        raise Failed([*failed.problems, *_problems(read(names))]) from None
     problems = list(source.problems)
     if spec and path.name != f"{spec.module}.yaml" and source.is_resolved(("module",)):
         hint = f"call the file {spec.module}.yaml, or the module {path.stem}"
         message = f"the module is called {spec.module}, and the file is not"
         problems.append(source.problem("module-not-file", message, hint, ("module",)))
-    found = folder.used(source.data)
+    found = _used(source.data, names, read)
     if problems or _problems(found):
-        found = folder.all()
+        found = read(names)
     problems += _problems(found)
     if spec is None:
         raise Failed(problems)
-    return LoadedSpec(spec, source, found, folder.names, tuple(problems))
+    return LoadedSpec(spec, source, found, names, tuple(problems))
 
 
-class _Folder:
-    """The shapes in a folder; one is read when it is asked for."""
-
-    def __init__(self, path: Path, shown_as: str) -> None:
-        self.names = _yaml_files(path, shown_as)
-        # Shapes are kept by their place, which a relative path is not.
-        self._path, self._shown_as = path.absolute(), shown_as
-
-    def all(self) -> dict[str, LoadedShape]:
-        return self._read(self.names)
-
-    def used(self, data: object) -> dict[str, LoadedShape]:
-        """The shapes that a spec uses, and those that these use."""
-        found: dict[str, LoadedShape] = {}
-        named = [*_shapes_named(data)]
-        while wanted := {*named}.intersection(self.names) - found.keys():
-            more = self._read(wanted)
-            found |= more
-            sources = [shape.source for shape in more.values() if shape.source]
-            named = [name for source in sources for name in _shapes_named(source.data)]
-        return found
-
-    def _read(self, names: Iterable[str]) -> dict[str, LoadedShape]:
-        return {name: load_shape(self._path, self._shown_as, name) for name in sorted(names)}
+def _used(
+    data: object, names: Collection[str], read: Callable[[Collection[str]], dict[str, LoadedShape]]
+) -> dict[str, LoadedShape]:
+    """The shapes that a spec uses, and those that these use."""
+    found: dict[str, LoadedShape] = {}
+    named = {*_shapes_named(data)}
+    while wanted := named.intersection(names) - found.keys():
+        more = read(wanted)
+        found |= more
+        sources = [shape.source for shape in more.values() if shape.source]
+        named = {name for source in sources for name in _shapes_named(source.data)}
+    return found
 
 
 def _yaml_files(folder: Path, shown_as: str) -> tuple[str, ...]:

@@ -8,15 +8,10 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Callable
 from typing import Annotated, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from adaptergen.problems import HIDDEN, SpecValueError, character_name, quote
 from adaptergen.prose import odd_in_title, order_in
@@ -67,26 +62,28 @@ def check_identifier(text: str) -> str:
 
 def check_module_name(text: str) -> str:
     """A lower-case name with words joined by `_`."""
-    _check_length(text, MAX_NAME)
-    if not _MODULE_NAME.fullmatch(text):
-        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()
-        better = "_".join(re.findall(r"[a-z0-9]+", words))
-        message = f"{quote(text)} is not the name of a module"
-        hint = f"did you mean {quote(better)}?" if _MODULE_NAME.fullmatch(better) else ""
-        raise SpecValueError("bad-module-name", message, hint or "lower-case words joined by `_`")
-    return check_identifier(text)
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text[:MAX_NAME]).lower()
+    better = "_".join(re.findall(r"[a-z0-9]+", words))
+    hint = "lower-case words joined by `_`"
+    return _check_name(text, _MODULE_NAME, "bad-module-name", "module", better, hint)
 
 
 def check_class_name(text: str) -> str:
     """A name in CapWords."""
+    words = re.findall("[A-Za-z0-9]+", text[:MAX_NAME])
+    better = "".join(word[:1].upper() + word[1:] for word in words)
+    hint = "a capital, then letters and digits"
+    return _check_name(text, _CLASS_NAME, "bad-class-name", "class", better, hint)
+
+
+def _check_name(
+    text: str, form: re.Pattern[str], code: str, of: str, better: str, hint: str
+) -> str:
     _check_length(text, MAX_NAME)
-    if not _CLASS_NAME.fullmatch(text):
-        better = "".join(word[:1].upper() + word[1:] for word in re.findall("[A-Za-z0-9]+", text))
-        message = f"{quote(text)} is not the name of a class"
-        hint = f"did you mean {quote(better)}?" if _CLASS_NAME.fullmatch(better) else ""
-        raise SpecValueError(
-            "bad-class-name", message, hint or "a capital, then letters and digits"
-        )
+    if not form.fullmatch(text):
+        message = f"{quote(text)} is not the name of a {of}"
+        hint = f"did you mean {quote(better)}?" if form.fullmatch(better) else hint
+        raise SpecValueError(code, message, hint)
     return check_identifier(text)
 
 
@@ -178,30 +175,26 @@ def _schema(pattern: str, most: int) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "maxLength": most})
 
 
-def _checked(check: Callable[[str], str]) -> AfterValidator:
-    return AfterValidator(check)
-
-
 _DOTTED = _schema(rf"{_ONE}(?:\.{_ONE})*", MAX_PATH)
 
-Identifier = Annotated[str, _checked(check_identifier), _schema(_ONE, MAX_NAME)]
+Identifier = Annotated[str, AfterValidator(check_identifier), _schema(_ONE, MAX_NAME)]
 ModuleName = Annotated[
-    str, _checked(check_module_name), _schema(_NOT_RESERVED + _MODULE_NAME.pattern, MAX_NAME)
+    str, AfterValidator(check_module_name), _schema(_NOT_RESERVED + _MODULE_NAME.pattern, MAX_NAME)
 ]
 ClassName = Annotated[
-    str, _checked(check_class_name), _schema(_NOT_RESERVED + _CLASS_NAME.pattern, MAX_NAME)
+    str, AfterValidator(check_class_name), _schema(_NOT_RESERVED + _CLASS_NAME.pattern, MAX_NAME)
 ]
-AttributePath = Annotated[str, _checked(check_path), _DOTTED]
-HookName = Annotated[str, _checked(check_path), _DOTTED]
+AttributePath = Annotated[str, AfterValidator(check_path), _DOTTED]
+HookName = Annotated[str, AfterValidator(check_path), _DOTTED]
 HubId = Annotated[
-    str, _checked(check_hub_id), _schema(r"(?!.*(?:--|\.\.|\.git$))" + _HUB_ID.pattern, 193)
+    str, AfterValidator(check_hub_id), _schema(r"(?!.*(?:--|\.\.|\.git$))" + _HUB_ID.pattern, 193)
 ]
-HubOwner = Annotated[str, _checked(check_hub_owner), _schema(_HUB_OWNER, 96)]
-Version = Annotated[str, _checked(check_version), _schema(_VERSION.pattern, 20)]
+HubOwner = Annotated[str, AfterValidator(check_hub_owner), _schema(_HUB_OWNER, 96)]
+Version = Annotated[str, AfterValidator(check_version), _schema(_VERSION.pattern, 20)]
 _LINE = r'(?:[^"`\\<{}\t\r\n]*[^\s"`\\<{}])?'
-Text = Annotated[str, _checked(check_text), _schema(rf'[^\s"`\\<{{}}]{_LINE}', MAX_TEXT)]
+Text = Annotated[str, AfterValidator(check_text), _schema(rf'[^\s"`\\<{{}}]{_LINE}', MAX_TEXT)]
 Title = Annotated[
-    str, _checked(check_title), _schema(rf'[^\s"`\\<{{}}>#*|=~@+_-]{_LINE}', MAX_TITLE)
+    str, AfterValidator(check_title), _schema(rf'[^\s"`\\<{{}}>#*|=~@+_-]{_LINE}', MAX_TITLE)
 ]
 
 

@@ -17,7 +17,6 @@ _BASE = """
     class GeneralizedComponent(nn.Module):
         is_list_item: bool = False
         hook_aliases = {}
-        property_aliases = {}
 
         def __init__(self, name, config=None, submodules=None, optional=False):
             super().__init__()

@@ -77,7 +77,7 @@ def test_conditional_hooks_appear_when_their_condition_holds(living: Catalogue) 
     )
 
 
-def test_classes_bases_and_aliases_are_the_living_ones(living: Catalogue) -> None:
+def test_classes_and_aliases_are_the_living_ones(living: Catalogue) -> None:
     root = living_class(living.components["GeneralizedComponent"])
     # Other tests may have imported what adapters share, which lies elsewhere.
     installed = Path(inspect.getfile(root)).parent
@@ -90,11 +90,7 @@ def test_classes_bases_and_aliases_are_the_living_ones(living: Catalogue) -> Non
     for name, component in living.components.items():
         cls = living_class(component)
         assert cls.__name__ == name
-        assert [base.rpartition(".")[2] for base in component.bases] == [
-            base.__name__ for base in cls.__bases__
-        ]
         assert component.is_list_item == cls.is_list_item
-        assert component.property_aliases == cls.property_aliases
         assert component.hook_aliases == {
             alias: tuple(target) if isinstance(target, list) else (target,)
             for alias, target in cls.hook_aliases.items()

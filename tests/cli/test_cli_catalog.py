@@ -14,7 +14,6 @@ COMPONENTS = "transformer_lens/model_bridge/generalized_components"
 BASE = """
 class GeneralizedComponent:
     hook_aliases = {}
-    property_aliases = {}
 
     def __init__(self, name, config=None, submodules=None, optional=False):
         pass
