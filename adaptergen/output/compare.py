@@ -15,7 +15,7 @@ from pathlib import Path
 
 from adaptergen.output import staging
 from adaptergen.output.files import OutputError, explained, read_file
-from adaptergen.output.tree import MANIFEST, OutputTree, check_names, digest, read_manifest
+from adaptergen.output.tree import MANIFEST, OutputTree, digest, read_manifest
 
 
 class State(Enum):
@@ -145,7 +145,9 @@ class Report:
 
 def compare(out: Path, trees: Sequence[OutputTree]) -> Comparison:
     """Compare the disk below `out` with what is wanted; reads only, takes no lock."""
-    check_names(trees)
+    names = [tree.name.casefold() for tree in trees]
+    if len(set(names)) != len(names):
+        raise ValueError(f"two specs for one folder: {sorted(names)}")
     with explained(out):
         interruption = staging.look(out)
         newer = tuple(tree for tree in trees if _is_newer(out, tree))

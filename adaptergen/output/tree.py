@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,10 +115,3 @@ def check_paths(paths: Iterable[str]) -> None:
     for key in seen:
         if any(parent in seen for parent in parents(key)):
             raise ValueError(f"a file lies inside a file: {key!r}")
-
-
-def check_names(trees: Sequence[OutputTree]) -> None:
-    """Check that no two specs of a call write to the same folder."""
-    names = [tree.name.casefold() for tree in trees]
-    if len(set(names)) != len(names):
-        raise ValueError(f"two specs for one folder: {sorted(names)}")

@@ -134,12 +134,8 @@ def _slots(blocks: Blocks, here: Location) -> Iterator[Problem]:
         if kind.slot in blocks.submodules:
             message = f"the slot {quote(kind.slot)} is a submodule of every layer already"
             yield place.at("slot").problem("slot-taken", message, "choose another")
-        if (
-            blocks.kind
-            or not kind.has_submodule
-            or not here.is_resolved("kind")
-            or not place.is_resolved("path")
-        ):
+        by_path = kind.has_submodule and not blocks.kind
+        if not (by_path and here.is_resolved("kind") and place.is_resolved("path")):
             continue
         slot = paths.setdefault(str(kind.path), kind.slot)
         if slot != kind.slot:

@@ -28,11 +28,9 @@ def check_component(
         elif name not in accepted:
             message = f"{component.name} takes no keyword {quote(name)}"
             yield here.problem("unknown-keyword", message, suggestion(name, accepted), key=True)
-    for word, used in (
-        ("config", wrapping.config),
-        ("submodules", bool(wrapping.submodules) or added),
-    ):
-        if used and word not in accepted:
+    used = {"config": wrapping.config, "submodules": bool(wrapping.submodules) or added}
+    for word in used:
+        if used[word] and word not in accepted:
             message = f"{component.name} takes no {word}"
             yield where.at(word).problem("unknown-keyword", message, "delete it", key=True)
     config = accepted.get("config")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from adaptergen.plan.node import Condition, HelperCall, HookPoint, Location, Node
+from adaptergen.plan.node import Condition, HelperCall, HookPoint, Location, Node, conditional
 from adaptergen.resources import RUNTIME
 from adaptergen.spec.architecture import Spec
 
@@ -128,13 +128,7 @@ class Plan:
     @property
     def conditional(self) -> dict[str, Condition]:
         """What of every layer depends on the HF config."""
-        found: dict[str, Condition] = {}
-        for node in self.shared:
-            if node.condition:
-                found[node.key] = node.condition
-            else:
-                found |= node.conditional(f"{node.key}.")
-        return found
+        return conditional(self.shared)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -144,7 +138,7 @@ class Plan:
     @property
     def has_patterns(self) -> bool:
         """Whether some layers have a hook of attention weights."""
-        rows = (*self.layer_hooks, *(row for kind in self.kinds for row in kind.hooks))
+        rows = (row for _, table in layer_tables(self) for row in table)
         return any(row.name == "attn.hook_pattern" for row in rows)
 
 

@@ -118,22 +118,18 @@ def _tiny(spec: Spec, top: Location) -> Iterator[Problem]:
     if "vocab_size" not in tiny.config and here.is_resolved("config", "vocab_size"):
         message = "the tests draw tokens below vocab_size, which the tiny model lacks"
         yield here.at("config").problem("tiny-config", message, "add vocab_size: 64", key=True)
-    for name in ("vocab_size", "num_hidden_layers"):
+    for name, counted in (("vocab_size", "tokens"), ("num_hidden_layers", "layers")):
         value = tiny.config.get(name, 64)
         number = type(value) is int and value >= 1
         if not number and here.is_resolved("config", name):
-            message = f"{quote(name)} is not a number of {name.rpartition('_')[2]}"
-            if name == "vocab_size":
-                message = f"{quote(name)} is not a number of tokens"
-            hint = "write a whole number"
+            message, hint = f"{quote(name)} is not a number of {counted}", "write a whole number"
             yield here.at("config", name).problem("tiny-config", message, hint)
     places = [(here.at("config"), tiny.config)]
     places += [(here.at("branches", name), branch) for name, branch in tiny.branches.items()]
     for place, values in places:
         if _TINY_OWN in values:
             message = f"the tests pass {quote(_TINY_OWN)} themselves"
-            problem = place.at(_TINY_OWN).problem("name-taken", message, "delete it", key=True)
-            yield problem
+            yield place.at(_TINY_OWN).problem("name-taken", message, "delete it", key=True)
     for name in tiny.releases:
         if (
             name not in tiny.branches

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -67,7 +67,9 @@ class Location:
 
         `Failed` if it is none; without a problem if that is reported elsewhere.
         """
-        return self._argument(path, _parse_path) if isinstance(path, Parameter) else path
+        if isinstance(path, Parameter):
+            return self._argument(path, lambda value: check_path(str(value)))
+        return path
 
     def axis(self, axis: Parameter | Dimension) -> Dimension:
         """The axis here, or the one that a parameter stands for; `Failed` like `path`."""
@@ -95,10 +97,6 @@ class Location:
             hint = suggestion(name, self.arguments) or "declare it in parameters"
             raise Failed([self.problem("unknown-parameter", message, hint)])
         return argument
-
-
-def _parse_path(value: Setting) -> str:
-    return check_path(str(value))
 
 
 @dataclass(frozen=True)
@@ -181,12 +179,7 @@ class Node:
     def conditional(self, prefix: str = "") -> dict[str, Condition]:
         """What of this component depends on the HF config: submodules and hooks, at any depth."""
         found = {prefix + hook.name: Condition(hook.when, True) for hook in self.hooks if hook.when}
-        for node in self.submodules:
-            if node.condition:
-                found[prefix + node.key] = node.condition
-            else:
-                found |= node.conditional(f"{prefix}{node.key}.")
-        return found
+        return found | conditional(self.submodules, prefix)
 
     def walk(self, prefix: str = "") -> Iterator[tuple[str, Node]]:
         """This component and all below it, each with its dotted name."""
@@ -194,3 +187,12 @@ class Node:
         yield name, self
         for node in self.submodules:
             yield from node.walk(f"{name}.")
+
+
+def conditional(nodes: Iterable[Node], prefix: str = "") -> dict[str, Condition]:
+    """What of components depends on the HF config: each as a whole, or what is in it."""
+    found: dict[str, Condition] = {}
+    for node in nodes:
+        name = prefix + node.key
+        found |= {name: node.condition} if node.condition else node.conditional(f"{name}.")
+    return found

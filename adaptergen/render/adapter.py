@@ -9,7 +9,6 @@ from adaptergen.plan.model import KindPlan, Plan
 from adaptergen.plan.node import Condition, HelperCall, Node
 from adaptergen.prose import docstring
 from adaptergen.render.templates import fill
-from adaptergen.spec.arithmetic import Expression
 from adaptergen.spec.shape import Tap
 
 _ADAPTER_MODULE = "transformer_lens.model_bridge.architecture_adapter"
@@ -49,7 +48,8 @@ def render_adapter(plan: Plan) -> str:
         class_attributes=[*attributes, *data],
         weights_by_head=plan.weights_by_head,
         derived=[
-            (name, arithmetic_code(value, "cfg")) for name, value in spec.config.derived.items()
+            (name, value.render(lambda field: f"cfg.{field}"))
+            for name, value in spec.config.derived.items()
         ],
         flags=flags,
         kinds=[(name, code.text) for name, code in kinds],
@@ -222,8 +222,3 @@ def import_lines(imports: Iterable[tuple[str, str]]) -> str:
         f"from {module} import {name}" if name else f"import {module}" for module, name in imports
     )
     return "\n".join(sorted(set(lines)))
-
-
-def arithmetic_code(expression: Expression, scope: str) -> str:
-    """Arithmetic over attributes of `scope`."""
-    return expression.render(lambda name: f"{scope}.{name}")

@@ -121,6 +121,3 @@ class Spec(Strict):
     replaces: dict[HookName, HookName | None] = Field(
         {}, description="hooks of the adapter that TransformerLens has, and what serves instead"
     )
-
-
-__all__ = ["AttributePath", "Blocks", "Config", "Kind", "Spec", "Tiny"]
