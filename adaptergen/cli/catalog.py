@@ -47,8 +47,8 @@ def run(args: argparse.Namespace) -> int:
     """Make the catalogue, and write it if it says anything new."""
     from adaptergen import guard
     from adaptergen.catalogue.extract import extract, with_committed_observations
-    from adaptergen.catalogue.observe import observe
     from adaptergen.catalogue.library import package_of
+    from adaptergen.catalogue.observe import observe
     from adaptergen.catalogue.store import dumps, path_of
 
     hint = "Name a checkout with --tl PATH, or run `pip install 'adaptergen[verify]'`."

@@ -20,7 +20,7 @@ from adaptergen.lock.declared import (
 )
 from adaptergen.lock.entry import OUTSIDE, Entry, Field, Hook, Module
 from adaptergen.lock.store import Lock
-from adaptergen.plan.model import HookRow, Plan
+from adaptergen.plan.model import Plan
 from adaptergen.plan.node import HookPoint, Location, Node
 from adaptergen.problems import Loc, Problem, SourceLocation, listing, quote, suggestion
 from adaptergen.spec.arithmetic import TOKEN_AXES

@@ -29,7 +29,7 @@ from adaptergen.lock.paths import lock_path
 from adaptergen.lock.store import Lock, lock_text
 from adaptergen.observe.commands import Known, observe, with_entry, with_lock
 from adaptergen.output.transaction import build
-from adaptergen.problems import Failed, Problem
+from adaptergen.problems import Failed
 from adaptergen.verify.environment import require
 from adaptergen.verify.report import Report, table
 

@@ -211,7 +211,7 @@ def test_nothing_is_written_before_all_of_it_succeeded(
 
     def verified(spec: Known) -> bool:
         seen.append(files())
-        assert spec.source.value(("components", "unembed", "path")) == "embed_out"
+        assert spec.plan.spec.components["unembed"].path == "embed_out"
         if ended == "changed meanwhile":
             spec_file.write_bytes(before[str(spec_file)] + b"# mine\n")
             before[str(spec_file)] += b"# mine\n"

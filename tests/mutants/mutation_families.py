@@ -60,7 +60,7 @@ def _named(node: Any) -> Iterator[str]:
 
 def tables_of(module: str) -> Any:
     """What is promised of an architecture."""
-    return adapter_tables(plan_and_source(SPECS / f"{module}.yaml")[0])
+    return adapter_tables(plan(SPECS / f"{module}.yaml"))
 
 
 class Family:
