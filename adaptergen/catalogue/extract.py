@@ -20,9 +20,6 @@ from adaptergen.catalogue.settings import (
 )
 from adaptergen.catalogue.store import committed_versions, nearest_first, path_of, read
 
-#: The version of a tree whose files name none.
-_DEVELOPMENT = "development"
-
 
 def extract(tl_path: Path, version: str | None = None) -> Catalogue:
     """The catalogue of the TransformerLens at `tl_path`, a checkout or a package directory.
@@ -56,7 +53,7 @@ def of_checkout(path: Path) -> Catalogue:
     """
     package = locate(path)
     version = version_in(package)
-    return _with_observations_of(nearest_first(version), extract(package, version or _DEVELOPMENT))
+    return _with_observations_of(nearest_first(version), extract(package, version or "development"))
 
 
 def version_in(package: Path) -> str | None:

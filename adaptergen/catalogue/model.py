@@ -13,7 +13,6 @@ from typing import Literal
 
 from adaptergen.problems import InputError
 
-HooksSource = Literal["syntax", "observed"]
 SiteKind = Literal["list", "set", "dict", "imports"]
 
 
@@ -66,7 +65,7 @@ class Component:
     is_list_item: bool = False
     hook_aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     hooks: tuple[Hook, ...] = ()
-    hooks_source: HooksSource = "syntax"
+    hooks_source: Literal["syntax", "observed"] = "syntax"
 
     def keyword(self, name: str) -> Keyword | None:
         """The accepted keyword of that name."""

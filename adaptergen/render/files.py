@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from adaptergen import runtime
-from adaptergen.catalogue.model import Catalogue
+from adaptergen.catalogue.model import Catalogue, RegistrationSite
 from adaptergen.plan.model import Plan
 from adaptergen.prose import markdown
 from adaptergen.render.adapter import render_adapter
@@ -117,7 +117,7 @@ def _registry(plan: Plan, catalogue: Catalogue) -> str:
         "edits": [
             {"file": site.file, "container": site.container, "kind": site.kind, **entry}
             for site in catalogue.sites
-            for entry in [_entry(site.container, site.file, plan, module, description)]
+            for entry in [_entry(site, plan, module, description)]
         ],
         "passthrough": {
             "file": _PASSTHROUGH_FILE,
@@ -135,9 +135,7 @@ def _registry(plan: Plan, catalogue: Catalogue) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
-def _entry(
-    container: str, file: str, plan: Plan, module: str, description: str
-) -> dict[str, object]:
+def _entry(site: RegistrationSite, plan: Plan, module: str, description: str) -> dict[str, object]:
     """What goes into one container."""
     key, adapter = plan.spec.architecture, plan.adapter_class
     entries: dict[str, dict[str, object]] = {
@@ -148,7 +146,7 @@ def _entry(
         "ARCHITECTURE_DESCRIPTIONS": {"key": key, "value": f"{plan.spec.title}: {description}"},
     }
     imported: dict[str, object] = {
-        "from": module if file.endswith("__init__.py") else container,
+        "from": module if site.file.endswith("__init__.py") else site.container,
         "name": adapter,
     }
-    return entries.get(container, imported)
+    return entries.get(site.container, imported)

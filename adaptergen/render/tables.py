@@ -31,10 +31,7 @@ def adapter_tables(plan: Plan) -> AdapterTables:
         model=LayerTable(
             {node.key: _line(node) for node in plan.components}, _hooks(plan, plan.model_hooks)
         ),
-        shared=LayerTable(
-            _components(plan.shared),
-            _hooks(plan, shared),
-        ),
+        shared=LayerTable(_components(plan.shared), _hooks(plan, shared)),
         kinds={
             kind.name: LayerTable(
                 _components((kind.node,)),
@@ -63,12 +60,9 @@ def _components(nodes: Iterable[Node]) -> dict[str, str]:
 
 
 def _line(node: Node) -> str:
+    cls = f"Tapped{node.bridge}" if node.taps or node.fused_in_training else node.bridge
     condition = f" if {_condition(node.condition)}" if node.condition else ""
-    return f"{_class(node)} {node.path}{condition}"
-
-
-def _class(node: Node) -> str:
-    return f"Tapped{node.bridge}" if node.taps or node.fused_in_training else node.bridge
+    return f"{cls} {node.path}{condition}"
 
 
 def _condition(condition: Condition) -> str:
