@@ -400,9 +400,9 @@ def _rebound_methods(original: Any, module: Any, names: Mapping[str, Any]) -> di
     return {name: types.MethodType(_rebind(method, names), module) for name, method in users}
 
 
-@functools.cache
 def _users(cls: type, names: frozenset[str]) -> tuple[tuple[str, Any], ...]:
     """The methods of a class of Hugging Face that use some of these functions, by their names."""
+    # Read anew: a method may be replaced at any time.
     methods = ((name, inspect.getattr_static(cls, name)) for name in _own_methods(cls))
     return tuple(
         (name, method)

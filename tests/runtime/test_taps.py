@@ -177,6 +177,15 @@ class TestFunctions:
         component(states)
         assert torch.equal(seen["hook_x"][1], 7 * states)
 
+    def test_method_that_is_replaced_later_is_used(
+        self, states: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        component = wrap(hf_like.Called(), hook_x=Tap(function="double", call=0))
+        record(component, "hook_x")
+        component(states)
+        monkeypatch.setattr(hf_like.Called, "forward", lambda self, x: 7 * x)
+        assert torch.equal(component(states), 7 * states)
+
     @pytest.mark.parametrize("cls", [hf_like.Wrapped, hf_like.Unnamed])
     def test_under_a_decorator(self, states: Any, cls: Any) -> None:
         """Transformers 5.15 decorates forwards without `functools.wraps`."""
