@@ -22,12 +22,28 @@ def import_text(text: str, name: str) -> ModuleType:
 
 def put(text: str, monkeypatch: Any, name: str = "drift_hybrid.modeling") -> None:
     """Let transformers have the class of this text."""
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    module = import_text(text, name)
+    for there in _imported():
+        monkeypatch.setattr(there, CLASS, getattr(module, CLASS, None), raising=False)
+
+
+def pretend(release: str, monkeypatch: Any) -> None:
+    """Let the installed transformers call itself so."""
+    for there in _imported():
+        monkeypatch.setattr(there, "__version__", release)
+
+
+def _imported() -> list[ModuleType]:
+    """Transformers, as whoever imported it has it.
+
+    Transformers may put another module in its own place after the first import.
+    """
     import transformers
 
     from adaptergen.contract import models
+    from adaptergen.observe import entry
 
-    monkeypatch.delitem(sys.modules, name, raising=False)
-    module = import_text(text, name)
-    # Transformers may have put another module in its own place since the first import.
-    for there in {transformers, models.transformers}:
-        monkeypatch.setattr(there, CLASS, getattr(module, CLASS, None), raising=False)
+    return list(
+        {id(one): one for one in (transformers, models.transformers, entry.transformers)}.values()
+    )

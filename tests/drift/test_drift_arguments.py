@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import shutil
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,9 @@ import pytest
 
 from adaptergen import resources
 from adaptergen.spec.load import load_shape
+
+sys.path.insert(0, str(Path(__file__).parent))
+from hybrid_support import pretend
 
 pytestmark = pytest.mark.heavy
 
@@ -56,12 +60,10 @@ def rename(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_is_found_and_breaks_nothing(
     spec_file: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import transformers
-
     assert run("lock", spec_file)[0] == 0
     spec = spec_file.read_bytes()
     rename(monkeypatch)
-    monkeypatch.setattr(transformers, "__version__", "5.99.0")
+    pretend("5.99.0", monkeypatch)
     code, out, err = run("drift", spec_file)
     assert code == 0, out + err
     assert "benign: layer (layers 0, 1): `self_attn`: the name of an argument changed" in out

@@ -17,7 +17,7 @@ from adaptergen.spec.load import load_shape
 
 sys.path.insert(0, str(Path(__file__).parent))
 from changes import EVERY
-from hybrid_support import TEXT, put
+from hybrid_support import TEXT, pretend, put
 
 pytestmark = pytest.mark.heavy
 
@@ -133,7 +133,7 @@ def test_a_path_of_a_newer_release_alone(
     import transformers
 
     version = transformers.__version__
-    monkeypatch.setattr(transformers, "__version__", "5.99.0")
+    pretend("5.99.0", monkeypatch)
     put(PATH.apply(TEXT), monkeypatch)
     text, before = spec_file.read_text("utf-8"), files()
     code, out, err = run("update", spec_file)

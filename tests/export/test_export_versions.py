@@ -73,7 +73,7 @@ def test_a_hook_that_is_another_name_there_is_refused() -> None:
 
 
 def test_what_was_observed_counts_where_the_source_reads_the_same() -> None:
-    name = "PositionEmbeddingsAttentionBridge"
+    name = "AttentionBridge"
     fresh = of_checkout(source(OLDEST)).components[name]
     assert fresh == load(OLDEST)[0].components[name] != load("4.3.0")[0].components[name]
     assert fresh.hooks_source == "observed"
