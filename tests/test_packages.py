@@ -164,8 +164,8 @@ def test_installed_elsewhere(commands: Path, tmp_path: Path) -> None:
 
 
 def test_installed_elsewhere_a_mistake_is_told(commands: Path, tmp_path: Path) -> None:
-    text = SPEC.read_text(encoding="utf-8").replace("slot: attn", "slot: atn")
+    text = SPEC.read_text(encoding="utf-8").replace("DynamicCache", "DynamcCache")
     (tmp_path / SPEC.name).write_text(text, encoding="utf-8")
     told = use(commands, tmp_path, "build", SPEC.name)
-    assert told.returncode == 2 and "did you mean `attn`?" in told.stderr
+    assert told.returncode == 2 and "did you mean `DynamicCache`?" in told.stderr
     assert [path.name for path in tmp_path.iterdir()] == [SPEC.name]

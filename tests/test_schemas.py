@@ -64,8 +64,8 @@ MISTAKES: dict[str, tuple[str, Path, str, str, Path_]] = {
     ),
     "wrong type in a shape": ("wrong-type", SHAPE, "config: true", "config: 1", ("config",)),
     "unknown choice": (
-        "unknown-choice", SPEC, "slot: attn", "slot: atn",
-        ("blocks", "kinds", "full_attention", "slot"),
+        "unknown-choice", SHAPE, "alone\n    contract: {is: on_request",
+        "alone\n    contract: {is: on_demand", ("hooks", "hook_ssm_state", "contract", "is"),
     ),
     "unknown choice of a class": (
         "unknown-choice", SPEC, "cache: DynamicCache", "cache: StaticCache", ("cache",),

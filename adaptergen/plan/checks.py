@@ -11,7 +11,7 @@ from adaptergen.plan.node import Location, Node
 from adaptergen.problems import Problem, SpecValueError, listing, quote, suggestion
 from adaptergen.resources import reserved_names
 from adaptergen.source.source import ANY
-from adaptergen.spec.architecture import SLOTS, Blocks, Spec
+from adaptergen.spec.architecture import Blocks, Spec
 
 _OTHER = "choose another name"
 
@@ -28,6 +28,7 @@ def structure_problems(
     problems: list[Problem] = []
     for node in blocks:
         problems += [*_block(node, catalogue), *_names(node, shared)]
+        problems += _names(node, kinds.values(), "slot")
     for top in (*components, *blocks, *shared, *kinds.values()):
         for _, node in top.walk():
             problems += _names(node, node.submodules)
@@ -63,15 +64,19 @@ def _inner_block(node: Node, catalogue: Catalogue) -> Iterator[Problem]:
         yield node.where.problem("block-shape", message, hint, key=True)
 
 
-def _names(node: Node, submodules: Iterable[Node]) -> Iterator[Problem]:
+def _names(node: Node, submodules: Iterable[Node], word: str = "") -> Iterator[Problem]:
+    """Keys of submodules that are taken; a `word` has each key where it is not the key itself."""
     taken = {hook.name for hook in node.hooks} | set(node.aliases) | reserved_names("component")
     for child in submodules:
+        place = child.where.at(word) if word else child.where
+        if not place.is_resolved():
+            continue
         if child.key in taken:
             message = f"{node.bridge} has something else called {quote(child.key)}"
-            yield child.where.problem("name-taken", message, _OTHER, key=True)
+            yield place.problem("name-taken", message, _OTHER, key=not word)
         elif child.key.startswith("_"):
             message = f"{quote(child.key)} starts with `_`, like what components keep to themselves"
-            yield child.where.problem("name-taken", message, _OTHER, key=True)
+            yield place.problem("name-taken", message, _OTHER, key=not word)
 
 
 def _condition(node: Node, hooks: bool = True) -> Iterator[Problem]:
@@ -218,11 +223,10 @@ def replacement_problems(
     declared = Counter([*spec.components, *blocks.submodules, *slots])
     # What may have hooks that are not known: none of those is missed.
     doubtful = set(declared - Counter(node.key for node in nodes if node.complete))
-    places = [top.at("blocks", "kinds", name, "slot") for name in blocks.kinds]
-    if not all(place.is_resolved() for place in places):
-        doubtful |= SLOTS
     lists = ("components",), ("blocks", "submodules"), ("blocks", "kinds")
-    all_declared = all(top.is_resolved(*loc, ANY) for loc in lists)
+    declaring = [(*loc, ANY) for loc in lists]
+    declaring += [("blocks", "kinds", name, "slot") for name in blocks.kinds]
+    all_declared = all(top.is_resolved(*loc) for loc in declaring)
     reached = {
         alias
         for alias, target in block.aliases.items()

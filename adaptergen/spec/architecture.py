@@ -9,7 +9,7 @@ parts fit together is checked in `adaptergen.plan`, where some of them may be br
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import Field
 
@@ -32,8 +32,6 @@ from adaptergen.spec.values import (
     Version,
 )
 
-Slot = Literal["mixer", "linear_attn", "attn", "mlp"]
-SLOTS = frozenset(get_args(Slot))
 TinyValue = Setting | tuple[Setting, ...]
 
 
@@ -67,7 +65,10 @@ class KindOfLayer(Strict):
 class Kind(ShapeUse):
     """A kind of layer: the slot its module takes on the block, and how it is wrapped."""
 
-    slot: Slot
+    slot: Key = Field(
+        description="key under which the block binds the module; TransformerLens knows `attn`, "
+        "`mlp`, `mixer` and `linear_attn`"
+    )
     has_submodule: AttributePath | None = Field(
         None,
         description="submodule that a HF block of this kind has, and blocks of the others have not",

@@ -230,9 +230,9 @@ def test_a_real_spec_from_anywhere_makes_the_same_files(project: Path, run: Any)
 
 def test_problems_of_a_real_spec(project: Path, run: Any) -> None:
     text = SPEC.read_text(encoding="utf-8")
-    SPEC.write_text(text.replace("slot: mixer", "slot: mixr"), encoding="utf-8")
+    SPEC.write_text(text.replace("DynamicCache", "DynamcCache"), encoding="utf-8")
     result = run("build", SPEC, "specs", "no.yaml")
     assert result.code == 2
-    assert "error[unknown-choice]" in result.err and "did you mean `mixer`?" in result.err
+    assert "error[unknown-choice]" in result.err and "did you mean `DynamicCache`?" in result.err
     assert "specs:1:1: error[not-a-file]" in result.err
     assert "no.yaml:1:1: error[no-such-file]" in result.err

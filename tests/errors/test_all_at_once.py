@@ -48,7 +48,7 @@ FAULTS = [
         ("shape: embedding,", "shape: embeding,", "unknown-shape", "embeding,"),
         ("path: model.norm_f", "path: 5", "wrong-type", "ln_final"),
         ("path: model.layers", "path: model/layers", "bad-path", "model/layers"),
-        ("slot: attn", "slot: atn", "unknown-choice", "slot: atn"),
+        ("slot: attn", "slot: norm", "slot-taken", "slot: norm"),
         ("formerly: [mamba]", "formerly: [class]", "reserved-name", "[class]"),
         ("with: {in: moe_latent_size", "with: {inn: moe_latent_size", "unknown-parameter", "inn:"),
         ("moe, mlp, linear", "moe, mpl, linear", "unknown-kind", "mpl"),

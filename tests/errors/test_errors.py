@@ -148,13 +148,13 @@ def test_all_codes_are_used_in_the_code_of_adaptergen() -> None:
 
 def test_two_specs_give_the_problems_of_both(project: Path) -> None:
     text = Path("specs/small.yaml").read_text("utf-8")
-    other = text.replace("module: small", "module: other").replace("slot: mixer", "slot: mixr")
+    other = text.replace("module: small", "module: other").replace("shape: mixer", "shape: mixr")
     Path("specs/other.yaml").write_text(other, "utf-8")
     Path("specs/small.yaml").write_text(text.replace("name: Small", "name: small"), "utf-8")
     with pytest.raises(Failed) as caught:
         output_trees([Path("specs/small.yaml"), Path("specs/other.yaml")])
     assert [(str(p.location and p.location.path), p.code) for p in caught.value.problems] == [
-        ("specs/other.yaml", "unknown-choice"),
+        ("specs/other.yaml", "unknown-shape"),
         ("specs/small.yaml", "bad-class-name"),
     ]
 

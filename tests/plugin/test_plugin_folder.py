@@ -198,7 +198,7 @@ def test_a_name_that_is_one(name: str, package: str) -> None:
 
 def test_a_spec_with_a_mistake_writes_nothing(export: Any, project: Path) -> None:
     path = project / "specs" / "nemotron_h.yaml"
-    path.write_text(path.read_text().replace("slot: attn", "slot: atn"))
+    path.write_text(path.read_text().replace("DynamicCache", "StaticCache"))
     said = refused(export, project, "specs/helium.yaml", "specs/nemotron_h.yaml", "tl-both")
     assert "error[unknown-choice]" in said
 
