@@ -51,6 +51,9 @@ def _check_aliases(run: ModelUnderTest, targets: Mapping[str, str]) -> Iterator[
         for hook in run.hooks
         for alias in hook.contract.aliases.split()
     }
+    for number, of in enumerate(run.kinds):
+        names = run.tables.block_aliases(of, run.hf_config).items()
+        expected |= {f"blocks.{number}.{alias}": f"blocks.{number}.{to}" for alias, to in names}
     run.report.count("aliases", len(expected))
     for alias in sorted(expected.keys() | measured.keys()):
         wanted, found = expected.get(alias), measured.get(alias)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from adaptergen.catalogue.model import Catalogue
 from adaptergen.plan.model import HookRow, KindPlan
@@ -211,33 +212,72 @@ def promise_problems(kinds: Iterable[KindPlan], top: Location) -> Iterator[Probl
                 break
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """Which components may have hooks that are not known: none of those is missed.
+
+    `keys` are those whose hooks are not all known. Unless `all_declared`, any other may be there.
+    """
+
+    keys: frozenset[str]
+    all_declared: bool
+
+    @classmethod
+    def of(cls, spec: Spec, nodes: Iterable[Node], top: Location) -> Doubt:
+        """The doubt that is left by problems; `nodes` are the tops of all components."""
+        blocks, slots = spec.blocks, [kind.slot for kind in spec.blocks.kinds.values()]
+        declared = Counter([*spec.components, *blocks.submodules, *slots])
+        lists = ("components",), ("blocks", "submodules"), ("blocks", "kinds")
+        declaring = [(*loc, ANY) for loc in lists]
+        declaring += [("blocks", "kinds", name, "slot") for name in blocks.kinds]
+        return cls(
+            frozenset(declared - Counter(node.key for node in nodes if node.complete)),
+            all(top.is_resolved(*loc) for loc in declaring),
+        )
+
+    def reaches(self, hook: str) -> bool:
+        """Whether there may be a hook of that name."""
+        first, dot, _ = hook.partition(".")
+        return bool(dot) and (not self.all_declared or first in self.keys)
+
+
+def block_alias_problems(
+    block: Node, layers: Iterable[Iterable[HookRow]], doubt: Doubt
+) -> Iterator[Problem]:
+    """Aliases of the block that have the name of a hook, or lead to none in any kind of layer.
+
+    What a shape lists may be there in the layers of other families.
+    """
+    known = list(dict.fromkeys(row.name for table in layers for row in table))
+    own = {hook.name for hook in block.hooks}
+    for alias, here in block.added_aliases.items():
+        targets = block.aliases[alias]
+        if alias in own:
+            message = f"{quote(alias)} is a hook, so it cannot be an alias"
+            yield here.problem("name-taken", message, "delete it", key=True)
+        found = [target for target in targets if target in known or doubt.reaches(target)]
+        if found and here.source is not block.where.source:
+            continue
+        for index, target in enumerate(targets):
+            if target not in found and here.is_resolved() and here.is_resolved(index):
+                message = f"no layer has a hook {quote(target)}"
+                yield here.at(index).problem("unknown-hook", message, suggestion(target, known))
+
+
 def replacement_problems(
     spec: Spec,
     tables: Iterable[Iterable[HookRow]],
     block: Node,
-    nodes: Iterable[Node],
+    doubt: Doubt,
     top: Location,
 ) -> Iterator[Problem]:
-    """Replacements that are no hook in any table; `nodes` are the tops of all components."""
-    blocks, slots = spec.blocks, [kind.slot for kind in spec.blocks.kinds.values()]
-    declared = Counter([*spec.components, *blocks.submodules, *slots])
-    # What may have hooks that are not known: none of those is missed.
-    doubtful = set(declared - Counter(node.key for node in nodes if node.complete))
-    lists = ("components",), ("blocks", "submodules"), ("blocks", "kinds")
-    declaring = [(*loc, ANY) for loc in lists]
-    declaring += [("blocks", "kinds", name, "slot") for name in blocks.kinds]
-    all_declared = all(top.is_resolved(*loc) for loc in declaring)
-    reached = {
-        alias
-        for alias, target in block.aliases.items()
-        if not all_declared or target.partition(".")[0] in doubtful
-    }
+    """Replacements that are no hook in any table."""
+    reached = {alias for alias, to in block.aliases.items() if any(map(doubt.reaches, to))}
     offered = {name for table in tables for row in table for name in (row.name, *row.aliases)}
     for old, new in spec.replaces.items():
         place = top.at("replaces", old)
         if new is None or new in offered or new in reached or not place.is_resolved():
             continue
-        first, dot, _ = new.partition(".")
-        if not dot or (all_declared and first not in doubtful):
+        if not doubt.reaches(new):
             message = f"neither a layer nor the model has a hook {quote(new)}"
             yield place.problem("unknown-hook", message, suggestion(new, offered))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -55,7 +55,7 @@ class Offer:
 
 def hook_points(
     described: Sequence[tuple[str, Hook, Location]],
-    aliases: Mapping[str, str],
+    aliases: Collection[str],
     component: Component,
     shape: Location,
     use: Location,
@@ -143,7 +143,7 @@ def _description_problems(hook: Hook, here: Location) -> Iterator[Problem]:
 
 
 def alias_problems(
-    aliases: Mapping[str, str],
+    aliases: Mapping[str, Sequence[str]],
     hooks: Iterable[HookPoint],
     submodules: Sequence[Node],
     where: Location,
@@ -156,15 +156,16 @@ def alias_problems(
     hooks = list(hooks)
     own, known = {hook.name for hook in hooks}, _hook_names(hooks, submodules)
     certain = {node.key for node in submodules if node.complete}
-    for alias, target in aliases.items():
+    for alias, targets in aliases.items():
         here = where.at("aliases", alias)
         if alias in own:
             message = f"{quote(alias)} is a hook, so it cannot be an alias"
             yield here.problem("name-taken", message, "delete it", key=True)
-        judged = here.is_resolved() and (complete or target.partition(".")[0] in certain)
-        if target not in known and judged:
-            message = f"there is no hook {quote(target)} here"
-            yield here.problem("unknown-hook", message, suggestion(target, known))
+        for index, target in enumerate(targets):
+            judged = complete or target.partition(".")[0] in certain
+            if target not in known and judged and here.is_resolved() and here.is_resolved(index):
+                message = f"there is no hook {quote(target)} here"
+                yield here.at(index).problem("unknown-hook", message, suggestion(target, known))
 
 
 def _hook_names(hooks: Iterable[HookPoint], submodules: Sequence[Node]) -> list[str]:

@@ -18,6 +18,7 @@ from adaptergen.plan.helpers import HelperChoice
 from adaptergen.plan.node import Argument, Condition, Location, Node
 from adaptergen.problems import Failed, Problem, listing, quote, suggestion
 from adaptergen.source.source import ANY
+from adaptergen.spec.architecture import Blocks
 from adaptergen.spec.load import LoadedShape
 from adaptergen.spec.shape import Component, Parameter, Shape, ShapeUse, Use, Wrapping
 
@@ -127,11 +128,11 @@ class Expander:
         key: str,
         use: Use,
         wrapping: Wrapping,
-        added: tuple[Node, ...],
+        more: tuple[Node, ...],
         where: Location,
         inside: Location,
     ) -> Node | None:
-        submodules = self.submodules(wrapping.submodules, inside.at("submodules")) + added
+        submodules = self.submodules(wrapping.submodules, inside.at("submodules")) + more
         taps = {**wrapping.taps, **(use.taps if isinstance(use, ShapeUse) else {})}
         tapped = {*taps, *own_taps(wrapping.component)}
         around = {name.partition(".")[0] for name in tapped if "." in name}
@@ -150,22 +151,27 @@ class Expander:
                 place = inside.at("component")
                 self.problems.append(place.problem("unknown-component", message, hint))
             return None
-        self.problems += check_component(wrapping, component, inside, bool(added))
+        self.problems += check_component(wrapping, component, inside, bool(more))
         replaced = use.hooks if isinstance(use, ShapeUse) else {}
         written = [(name, hook, inside) for name, hook in wrapping.hooks.items()]
         written += [(name, hook, where) for name, hook in replaced.items()]
         described = [(name, hook, place.at("hooks", name)) for name, hook, place in written]
-        aliases = {alias: targets[0] for alias, targets in component.hook_aliases.items()}
-        aliases |= wrapping.aliases
+        given = {alias: (to, inside) for alias, to in wrapping.aliases.items()}
+        if isinstance(use, Blocks):
+            given |= {alias: (to, where) for alias, to in use.aliases.items()}
+        added = {a: (to,) if isinstance(to, str) else to for a, (to, _) in given.items()}
+        aliases = {**component.hook_aliases, **added}
         offer = hook_points(described, aliases, component, inside, where, taps)
         # A use that takes a hook off takes off what fires it.
         taps = {name: tap for name, tap in taps.items() if name not in dict(offer.absent)}
         complete = offer.complete and _all_there(use, wrapping, submodules, inside, where)
-        wrong = [*alias_problems(wrapping.aliases, offer.hooks, submodules, inside, complete)]
+        wrong: list[Problem] = []
         # Names of a block lead into the submodules that layers get one by one, and what is used as
         # one and is none is reported elsewhere.
-        if complete and not component.is_list_item and key != "blocks":
-            wrong += inherited_problems(component, offer, submodules, inside, self.catalogue)
+        if not component.is_list_item and key != "blocks":
+            wrong += alias_problems(added, offer.hooks, submodules, inside, complete)
+            if complete:
+                wrong += inherited_problems(component, offer, submodules, inside, self.catalogue)
         if complete:
             wrong += tap_problems(taps, offer.hooks, submodules, inside, where)
         self.problems += [*offer.problems, *wrong]
@@ -194,6 +200,11 @@ class Expander:
             condition=_condition(use),
             where=where,
             written=inside,
+            added_aliases={
+                alias: place.at("aliases", alias)
+                for alias, (_, place) in given.items()
+                if alias not in absent
+            },
             complete=complete,
             is_valid=is_valid,
         )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from adaptergen.catalogue.model import Catalogue
 from adaptergen.plan.checks import (
+    Doubt,
+    block_alias_problems,
     derived_problems,
     layer_problems,
     promise_problems,
@@ -12,11 +16,11 @@ from adaptergen.plan.checks import (
 )
 from adaptergen.plan.expand import Expander
 from adaptergen.plan.helpers import HelperChoice
-from adaptergen.plan.model import KindPlan, Plan, absent_hooks, hook_rows
+from adaptergen.plan.model import HookRow, KindPlan, Plan, absent_hooks, hook_rows
 from adaptergen.plan.names import name_problems
 from adaptergen.plan.node import Location, Node
 from adaptergen.problems import Failed
-from adaptergen.spec.architecture import Blocks, Kind
+from adaptergen.spec.architecture import Kind
 from adaptergen.spec.load import LoadedSpec
 
 
@@ -36,9 +40,8 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
         for name, kind in spec.blocks.kinds.items()
     }
     nodes = {name: node for name, node in kind_nodes.items() if node is not None}
-    slot_aliases = _slot_aliases(spec.blocks, block, shared)
     kinds = tuple(
-        _kind(name, spec.blocks.kinds[name], node, block, shared, slot_aliases, spec.replaces)
+        _kind(name, spec.blocks.kinds[name], node, block, shared, spec.replaces)
         for name, node in nodes.items()
     )
     layer_hooks = hook_rows(shared, block)
@@ -52,8 +55,10 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
     problems += promise_problems(kinds, top)
     # Of what is no block, the aliases say nothing.
     if block and block.complete and catalogue.components[block.bridge].is_list_item:
-        tables = (model_hooks, layer_hooks, *(kind.hooks for kind in kinds))
-        problems += replacement_problems(spec, tables, block, trees, top)
+        layers = (layer_hooks, *(kind.hooks for kind in kinds))
+        doubt = Doubt.of(spec, trees, top)
+        problems += block_alias_problems(block, layers, doubt)
+        problems += replacement_problems(spec, (model_hooks, *layers), block, doubt, top)
     if block is None or problems:
         raise Failed(problems)
     setter, flags_set = helpers.setter_of(spec.config.flags)
@@ -74,23 +79,25 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
         passthrough=tuple(
             name for name in spec.config.from_hf if name not in catalogue.passthrough
         ),
-        slot_aliases=slot_aliases,
+        block_aliases=_block_aliases(
+            block,
+            [kind.hooks for kind in kinds] or [layer_hooks],
+            catalogue.components[block.bridge].hook_aliases,
+        ),
         flag_setter=setter,
         flags_set=frozenset(flags_set),
         component_attributes=helpers.attributes,
     )
 
 
-def _slot_aliases(blocks: Blocks, block: Node | None, shared: tuple[Node, ...]) -> dict[str, str]:
-    """Aliases of the block into a slot that the kinds do not all take."""
-    slots: set[str] = {kind.slot for kind in blocks.kinds.values()}
-    bound = {node.key for node in shared} | (slots if len(slots) == 1 else set())
-    aliases = block.aliases.items() if block and blocks.kinds else ()
-    return {
-        alias: target.partition(".")[2]
-        for alias, target in aliases
-        if "." in target and target.partition(".")[0] not in bound
-    }
+def _block_aliases(
+    block: Node, tables: Iterable[Iterable[HookRow]], known: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """Aliases that the block's class, which has the `known` ones, does not have so."""
+    names = {row.name for table in tables for row in table}
+    # A name that leads nowhere is left out by itself.
+    off = {name: () for name, _ in block.absent if not names.isdisjoint(known.get(name, ()))}
+    return {**{name: block.aliases[name] for name in block.added_aliases}, **off}
 
 
 def _kind(
@@ -99,13 +106,9 @@ def _kind(
     node: Node,
     block: Node | None,
     shared: tuple[Node, ...],
-    slot_aliases: dict[str, str],
     replaces: dict[str, str | None],
 ) -> KindPlan:
-    repointed = {alias: f"{kind.slot}.{target}" for alias, target in slot_aliases.items()}
-    rows = hook_rows((*shared, node), block, repointed)
-    names = {row.name for row in rows}
-    found = {alias: slot_aliases[alias] for alias, name in repointed.items() if name in names}
+    rows = hook_rows((*shared, node), block)
     offered = {name for row in rows for name in (row.name, *row.aliases)}
     return KindPlan(
         name=name,
@@ -113,7 +116,6 @@ def _kind(
         slot=kind.slot,
         node=node,
         hooks=rows,
-        slot_aliases=found,
         absent=absent_hooks((*shared, node)),
         gone=tuple((old, new) for old, new in replaces.items() if old not in offered),
         has_submodule=kind.has_submodule,

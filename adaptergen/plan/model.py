@@ -49,8 +49,6 @@ class KindPlan:
     slot: str
     node: Node
     hooks: tuple[HookRow, ...]
-    slot_aliases: Mapping[str, str]
-    """Aliases of the block, by their targets in the slot."""
     absent: tuple[tuple[str, str], ...]
     gone: tuple[tuple[str, str | None], ...]
     has_submodule: str | None
@@ -73,7 +71,8 @@ class Plan:
     model_hooks: tuple[HookRow, ...]
     layer_hooks: tuple[HookRow, ...]
     passthrough: tuple[str, ...]
-    slot_aliases: Mapping[str, str]
+    block_aliases: Mapping[str, tuple[str, ...]]
+    """Aliases of the block that its class does not have so, with the hooks each may lead to."""
     flag_setter: HelperCall | None
     """What sets the flags in `flags_set`, and no other field to anything but its default."""
     flags_set: frozenset[str]
@@ -95,8 +94,10 @@ class Plan:
 
     @property
     def block_class(self) -> str:
-        """Name of the block's class: TL's, or one made of that if layers differ."""
-        own = self.kinds or self.conditional
+        """Name of the block's class: TL's, or one made of that if layers or aliases differ."""
+        names = {row.name for _, table in layer_tables(self) for row in table}
+        lost = any(names.isdisjoint(targets) for targets in self.block.aliases.values())
+        own = self.kinds or self.conditional or self.block_aliases or self.block.absent or lost
         return f"{self.block.bridge}WithKinds" if own else self.block.bridge
 
     @property
@@ -158,25 +159,21 @@ def shared_hooks(plan: Plan) -> list[HookRow]:
 def hook_rows(
     nodes: Iterable[Node],
     own: Node | None = None,
-    repointed: Mapping[str, str] = MappingProxyType({}),
     around: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> tuple[HookRow, ...]:
     """Rows for components bound beside each other, and for `own`, the component around them.
 
-    `repointed` are aliases of `own` that lead elsewhere than its class says, and `around` those of
-    what has no hooks itself, each for the first hook there is.
+    `around` are aliases of what has no hooks itself. Each alias is for the first hook there is.
     """
     walked = [(f"{name}.", node) for top in nodes for name, node in top.walk()]
     if own is not None:
         walked.insert(0, ("", own))
     aliases: dict[str, list[str]] = {}
-    for prefix, node in walked:
-        for alias, target in {**node.aliases, **(repointed if node is own else {})}.items():
-            aliases.setdefault(prefix + target, []).append(prefix + alias)
     names = {prefix + hook.name for prefix, node in walked for hook in node.hooks}
-    for alias, targets in around.items():
-        for target in [target for target in targets if target in names][:1]:
-            aliases.setdefault(target, []).append(alias)
+    for prefix, of in [*((prefix, node.aliases) for prefix, node in walked), ("", around)]:
+        for alias, targets in of.items():
+            for target in [prefix + target for target in targets if prefix + target in names][:1]:
+                aliases.setdefault(target, []).append(prefix + alias)
     conditions = _conditions(walked)
     return tuple(
         HookRow(

@@ -139,9 +139,10 @@ class Node:
 
     It is used at `where`, and `written` there or in a shape.
     `taps` are on its own hooks and on those below it; `is_tapped` if the component around it has
-    taps on its hooks. `absent` are hooks and aliases taken off it, with the reason; `condition`
-    says under which config HF has the module. A node is `complete` if the names of all hooks on
-    and below it are known, and `is_valid` if their contracts are known too; both hold in a plan.
+    taps on its hooks. `absent` are hooks and aliases taken off it, with the reason; `added_aliases`
+    those that its class does not have so, by where they are written; `condition` says under which
+    config HF has the module. A node is `complete` if the names of all hooks on and below it are
+    known, and `is_valid` if their contracts are known too; both hold in a plan.
     """
 
     key: str
@@ -156,10 +157,11 @@ class Node:
     submodules: tuple[Node, ...]
     hooks: tuple[HookPoint, ...]
     absent: tuple[tuple[str, str], ...]
-    aliases: Mapping[str, str]
+    aliases: Mapping[str, tuple[str, ...]]
     condition: Condition | None
     where: Location = field(compare=False, repr=False)
     written: Location = field(compare=False, repr=False)
+    added_aliases: Mapping[str, Location] = field(compare=False, repr=False)
     is_tapped: bool = False
     helper: HelperCall | None = None
     complete: bool = True

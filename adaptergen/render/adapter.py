@@ -91,7 +91,7 @@ def _blocks(plan: Plan) -> Code:
     if plan.block.takes_config or plan.kinds:
         arguments.append("config=self.cfg")
     arguments.append(f"submodules={shared.text}")
-    if not plan.kinds and not plan.conditional:
+    if plan.block_class == plan.block.bridge:
         return Code(f"{plan.block.bridge}({', '.join(arguments)})", imports)
     imports |= {(f"{plan.runtime}.layer_kinds", "blocks_with_kinds")}
     if plan.kinds:
@@ -102,8 +102,9 @@ def _blocks(plan: Plan) -> Code:
         arguments.append(f"attribute={kind_source.attribute!r}")
         if any(kind.formerly for kind in plan.kinds):
             arguments.append("former=self.former_kinds")
-    if plan.slot_aliases:
-        arguments.append(f"slot_aliases={dict(sorted(plan.slot_aliases.items()))!r}")
+    if plan.block_aliases:
+        aliases = {name: list(targets) for name, targets in sorted(plan.block_aliases.items())}
+        arguments.append(f"aliases={aliases!r}")
     if plan.conditional:
         arguments.append(f"conditional={_conditions(plan.conditional)}")
     text = f"blocks_with_kinds({plan.block.bridge}, {', '.join(arguments)})"

@@ -5,12 +5,12 @@ The emitted tests show these objects, and verification hands the same ones to th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 from adaptergen.contract.tables import AdapterTables, HookContract, LayerTable
-from adaptergen.plan.model import HookRow, Plan, shared_hooks
+from adaptergen.plan.model import HookRow, Plan, layer_tables, shared_hooks
 from adaptergen.plan.node import Condition, Node
 from adaptergen.spec.arithmetic import TOKEN_AXES, Dimension
 
@@ -23,6 +23,12 @@ def adapter_tables(plan: Plan) -> AdapterTables:
     spec = plan.spec
     kind_source = spec.blocks.kind
     shared = shared_hooks(plan) if plan.kinds else plan.layer_hooks
+    names = {row.name for _, table in layer_tables(plan) for row in table}
+    aliases = {
+        alias: " ".join(found)
+        for alias, targets in sorted(plan.block.aliases.items())
+        if (found := [target for target in targets if target in names])
+    }
     return AdapterTables(
         architecture=spec.architecture,
         blocks=plan.block.path,
@@ -31,11 +37,11 @@ def adapter_tables(plan: Plan) -> AdapterTables:
         model=LayerTable(
             {node.key: _line(node) for node in plan.components}, _hooks(plan, plan.model_hooks)
         ),
-        shared=LayerTable(_components(plan.shared), _hooks(plan, shared)),
+        shared=LayerTable(_components(plan.shared), _hooks(plan, shared, aliases)),
         kinds={
             kind.name: LayerTable(
                 _components((kind.node,)),
-                _hooks(plan, [row for row in kind.hooks if row not in shared]),
+                _hooks(plan, [row for row in kind.hooks if row not in shared], aliases),
                 slot=kind.slot,
                 holds=kind.has_submodule or "",
                 formerly=kind.formerly,
@@ -43,6 +49,7 @@ def adapter_tables(plan: Plan) -> AdapterTables:
             for kind in plan.kinds
         },
         block_class=plan.block_class,
+        aliases=aliases,
         told_by=kind_source.attribute if kind_source else "",
         listed_in=kind_source.listed_in if kind_source else "",
         flags=dict(spec.config.flags),
@@ -69,11 +76,15 @@ def _condition(condition: Condition) -> str:
     return condition.field if condition.is_set else f"not {condition.field}"
 
 
-def _hooks(plan: Plan, rows: Iterable[HookRow]) -> dict[str, HookContract]:
-    return {row.name: _contract(plan, row) for row in sorted(rows, key=lambda row: row.name)}
+def _hooks(
+    plan: Plan, rows: Iterable[HookRow], of_block: Collection[str] = ()
+) -> dict[str, HookContract]:
+    """Contracts by hook; the aliases `of_block` stand elsewhere."""
+    rows = sorted(rows, key=lambda row: row.name)
+    return {row.name: _contract(plan, row, of_block) for row in rows}
 
 
-def _contract(plan: Plan, row: HookRow) -> HookContract:
+def _contract(plan: Plan, row: HookRow, of_block: Collection[str]) -> HookContract:
     contract = row.contract
     return HookContract(
         shape=" ".join(shape_axis(plan, axis) for axis in row.axes),
@@ -81,7 +92,7 @@ def _contract(plan: Plan, row: HookRow) -> HookContract:
         releases=(contract.transformers or "") if contract else "",
         switch=(contract.switch or "") if contract else "",
         when=_condition(row.condition) if row.condition else "",
-        aliases=" ".join(row.aliases),
+        aliases=" ".join(alias for alias in row.aliases if alias not in of_block),
         silent_when_processed=row.silent_when_processed is not None,
     )
 

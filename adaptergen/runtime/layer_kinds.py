@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,7 +51,8 @@ class LayerKindsMixin(GeneralizedComponent):
         kinds: The kinds of layer by their names; none if layers are alike.
         attribute: Attribute of the Hugging Face block with the name of its kind.
         former: Names of kinds in older releases -> the names in ``kinds``.
-        slot_aliases: Aliases of the block -> their targets below whichever slot the kind takes.
+        aliases: Aliases that the class does not have so -> the hooks that each may lead to, of
+            which it leads to the first that a layer has.
         conditional: Submodules or hooks of every layer that depend on the Hugging Face config.
     """
 
@@ -63,7 +64,7 @@ class LayerKindsMixin(GeneralizedComponent):
         kinds: Mapping[str, LayerKind] | None = None,
         attribute: str = "",
         former: Mapping[str, str] | None = None,
-        slot_aliases: Mapping[str, str] | None = None,
+        aliases: Mapping[str, Sequence[str]] | None = None,
         conditional: Mapping[str, Condition] | None = None,
     ) -> None:
         self_kinds, shared = dict(kinds or {}), dict(submodules or {})
@@ -79,7 +80,7 @@ class LayerKindsMixin(GeneralizedComponent):
         super().__init__(name, config=config, submodules={**shared, **slots})
         self._kinds, self._shared = self_kinds, tuple(shared)
         self._attribute, self._former = attribute, dict(former or {})
-        self._slot_aliases, self._conditional = dict(slot_aliases or {}), dict(conditional or {})
+        self._aliases, self._conditional = {**self.hook_aliases, **(aliases or {})}, conditional or {}
 
     @property
     def kinds(self) -> dict[str, LayerKind]:
@@ -99,8 +100,8 @@ class LayerKindsMixin(GeneralizedComponent):
             leave_out(component, kind.conditional, original_component)
             shared = {key: self.submodules[key] for key in self._shared}
             self.submodules = {**shared, kind.slot: component}
-            self._alias(kind.slot, component)
         leave_out(self, self._conditional, original_component)
+        self._alias()
 
     def _kind_of(self, hf_block: Any) -> LayerKind:
         if not self._attribute:
@@ -116,17 +117,14 @@ class LayerKindsMixin(GeneralizedComponent):
             raise ValueError(f"{self.name}: layer kind {name!r} is none of {sorted(self._kinds)}")
         return self._kinds[name]
 
-    def _alias(self, slot: str, component: GeneralizedComponent) -> None:
-        """Lead aliases of the block to the slot that this layer takes, where it has the hook."""
-        aliases = {
-            alias: target
-            for alias, target in self.hook_aliases.items()
-            if alias not in self._slot_aliases
-        }
-        for alias, hook in self._slot_aliases.items():
-            if hook in component._hook_registry:
-                aliases[alias] = f"{slot}.{hook}"
-        self.hook_aliases = aliases
+    def _alias(self) -> None:
+        """Lead each alias to the first hook that this layer has; one that leads nowhere goes."""
+        found: dict[str, str] = {}
+        for alias, hooks in self._aliases.items():
+            for hook in [hooks] if isinstance(hooks, str) else hooks:
+                if _has_hook(self, hook):
+                    found.setdefault(alias, hook)
+        self.hook_aliases = found
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # The classes that `blocks_with_kinds` makes have no name in a module.
@@ -151,6 +149,13 @@ def blocks_with_kinds(block: type[GeneralizedComponent], **arguments: Any) -> An
 def _rebuild(block: type) -> Any:
     cls = _kinds_class(block)
     return cls.__new__(cls)
+
+
+def _has_hook(component: GeneralizedComponent, path: str) -> bool:
+    key, dot, below = path.partition(".")
+    if dot:
+        return key in component.submodules and _has_hook(component.submodules[key], below)
+    return key in component._hook_registry
 
 
 def leave_out(

@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import Field
 
 from adaptergen.spec.arithmetic import Arithmetic
-from adaptergen.spec.shape import ShapeUse, Strict, Use
+from adaptergen.spec.shape import ShapeUse, Strict, Targets, Use
 from adaptergen.spec.values import (
     AttributePath,
     ClassName,
@@ -80,6 +80,11 @@ class Blocks(ShapeUse):
     """The layers."""
 
     submodules: dict[Key, Use] = Field({}, description="what every layer has")
+    aliases: dict[Identifier, Targets] = Field(
+        {},
+        description="names of the block for hooks in it, beside those of its class and its shape; "
+        "of several hooks, for the first that a layer has",
+    )
     kind: KindOfLayer | None = None
     kinds: dict[Identifier, Kind] = Field({}, description="what the layers of each kind have")
 

@@ -207,6 +207,13 @@ class Tap(Strict):
         return self
 
 
+#: What an alias leads to: a hook, or the first of several that there is.
+Targets = Annotated[
+    Annotated[HookName, Tag("(hook)")] | Annotated[tuple[HookName, ...], Tag("(hooks)")],
+    Discriminator(lambda value: "(hooks)" if isinstance(value, (list, tuple)) else "(hook)"),
+]
+
+
 class Wrapping(Strict):
     """What a shape and a component written out have in common."""
 
@@ -214,7 +221,9 @@ class Wrapping(Strict):
     config: bool = Field(False, description="whether the component takes the config")
     options: dict[Identifier, Setting] = Field({}, description="other keywords of the component")
     hooks: dict[HookName, Hook] = {}
-    aliases: dict[Identifier, HookName] = Field({}, description="aliases the component adds itself")
+    aliases: dict[Identifier, Targets] = Field(
+        {}, description="aliases the component adds itself; those that a block shall have"
+    )
     taps: dict[HookName, Tap] = Field(
         {}, description="hooks inside HF's forward, by their names below the component"
     )

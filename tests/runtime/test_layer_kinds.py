@@ -49,6 +49,8 @@ class Block(GeneralizedComponent):
     hook_aliases: ClassVar[dict[str, Any]] = {
         "hook_resid_pre": "hook_in",
         "hook_mixer_in": "hook_in",
+        "hook_resid_post": "hook_out",
+        "hook_attn_out": ["attn.hook_out", "attn.o.hook_out"],
     }
 
 
@@ -65,7 +67,11 @@ def blocks(**arguments: Any) -> Any:
         "attribute": "kind",
         "former": {"old_attend": "attend"},
         "submodules": {"norm": GeneralizedComponent("norm")},
-        "slot_aliases": {"hook_mixer_in": "hook_in", "hook_mixer_out": "hook_out"},
+        "aliases": {
+            "hook_mixer_in": ["mixer.hook_in", "attn.hook_in"],
+            "hook_inner": ["attn.inner.hook_in"],
+            "hook_resid_post": [],
+        },
     }
     return blocks_with_kinds(Block, name="layers", **{**defaults, **arguments})
 
@@ -127,20 +133,31 @@ class TestKinds:
         assert not torch.equal(made(states), block(states))
         assert made.kinds == block.kinds
 
-    def test_aliases_lead_to_the_slot_of_the_layer(self) -> None:
-        for kind, slot in (("scan", "mixer"), ("attend", "attn")):
-            block = bind(blocks(), Layer(kind))
-            assert block.hook_aliases == {
-                "hook_resid_pre": "hook_in",
-                "hook_mixer_in": f"{slot}.hook_in",
-                "hook_mixer_out": f"{slot}.hook_out",
-            }
+    def test_an_alias_leads_to_the_first_hook_that_the_layer_has(self) -> None:
+        template = blocks()
+        assert bind(copy.deepcopy(template), Layer("scan")).hook_aliases == {
+            "hook_resid_pre": "hook_in",
+            "hook_mixer_in": "mixer.hook_in",
+        }
+        assert bind(copy.deepcopy(template), Layer("attend")).hook_aliases == {
+            "hook_resid_pre": "hook_in",
+            "hook_mixer_in": "attn.hook_in",
+            "hook_inner": "attn.inner.hook_in",
+            "hook_attn_out": "attn.hook_out",
+        }
         assert Block.hook_aliases["hook_mixer_in"] == "hook_in"
 
-    def test_alias_of_a_hook_that_the_slot_lacks_goes(self) -> None:
-        kinds = {"scan": LayerKind("mixer", without_hooks(component("mixer"), "hook_out"))}
+    def test_an_alias_of_a_hook_that_is_taken_off_goes(self) -> None:
+        kinds = {"scan": LayerKind("mixer", without_hooks(component("mixer"), "hook_in"))}
         block = bind(blocks(kinds=kinds), Layer("scan"))
-        assert set(block.hook_aliases) == {"hook_resid_pre", "hook_mixer_in"}
+        assert set(block.hook_aliases) == {"hook_resid_pre"}
+
+    def test_an_alias_of_what_the_config_leaves_out_goes(self) -> None:
+        kinds = {
+            "attend": LayerKind("attn", component("mixer"), conditional={"inner": ("x", True)})
+        }
+        layer = Layer("attend", config=SimpleNamespace(x=None))
+        assert "hook_inner" not in bind(blocks(kinds=kinds), layer).hook_aliases
 
 
 class TestConditions:
@@ -176,7 +193,7 @@ class TestHooks:
     def test_removed_hooks_are_not_offered(self) -> None:
         made = without_hooks(Block("layers"), "hook_in", "hook_resid_pre", "hook_of_nobody")
         assert set(made.get_hooks()) == {"hook_out"}
-        assert set(made.hook_aliases) == {"hook_mixer_in"}
+        assert set(made.hook_aliases) == set(Block.hook_aliases) - {"hook_resid_pre"}
         assert set(Block("layers").get_hooks()) == {"hook_in", "hook_out"}
 
     def test_tokens_without_a_batch_axis(self) -> None:

@@ -25,9 +25,9 @@ def family(project: Project) -> Project:
     return project
 
 
-@pytest.mark.parametrize("name", ["dots1", "lfm2", "qwen3_next"])
+@pytest.mark.parametrize("name", ["dots1", "gemma2", "lfm2", "qwen3_next"])
 def test_all_is_as_promised(family: Project, run: Callable[..., Result], name: str) -> None:
-    """Experts and a norm for each head; short convolutions, or delta nets, beside attention."""
+    """Experts, norms of heads, norms after parts, short convolutions and delta nets."""
     result = run(family.folder / f"{name}.yaml")
     assert result.code == 0, result.out
     assert (

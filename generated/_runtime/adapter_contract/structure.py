@@ -139,9 +139,9 @@ def check_binding(structure: Structure) -> Iterator[Finding]:
             }
             what = f"the components of a {kind} layer with {config or 'any config'}"
             yield from _compare("binding", what, expected, _listing(block.submodules))
-            if not config or None not in config.values():
-                aliases, found = tables.block_aliases(kind), dict(block.hook_aliases)
-                yield from _compare("binding", f"the aliases of a {kind} layer", aliases, found)
+            aliases = tables.block_aliases(kind, SimpleNamespace(**config))
+            what = f"the aliases of a {kind} layer with {config or 'any config'}"
+            yield from _compare("binding", what, aliases, block.hook_aliases)
         for former in table.formerly:
             config = dict.fromkeys(structure.conditions, SET)
             found = _listing(structure.bind(former, (), config).submodules)

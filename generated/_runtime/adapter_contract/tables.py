@@ -88,7 +88,8 @@ class AdapterTables:
     transformers in which HF can run them. `carried` are fields of HF's config that TransformerLens'
     has too, `derived` is arithmetic over them, and `flags` are set as they stand. With kinds,
     `told_by` is the attribute of HF's blocks that says the kind, if they say it, and `listed_in`
-    the field of the config that lists them.
+    the field of the config that lists them. `aliases` are names of the block for hooks in it, each
+    with the hooks that it may lead to: the first that a layer has.
     """
 
     architecture: str
@@ -99,6 +100,7 @@ class AdapterTables:
     layers: tuple[str, ...] = ()
     kinds: Mapping[str, LayerTable] = field(default_factory=dict)
     block_class: str = "BlockBridge"
+    aliases: Mapping[str, str] = field(default_factory=dict)
     told_by: str = ""
     listed_in: str = ""
     flags: Mapping[str, Any] = field(default_factory=dict)
@@ -116,14 +118,15 @@ class AdapterTables:
             return {}
         return {**self.shared.hooks, **(self.kinds[kind].hooks if self.kinds else {})}
 
-    def block_aliases(self, kind: str) -> dict[str, str]:
-        """Other names that the block itself has for hooks in it: those without a component."""
-        return {
-            alias: name
-            for name, hook in self.hooks_of(kind).items()
-            for alias in hook.aliases.split()
-            if "." not in alias
+    def block_aliases(self, kind: str, hf_config: Any) -> dict[str, str]:
+        """Names of a block of a kind for hooks in it."""
+        hooks = self.hooks_of(kind)
+        there = {name for name, hook in hooks.items() if is_met(hook.when, hf_config)}
+        found = {
+            alias: [name for name in names.split() if name in there]
+            for alias, names in self.aliases.items()
         }
+        return {alias: names[0] for alias, names in found.items() if names}
 
     def components_of(self, kind: str) -> Mapping[str, str]:
         """The components of a layer of a kind."""

@@ -80,7 +80,7 @@ TABLES = AdapterTables(
             "attn.hook_in": HookContract("batch pos d_model"),
             "attn.hook_k": HookContract("batch n_heads kv_pos qk_nope_head_dim+qk_rope_head_dim"),
             "attn.hook_kv_latent": HookContract("batch pos kv_lora_rank"),
-            "attn.hook_out": HookContract("batch pos d_model", aliases="hook_attn_out"),
+            "attn.hook_out": HookContract("batch pos d_model"),
             "attn.hook_pattern": HookContract("batch n_heads pos kv_pos"),
             "attn.hook_q": HookContract("batch n_heads pos qk_nope_head_dim+qk_rope_head_dim"),
             "attn.hook_q_latent": HookContract("batch pos q_lora_rank", when="q_lora_rank"),
@@ -122,16 +122,16 @@ TABLES = AdapterTables(
             "attn.q_proj.hook_out": HookContract(
                 "batch pos n_heads*(qk_nope_head_dim+qk_rope_head_dim)", when="not q_lora_rank"
             ),
-            "hook_in": HookContract("batch pos d_model", aliases="hook_resid_pre"),
+            "hook_in": HookContract("batch pos d_model"),
             "hook_mlp_in": HookContract(
                 "batch pos d_model", state="on_request", switch="set_use_hook_mlp_in"
             ),
-            "hook_out": HookContract("batch pos d_model", aliases="hook_resid_post"),
+            "hook_out": HookContract("batch pos d_model"),
             "ln1.hook_in": HookContract("batch pos d_model"),
             "ln1.hook_normalized": HookContract("batch pos d_model"),
             "ln1.hook_out": HookContract("batch pos d_model"),
             "ln1.hook_scale": HookContract("batch pos 1"),
-            "ln2.hook_in": HookContract("batch pos d_model", aliases="hook_resid_mid"),
+            "ln2.hook_in": HookContract("batch pos d_model"),
             "ln2.hook_normalized": HookContract("batch pos d_model"),
             "ln2.hook_out": HookContract("batch pos d_model"),
             "ln2.hook_scale": HookContract("batch pos 1"),
@@ -156,7 +156,7 @@ TABLES = AdapterTables(
                 "mlp.dense_out.hook_in": HookContract("batch pos d_mlp", aliases="mlp.hook_post"),
                 "mlp.dense_out.hook_out": HookContract("batch pos d_model"),
                 "mlp.hook_in": HookContract("batch pos d_model"),
-                "mlp.hook_out": HookContract("batch pos d_model", aliases="hook_mlp_out"),
+                "mlp.hook_out": HookContract("batch pos d_model"),
             },
             slot="mlp",
             holds="mlp.gate_proj",
@@ -189,7 +189,7 @@ TABLES = AdapterTables(
                 "mlp.gate.hook_in": HookContract("batch*pos d_model"),
                 "mlp.gate.hook_out": HookContract("batch*pos hf.n_routed_experts"),
                 "mlp.hook_in": HookContract("batch pos d_model"),
-                "mlp.hook_out": HookContract("batch pos d_model", aliases="hook_mlp_out"),
+                "mlp.hook_out": HookContract("batch pos d_model"),
                 "mlp.shared_experts.gate.hook_in": HookContract(
                     "batch pos d_model", silent_when_processed=True
                 ),
@@ -217,6 +217,13 @@ TABLES = AdapterTables(
         ),
     },
     block_class="MLABlockBridgeWithKinds",
+    aliases={
+        "hook_attn_out": "attn.hook_out",
+        "hook_mlp_out": "mlp.hook_out",
+        "hook_resid_mid": "ln2.hook_in",
+        "hook_resid_post": "hook_out",
+        "hook_resid_pre": "hook_in",
+    },
     flags={
         "normalization_type": "RMS",
         "uses_rms_norm": True,

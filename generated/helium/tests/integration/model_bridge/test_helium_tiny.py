@@ -67,10 +67,7 @@ TABLES = AdapterTables(
         },
         hooks={
             "attn.hook_attn_in": HookContract(
-                "batch pos n_heads d_model",
-                state="on_request",
-                switch="set_use_attn_in",
-                aliases="hook_attn_in",
+                "batch pos n_heads d_model", state="on_request", switch="set_use_attn_in"
             ),
             "attn.hook_attn_scores": HookContract("batch n_heads pos kv_pos"),
             "attn.hook_cos": HookContract("1 pos d_head"),
@@ -79,15 +76,11 @@ TABLES = AdapterTables(
                 "batch pos n_key_value_heads|n_heads d_model",
                 state="on_request",
                 switch="set_use_split_qkv_input",
-                aliases="hook_k_input",
             ),
-            "attn.hook_out": HookContract("batch pos d_model", aliases="hook_attn_out"),
+            "attn.hook_out": HookContract("batch pos d_model"),
             "attn.hook_pattern": HookContract("batch n_heads pos kv_pos"),
             "attn.hook_q_input": HookContract(
-                "batch pos n_heads d_model",
-                state="on_request",
-                switch="set_use_split_qkv_input",
-                aliases="hook_q_input",
+                "batch pos n_heads d_model", state="on_request", switch="set_use_split_qkv_input"
             ),
             "attn.hook_result": HookContract(
                 "batch pos n_heads d_model", state="on_request", switch="set_use_attn_result"
@@ -99,7 +92,6 @@ TABLES = AdapterTables(
                 "batch pos n_key_value_heads|n_heads d_model",
                 state="on_request",
                 switch="set_use_split_qkv_input",
-                aliases="hook_v_input",
             ),
             "attn.k.hook_in": HookContract("batch pos d_model"),
             "attn.k.hook_out": HookContract(
@@ -113,29 +105,40 @@ TABLES = AdapterTables(
             "attn.v.hook_out": HookContract(
                 "batch pos n_key_value_heads|n_heads d_head", aliases="attn.hook_v"
             ),
-            "hook_in": HookContract("batch pos d_model", aliases="hook_resid_pre"),
+            "hook_in": HookContract("batch pos d_model"),
             "hook_mlp_in": HookContract(
                 "batch pos d_model", state="on_request", switch="set_use_hook_mlp_in"
             ),
-            "hook_out": HookContract("batch pos d_model", aliases="hook_resid_post"),
+            "hook_out": HookContract("batch pos d_model"),
             "ln1.hook_in": HookContract("batch pos d_model"),
             "ln1.hook_normalized": HookContract("batch pos d_model"),
             "ln1.hook_out": HookContract("batch pos d_model"),
             "ln1.hook_scale": HookContract("batch pos 1"),
-            "ln2.hook_in": HookContract("batch pos d_model", aliases="hook_resid_mid"),
+            "ln2.hook_in": HookContract("batch pos d_model"),
             "ln2.hook_normalized": HookContract("batch pos d_model"),
             "ln2.hook_out": HookContract("batch pos d_model"),
             "ln2.hook_scale": HookContract("batch pos 1"),
             "mlp.gate.hook_in": HookContract("batch pos d_model", silent_when_processed=True),
             "mlp.gate.hook_out": HookContract("batch pos d_mlp", aliases="mlp.hook_pre"),
             "mlp.hook_in": HookContract("batch pos d_model"),
-            "mlp.hook_out": HookContract("batch pos d_model", aliases="hook_mlp_out"),
+            "mlp.hook_out": HookContract("batch pos d_model"),
             "mlp.in.hook_in": HookContract("batch pos d_model", silent_when_processed=True),
             "mlp.in.hook_out": HookContract("batch pos d_mlp", aliases="mlp.hook_pre_linear"),
             "mlp.out.hook_in": HookContract("batch pos d_mlp", aliases="mlp.hook_post"),
             "mlp.out.hook_out": HookContract("batch pos d_model"),
         },
     ),
+    aliases={
+        "hook_attn_in": "attn.hook_attn_in",
+        "hook_attn_out": "attn.hook_out",
+        "hook_k_input": "attn.hook_k_input",
+        "hook_mlp_out": "mlp.hook_out",
+        "hook_q_input": "attn.hook_q_input",
+        "hook_resid_mid": "ln2.hook_in",
+        "hook_resid_post": "hook_out",
+        "hook_resid_pre": "hook_in",
+        "hook_v_input": "attn.hook_v_input",
+    },
     flags={
         "normalization_type": "RMS",
         "uses_rms_norm": True,

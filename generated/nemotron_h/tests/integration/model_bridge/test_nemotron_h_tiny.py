@@ -58,8 +58,8 @@ TABLES = AdapterTables(
             "norm": "RMSNormalizationBridge norm",
         },
         hooks={
-            "hook_in": HookContract("batch pos d_model", aliases="hook_resid_pre"),
-            "hook_out": HookContract("batch pos d_model", aliases="hook_resid_post"),
+            "hook_in": HookContract("batch pos d_model"),
+            "hook_out": HookContract("batch pos d_model"),
             "norm.hook_in": HookContract("batch pos d_model"),
             "norm.hook_normalized": HookContract("batch pos d_model"),
             "norm.hook_out": HookContract("batch pos d_model"),
@@ -86,10 +86,8 @@ TABLES = AdapterTables(
                     releases="<5.15",
                     aliases="mixer.hook_conv",
                 ),
-                "mixer.hook_in": HookContract("batch pos d_model", aliases="hook_mixer_in"),
-                "mixer.hook_out": HookContract(
-                    "batch pos d_model", aliases="hook_mixer_out mixer.hook_ssm_out"
-                ),
+                "mixer.hook_in": HookContract("batch pos d_model"),
+                "mixer.hook_out": HookContract("batch pos d_model", aliases="mixer.hook_ssm_out"),
                 "mixer.hook_ssm_state": HookContract(
                     "batch pos mamba_num_heads mamba_head_dim ssm_state_size",
                     state="on_request",
@@ -126,8 +124,8 @@ TABLES = AdapterTables(
             },
             hooks={
                 "attn.hook_attn_scores": HookContract("batch n_heads pos kv_pos"),
-                "attn.hook_in": HookContract("batch pos d_model", aliases="hook_mixer_in"),
-                "attn.hook_out": HookContract("batch pos d_model", aliases="hook_mixer_out"),
+                "attn.hook_in": HookContract("batch pos d_model"),
+                "attn.hook_out": HookContract("batch pos d_model"),
                 "attn.hook_pattern": HookContract("batch n_heads pos kv_pos"),
                 "attn.hook_result": HookContract(
                     "batch pos n_heads d_model", state="on_request", switch="set_use_attn_result"
@@ -176,8 +174,8 @@ TABLES = AdapterTables(
                 ),
                 "mlp.gate.hook_in": HookContract("batch*pos d_model"),
                 "mlp.gate.hook_out": HookContract("batch*pos hf.n_routed_experts"),
-                "mlp.hook_in": HookContract("batch pos d_model", aliases="hook_mixer_in"),
-                "mlp.hook_out": HookContract("batch pos d_model", aliases="hook_mixer_out"),
+                "mlp.hook_in": HookContract("batch pos d_model"),
+                "mlp.hook_out": HookContract("batch pos d_model"),
                 "mlp.latent_in.hook_in": HookContract("batch*pos d_model", when="moe_latent_size"),
                 "mlp.latent_in.hook_out": HookContract(
                     "batch*pos hf.moe_latent_size", when="moe_latent_size"
@@ -210,8 +208,8 @@ TABLES = AdapterTables(
                 "mlp.out": "LinearBridge down_proj",
             },
             hooks={
-                "mlp.hook_in": HookContract("batch pos d_model", aliases="hook_mixer_in"),
-                "mlp.hook_out": HookContract("batch pos d_model", aliases="hook_mixer_out"),
+                "mlp.hook_in": HookContract("batch pos d_model"),
+                "mlp.hook_out": HookContract("batch pos d_model"),
                 "mlp.in.hook_in": HookContract("batch pos d_model"),
                 "mlp.in.hook_out": HookContract("batch pos d_mlp", aliases="mlp.hook_pre"),
                 "mlp.out.hook_in": HookContract("batch pos d_mlp", aliases="mlp.hook_post"),
@@ -221,6 +219,12 @@ TABLES = AdapterTables(
         ),
     },
     block_class="SSMBlockBridgeWithKinds",
+    aliases={
+        "hook_mixer_in": "mixer.hook_in attn.hook_in mlp.hook_in",
+        "hook_mixer_out": "mixer.hook_out attn.hook_out mlp.hook_out",
+        "hook_resid_post": "hook_out",
+        "hook_resid_pre": "hook_in",
+    },
     told_by="block_type",
     listed_in="layers_block_type",
     flags={

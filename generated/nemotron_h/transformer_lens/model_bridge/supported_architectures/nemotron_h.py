@@ -135,7 +135,10 @@ class NemotronHArchitectureAdapter(DeclarativeAdapter):
                 kinds=kinds,
                 attribute="block_type",
                 former=self.former_kinds,
-                slot_aliases={"hook_mixer_in": "hook_in", "hook_mixer_out": "hook_out"},
+                aliases={
+                    "hook_mixer_in": ["mixer.hook_in", "attn.hook_in", "mlp.hook_in"],
+                    "hook_mixer_out": ["mixer.hook_out", "attn.hook_out", "mlp.hook_out"],
+                },
             ),
             "ln_final": RMSNormalizationBridge(name="model.norm_f", config=self.cfg),
             "unembed": UnembeddingBridge(name="lm_head"),
