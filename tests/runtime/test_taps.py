@@ -32,7 +32,7 @@ VIEWS: dict[str, Any] = {
     "itself": lambda w: w,
     "getitem": lambda w: w[:],
     "transposed twice": lambda w: w.T.T,
-    "contiguous": lambda w: w.contiguous(),
+    "contiguous": lambda w: w.t().contiguous().t(),
     "detach": lambda w: w.detach(),
     "expand": lambda w: w.expand(4, 4),
     "flatten": lambda w: w.flatten().view(4, 4),
