@@ -69,15 +69,8 @@ def hooks_of(module: torch.nn.Module) -> tuple[Any, ...]:
 
 def is_hooked(module: torch.nn.Module) -> bool:
     """Whether anything is attached to a module."""
-    return bool(
-        # A compiled forward takes no notice of what comes later to torch's tables, but of lists.
-        getattr(module, "fwd_hooks", None)
-        or getattr(module, "bwd_hooks", None)
-        or module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
-    )
+    # A compiled forward takes no notice of what comes later to torch's tables, but of lists.
+    return bool(getattr(module, "fwd_hooks", None)) or any(hooks_of(module))
 
 
 class TappedCall:
@@ -209,31 +202,26 @@ class TappedCall:
         """Call a function between hooks."""
         count = self.counts[name] = self.counts.get(name, -1) + 1
         entries = [entry for entry in entries if entry[1].call in (None, count)]
-        ends: dict[int, int] = {}
+        first = next((x for x in (*args, *kwargs.values()) if isinstance(x, torch.Tensor)), None)
         activate: Any = None
         for _, tap, hook in entries:
-            if tap.tokens is not None:
-                first = next(x for x in (*args, *kwargs.values()) if isinstance(x, torch.Tensor))
-                ends[tap.tokens] = first.shape[tap.tokens] if first.ndim > tap.tokens else 1
             if tap.argument is not None:
-                end = ends.get(tap.tokens) if tap.tokens is not None else None
                 if tap.argument < len(args):
-                    args[tap.argument] = self._fire(tap, hook, args[tap.argument], end)
+                    args[tap.argument] = self._fire(tap, hook, args[tap.argument], first)
                 else:
                     key = _parameters(function)[tap.argument]
                     if key in kwargs:
-                        kwargs[key] = self._fire(tap, hook, kwargs[key], end)
+                        kwargs[key] = self._fire(tap, hook, kwargs[key], first)
             elif tap.activation:
                 activate = activate or self._take_activation(tap.activation, function, args, kwargs)
         result = function(*args, **kwargs)
         for _, tap, hook in entries:
             if tap.argument is None:
-                end = ends.get(tap.tokens) if tap.tokens is not None else None
                 if tap.part is None:
-                    result = self._fire(tap, hook, result, end)
+                    result = self._fire(tap, hook, result, first)
                 else:
                     parts = list(result)
-                    parts[tap.part] = self._fire(tap, hook, parts[tap.part], end)
+                    parts[tap.part] = self._fire(tap, hook, parts[tap.part], first)
                     result = tuple(parts)
         return activate(result) if activate else result
 
@@ -246,7 +234,7 @@ class TappedCall:
         for _, tap, hook in entries:
             if tap.argument is not None:
                 given: Any = {**dict(enumerate(args)), **kwargs}
-                if getattr(function, "__name__", "") in _ADDING:
+                if function.__name__ in _ADDING:
                     given = {key: x for key, x in given.items() if key not in (0, "input")}
                 key, operand = next(
                     (key, x)
@@ -276,8 +264,11 @@ class TappedCall:
         activation = getattr(self.original, attribute)
         return ACT2FN[activation] if isinstance(activation, str) else activation
 
-    def _fire(self, tap: Tap, hook: HookPoint, tensor: Any, end: int | None = None) -> Any:
-        """Hook a tensor as the tap says that its hook holds it."""
+    def _fire(self, tap: Tap, hook: HookPoint, tensor: Any, first: Any = None) -> Any:
+        """Hook a tensor as the tap says that its hook holds it.
+
+        Tokens of the call are the last of those in the first tensor that the function takes.
+        """
         if tap.heads_first:
             return hook(tensor.transpose(1, 2)).transpose(1, 2)
         if tap.flatten is not None:
@@ -288,8 +279,9 @@ class TappedCall:
         if tensor.ndim == axis:  # a decode step without the axis of positions
             return hook(tensor.unsqueeze(axis)).squeeze(axis)
         length = tensor.shape[axis]
-        if length == self.seq_len or end is None:
+        if length == self.seq_len or first is None:
             return hook(tensor)
+        end = first.shape[axis]
         start = end - self.seq_len
         tokens = tensor.narrow(axis, start, self.seq_len)
         hooked = hook(tokens)
@@ -341,7 +333,7 @@ class _WatchedWeight(torch.Tensor):
         with torch._C.DisableTorchFunctionSubclass():
             if weight is None:  # within a list
                 return func(*args, **kwargs)
-            if getattr(func, "__name__", "") in _VIEWS:
+            if func.__name__ in _VIEWS:
                 result = func(*args, **kwargs)
                 if isinstance(result, torch.Tensor) and not isinstance(result, cls):
                     return cls.of(result, weight.call, weight.path)
@@ -374,7 +366,7 @@ def _class_of(module: Any) -> Any:
 def below(component: torch.nn.Module, path: str) -> Any:
     """What a component has at a dotted path of keys; None if this layer has not."""
     found: Any = component
-    for part in path.split(".") if path else ():
+    for part in path.split("."):
         found = found._modules.get(part) if found is not None else None
     return found
 
@@ -382,20 +374,17 @@ def below(component: torch.nn.Module, path: str) -> Any:
 def _running_module() -> Any:
     """The module whose method, or function that takes it first, is the innermost that runs."""
     frame: Any = sys._getframe(2)
-    while frame is not None:
+    while True:  # The component that is called is found at last.
         code = frame.f_code
         if code.co_argcount:
             first = frame.f_locals.get(code.co_varnames[0])
             if isinstance(first, torch.nn.Module):
                 return first
         frame = frame.f_back
-    return None
 
 
 def _rebound_methods(original: Any, module: Any, names: Mapping[str, Any]) -> dict[str, Any]:
     """Methods of the wrapped module that use some of these functions, bound to its copy."""
-    if not names:
-        return {}
     users = _users(_class_of(original), frozenset(names))
     return {name: types.MethodType(_rebind(method, names), module) for name, method in users}
 
@@ -425,9 +414,7 @@ def _inner(function: Any) -> Any:
     if wrapped is not None:
         return wrapped
     # Decorators without `functools.wraps`, which some releases have, keep it in their closure.
-    if function.__name__ == function.__qualname__.rpartition(".")[2] and "<locals>" not in (
-        function.__qualname__
-    ):
+    if "<locals>" not in function.__qualname__:
         return None
     cells = function.__closure__ or ()
     held = (cell.cell_contents for cell in cells)

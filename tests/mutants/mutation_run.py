@@ -35,7 +35,7 @@ from mutation_page import (
     score,
     toml,
 )
-from mutation_runtime import is_imported, observed, runtime_mutants
+from mutation_runtime import is_imported, observed, runtime_mutants, tables_of_tests
 from mutation_runtime import judge as judge_runtime
 from mutation_verdicts import HFAnswers
 
@@ -125,8 +125,8 @@ class Runner:
         if self._answers is None:
             self._answers = HFAnswers()
         if suite == RUNTIME:
-            for family_name in FAMILIES:
-                self._answers.prepare(tables_of(family_name))
+            for tables in (*map(tables_of, FAMILIES), *tables_of_tests()):
+                self._answers.prepare(tables)
             # Each fork imports its mutant.
             assert not is_imported(), "the runtime is imported before any mutant of it is made"
             settle()

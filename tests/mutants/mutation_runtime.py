@@ -8,6 +8,7 @@ tests come first, and those that have killed others.
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import sys
 import threading
@@ -34,6 +35,14 @@ def runtime_mutants() -> list[Mutant]:
         for path in shipped().values()
         for one in mutants(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))
     ]
+
+
+def tables_of_tests() -> list[Any]:
+    """What is promised of the architectures that the tests have, read once for all forks."""
+    sys.path.insert(0, str(TESTS))
+    # Pytest takes a module that is imported, and with it the tables that it keeps.
+    tests = importlib.import_module("test_behaviours")
+    return [tests.tables(name) for name in tests.FAMILIES]
 
 
 def is_imported() -> bool:

@@ -7,10 +7,11 @@ from typing import Any
 
 import hf_like
 import pytest
-from runtime_support import GeneralizedComponent, Tap, bind, edit, record, tapped, torch, wrap
+from runtime_support import GeneralizedComponent, Tap, bind, edit, record, torch, wrap
 from torch import nn
 from torch.nn import functional
 
+from transformer_lens.model_bridge.generalized_components import taps as module_of_taps
 from transformer_lens.model_bridge.generalized_components.taps import TapsMixin
 
 #: As a kernel that is not installed.
@@ -33,6 +34,10 @@ def shorten(states: Any) -> Any:
 def lengthen(states: Any) -> Any:
     """As a convolution that is padded at both ends."""
     return functional.pad(states, (0, 2), value=7.0)
+
+
+def split(states: Any) -> Any:
+    return states, lengthen(-states)
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +110,52 @@ class TestHooks:
         # What is fused in training stays so, unless the class says what hooks need.
         record(component, "p.hook_out")
         assert not component(states).any()
+
+
+class TestCost:
+    def test_nothing_is_kept_out_of_a_graph_where_there_is_none(
+        self, states: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_args: object) -> None:
+            raise AssertionError("was kept out of a compiled graph")
+
+        monkeypatch.setattr(TapsMixin, "_forward_untraced", refuse)
+        component = wrap(hf_like.Called(), hook_y=Tap(function="shift"))
+        seen = record(component, "hook_y")
+        component(states)
+        assert len(seen["hook_y"]) == 1
+
+    def test_a_plain_call_looks_at_no_hook_point(
+        self, states: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_args: object) -> None:
+            raise AssertionError("a hook point was looked at")
+
+        component = wrap(hf_like.Called(), hook_y=Tap(function="shift"))
+        monkeypatch.setattr(module_of_taps, "is_hooked", refuse)
+        component(states)
+
+    def test_a_plain_call_is_one_graph(self, states: Any) -> None:
+        component = wrap(hf_like.Called(), hook_y=Tap(function="shift"))
+        try:
+            found = torch._dynamo.explain(component)(states)
+        finally:
+            torch._dynamo.reset()
+        assert (found.graph_count, found.graph_break_count) == (1, 0)
+
+
+class TestOffloaded:
+    @pytest.mark.parametrize("hooked", [True, False])
+    def test_arguments_by_keyword(self, states: Any, hooked: bool) -> None:
+        from accelerate import cpu_offload
+
+        module = hf_like.Weighted("linear")
+        expected = module(states)
+        cpu_offload(module, execution_device="cpu")
+        component = wrap(module, {"gate": "gate"}, gate__hook_out=Tap(weight="gate.weight"))
+        if hooked:
+            record(component, "gate.hook_out")
+        assert torch.equal(component(hidden_states=states), expected)
 
 
 class TestFunctions:
@@ -227,11 +278,14 @@ class TestFunctions:
         edit(component, "hook_x", lambda x: x + 1)
         assert torch.equal(component(states), 2 * (states + 1))
 
-    def test_arguments_all_by_keyword(self, states: Any) -> None:
-        component = wrap(hf_like.Called(), hook_y=Tap(function="shift"))
-        seen = record(component, "hook_y")
-        component(hidden_states=states)
-        assert torch.equal(seen["hook_y"][0], 4 * states + 3)
+    def test_arguments_all_by_keyword_and_no_tensor_first(self, states: Any) -> None:
+        def forward(self: Any, hidden_states: Any, use_cache: bool) -> Any:
+            return double(hidden_states)
+
+        component = wrap(module_of(forward), hook_x=Tap(function="double", tokens=1))
+        seen = record(component, "hook_x")
+        component(use_cache=False, hidden_states=states)
+        assert torch.equal(seen["hook_x"][0], 2 * states)
 
 
 class TestTorch:
@@ -345,6 +399,15 @@ class TestWeights:
 
 
 class TestTokens:
+    def test_part_of_a_result(self, states: Any) -> None:
+        def forward(self: Any, hidden_states: Any) -> Any:
+            return split(hidden_states.transpose(1, 2))[1]
+
+        component = wrap(module_of(forward), hook_y=Tap(function="split", part=1, tokens=2))
+        seen = record(component, "hook_y")
+        component(states)
+        assert torch.equal(seen["hook_y"][0], -states.transpose(1, 2))
+
     def test_a_token_without_an_axis_of_positions(self, states: Any) -> None:
         def forward(self: Any, hidden_states: Any) -> Any:
             return double(hidden_states[:, 0])[:, None]

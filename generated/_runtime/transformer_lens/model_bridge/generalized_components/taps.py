@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -69,12 +69,11 @@ class Tap:
     activation: str = ""
     flatten: int | None = None
     heads_first: bool = False
-    names: tuple[str, ...] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        # A dataclass that is frozen has no other way.
-        names = (self.function,) if isinstance(self.function, str) else self.function
-        object.__setattr__(self, "names", names)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the function, the one to be preferred first."""
+        return (self.function,) if isinstance(self.function, str) else self.function
 
 
 class TapsMixin(GeneralizedComponent):
@@ -113,13 +112,11 @@ class TapsMixin(GeneralizedComponent):
             # To stay out of a compiled graph costs, so only where there is one.
             compiling = torch.compiler.is_compiling()
             run = self._forward_untraced if compiling else self._forward_with_taps
-        offloaded = [part for part in self._read_modules() if "_hf_hook" in vars(part)]
-        if not offloaded:
-            return run(*args, **kwargs)
         with ExitStack() as stack:
-            for part in offloaded:
-                # Hugging Face reads the weight, and no call of the module loads it.
-                stack.enter_context(align_module_device(part))
+            for part in self._read_modules():
+                if "_hf_hook" in vars(part):
+                    # Hugging Face reads the weight, and no call of the module loads it.
+                    stack.enter_context(align_module_device(part))
             return run(*args, **kwargs)
 
     def _plain_forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -179,11 +176,11 @@ class TapsMixin(GeneralizedComponent):
         """Submodules of Hugging Face whose weights are read where they are not called."""
         found: tuple[torch.nn.Module, ...] | None = vars(self).get("_modules_read")
         if found is None:
-            children = {
-                name.partition(".")[0]: tap
+            children = dict.fromkeys(
+                name.partition(".")[0]
                 for name, tap in self.taps.items()
                 if "." in name and tap.names != (name.partition(".")[0],)
-            }
+            )
             bridges = (self._modules.get(key) for key in children)
             originals = (bridge._modules["_original_component"] for bridge in bridges if bridge)
             found = self._modules_read = tuple(part for part in originals if part is not None)
