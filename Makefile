@@ -17,7 +17,7 @@ COMPILE := $(BIN)/python -m compileall -q -j 0 .venv/lib adaptergen >/dev/null |
 SPEC := specs/nemotron_h.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long light fuzz mutants bench matrix pythons prove inspect lint docs schema clean
+.PHONY: help demo test long light fuzz mutants bench matrix pythons prove inspect survey lint docs schema clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -80,9 +80,15 @@ prove: .venv/.dev ## Export into every release of TransformerLens, and run its c
 inspect: .venv/.dev ## Observe every causal language model of transformers, and write the table.
 	@nice $(BIN)/python tests/inspect/all_classes.py
 
+survey: .venv/.dev ## Measure every causal language model of transformers, and write docs/coverage.md.
+	@# What is worse is told once all is measured; the table is written nevertheless.
+	@nice $(BIN)/adaptergen survey --json .coverage.json; worse=$$?; test $$worse -ne 2
+	@$(BIN)/adaptergen survey --merge $(wildcard docs/coverage.json) .coverage.json \
+	  --json docs/coverage.json --report docs/coverage.md
+
 clean: ## Remove the environments, the caches and what was packaged.
 	@echo "== Removing the environments, caches and packages"
-	@rm -rf .venv .light .mutants build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .light .coverage.json .mutants build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find adaptergen tests generated -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # The light core with what its tests need, and nothing of the extra `verify`.

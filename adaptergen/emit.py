@@ -13,8 +13,13 @@ from adaptergen import guard
 #: What an `OSError` names where standard output cannot be written.
 _STDOUT = "standard output"
 
-#: How every record starts, and nothing else that adaptergen writes.
-_OPENING = re.compile(rb'\{\s*"schema": "[^"\n]*",\s*"tool": "adaptergen",\s*"versions": ')
+#: The first line of a page that a command writes.
+PAGE = "<!-- Written by adaptergen. -->\n"
+
+#: How every record and page starts, and nothing else that adaptergen writes.
+_OPENING = re.compile(
+    rb'\{\s*"schema": "[^"\n]*",\s*"tool": "adaptergen",\s*"versions": |' + PAGE.encode()
+)
 
 
 def put(text: str, target: str = "-") -> None:
@@ -37,7 +42,7 @@ def put(text: str, target: str = "-") -> None:
 def refuses(target: str) -> str:
     """Why nothing is written to a file of this name; empty if it may be.
 
-    A file that is there is replaced only by the next record of its kind. Pipes and devices take
+    A file that is there is replaced only by the next record or page. Pipes and devices take
     what is written without losing anything.
     """
     path = Path(target)

@@ -21,6 +21,9 @@ from adaptergen import resources
 #: A spec is a page or two.
 MAX_BYTES = 1024 * 1024
 
+#: The environment variable for the folder of what can be made anew, or `off`.
+CACHE = "ADAPTERGEN_CACHE"
+
 _KEY_LENGTH = 32
 _BINARY = getattr(os, "O_BINARY", 0)
 _KINDS = (
@@ -122,6 +125,14 @@ def user_folder(variable: str, *otherwise: str) -> Path | None:
     with suppress(RuntimeError):
         return (Path(base) if base else Path.home().joinpath(*otherwise)) / "adaptergen"
     return None
+
+
+def cache_folder() -> Path | None:
+    """The folder for what can be made anew; None where nothing is to be kept."""
+    chosen = os.environ.get(CACHE)
+    if chosen:
+        return None if chosen == "off" else Path(chosen)
+    return user_folder("XDG_CACHE_HOME", ".cache")
 
 
 def is_own(status: os.stat_result) -> bool:

@@ -70,12 +70,12 @@ class Part(BaseModel):
     )
 
 
-def _schema(name: str) -> Any:
+def schema_field(name: str) -> Any:
     """The field that names the format of a record; `schema` is a method of every model."""
     return Field(f"adaptergen/{name}/1", serialization_alias="schema")
 
 
-def _versions(*packages: str) -> Any:
+def versions_field(*packages: str) -> Any:
     """The field with the versions of adaptergen, of Python, and of these distributions."""
 
     def find() -> dict[str, str | None]:
@@ -102,9 +102,9 @@ def _version(package: str) -> str | None:
 class Record(Part):
     """What every record opens with."""
 
-    format: str = _schema("record")
+    format: str = schema_field("record")
     tool: Literal["adaptergen"] = "adaptergen"
-    versions: dict[str, str | None] = _versions()
+    versions: dict[str, str | None] = versions_field()
 
     def write(self, target: str) -> None:
         """Write the record to a file, or to standard output if it is called `-`."""
@@ -171,7 +171,7 @@ class AuditFinding(ProblemEntry):
 class AuditRecord(Record):
     """What is wrong in the registries of a TransformerLens; with --fix, what is left."""
 
-    format: Literal["adaptergen/audit/1"] = _schema("audit")
+    format: Literal["adaptergen/audit/1"] = schema_field("audit")
     transformer_lens: str = Field(
         description="version of what was audited; `development` where its files name none"
     )
@@ -201,8 +201,8 @@ class BuiltFile(Part):
 class BuildRecord(ReportRecord):
     """What a build, or `build --check`, found and what came of it."""
 
-    format: Literal["adaptergen/build/1"] = _schema("build")
-    versions: dict[str, str | None] = _versions(
+    format: Literal["adaptergen/build/1"] = schema_field("build")
+    versions: dict[str, str | None] = versions_field(
         "black", "isort", "jinja2", "pydantic", "ruamel.yaml"
     )
     outcome: Outcome = Field(
@@ -254,8 +254,8 @@ class DriftedSpec(SpecEntry):
 class DriftRecord(ReportRecord):
     """What changed from one release of transformers to another that adapters rest on."""
 
-    format: Literal["adaptergen/drift/1"] = _schema("drift")
-    versions: dict[str, str | None] = _versions("transformer-lens", "transformers")
+    format: Literal["adaptergen/drift/1"] = schema_field("drift")
+    versions: dict[str, str | None] = versions_field("transformer-lens", "transformers")
     outcome: Literal["fine", "drifted", "failed"] = Field(
         description="drifted: a change that is not benign; failed: nothing was compared"
     )
@@ -266,8 +266,8 @@ class DriftRecord(ReportRecord):
 class InspectRecord(Record):
     """What transformers does, as data."""
 
-    format: Literal["adaptergen/inspect/1"] = _schema("inspect")
-    versions: dict[str, str | None] = _versions("torch", "transformers")
+    format: Literal["adaptergen/inspect/1"] = schema_field("inspect")
+    versions: dict[str, str | None] = versions_field("torch", "transformers")
     target: str = Field(description="what was named on the command line")
     outcome: Literal["fine", "failed"]
     exit_code: Literal[0, 2]
@@ -326,8 +326,8 @@ class VerifyRecord(ReportRecord):
     What is measured on each model is given by module, then by model.
     """
 
-    format: Literal["adaptergen/verify/1"] = _schema("verify")
-    versions: dict[str, str | None] = _versions(
+    format: Literal["adaptergen/verify/1"] = schema_field("verify")
+    versions: dict[str, str | None] = versions_field(
         "accelerate", "torch", "transformer-lens", "transformers"
     )
     tier: Literal["tiny", "width", "full", "checkpoint"]

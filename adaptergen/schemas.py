@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from adaptergen import records
+from adaptergen.coverage import SurveyRecord
 from adaptergen.lock.entry import LockFile
 from adaptergen.spec.architecture import Spec
 from adaptergen.spec.shape import Shape
@@ -21,6 +22,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "drift": records.DriftRecord,
     "inspect": records.InspectRecord,
     "lock": LockFile,
+    "survey": SurveyRecord,
     "verify": records.VerifyRecord,
 }
 

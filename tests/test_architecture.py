@@ -26,18 +26,18 @@ ROWS = (
     {"guard"},
     {"emit", "facts", "isolated", "source", "catalogue", "output", "edit"},
     {"behaviours", "records", "runtime", "spec"},
-    {"plan"},
+    {"coverage", "plan"},
     {"render", "lock"},
     {"generate", "drift", "inspection", "schemas"},
     {"docs", "plugin", "verify", "audit"},
-    {"export", "observe"},
+    {"export", "observe", "survey"},
     {"cli"},
     {"__main__"},
 )
 ROW = {part: number for number, row in enumerate(ROWS) for part in row}
 
 HEAVY = {"accelerate", "torch", "transformers", "transformer_lens"}
-HEAVY_MAY_BE_IN = ("catalogue/observe", "inspection/", "observe/", "verify/")
+HEAVY_MAY_BE_IN = ("catalogue/observe", "inspection/", "observe/", "survey/", "verify/")
 #: Of the contract, what is imported without models.
 LIGHT = ("contract/__init__", "contract/findings", "contract/tables", "contract/testcase")
 

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from adaptergen.cli.entry import make_parser
+
 ROOT = Path(__file__).parents[1]
 SPEC = "specs/nemotron_h.yaml"
 LOCK = "specs/nemotron_h.lock.json"
@@ -164,14 +166,14 @@ def test_pre_commit_from_a_clone(scratch: Path, tmp_path: Path) -> None:
 
 
 def lines(workflow: Any) -> list[str]:
-    """The `run:` lines of the one job."""
-    (job,) = workflow["jobs"].values()
-    return [step["run"] for step in job["steps"] if "run" in step]
+    """The `run:` lines of all jobs."""
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    return [step["run"] for step in steps if "run" in step]
 
 
 def test_the_workflows_are_as_github_wants_them() -> None:
-    _, check, nightly = blocks()
-    for workflow in (check, nightly):
+    _, check, nightly, survey = blocks()
+    for workflow in (check, nightly, survey):
         assert {"name", "on", "permissions", "jobs"} == set(workflow)
         for job in workflow["jobs"].values():
             assert job["runs-on"] and all(("uses" in s) != ("run" in s) for s in job["steps"])
@@ -179,6 +181,20 @@ def test_the_workflows_are_as_github_wants_them() -> None:
     assert check["on"] == ["push", "pull_request"]
     assert len(nightly["on"]["schedule"][0]["cron"].split()) == 5
     assert [line for line in lines(nightly) if "transformers" in line and "--upgrade" in line]
+
+
+def test_the_shards_of_the_page_are_all() -> None:
+    survey = blocks()[3]
+    jobs = survey["jobs"]
+    shards = jobs["measure"]["strategy"]["matrix"]["shard"]
+    (measure, join) = [line for line in lines(survey) if line.startswith("adaptergen survey")]
+    assert shards == list(range(1, len(shards) + 1)) and jobs["join"]["needs"] == "measure"
+    for shard in shards:
+        line = measure.replace("${{ matrix.shard }}", str(shard))
+        args = make_parser().parse_args(shlex.split(line)[1:])
+        assert args.shard == (shard, len(shards)) and args.json == f"shard-{shard}.json"
+    args = make_parser().parse_args(shlex.split(join)[1:])
+    assert args.merge == [Path("shard-*.json")] and args.report == "survey.md"
 
 
 @needs_shell

@@ -28,9 +28,6 @@ from adaptergen.lock.paths import has_lock, lock_path
 from adaptergen.output.tree import OutputTree
 from adaptergen.problems import Failed, Problem, SourceLocation, quote
 
-#: The environment variable for the folder of the entries, or `off`.
-VARIABLE = "ADAPTERGEN_CACHE"
-
 #: Entries are of some ten kilobytes; the oldest go.
 MOST = 512
 
@@ -90,7 +87,7 @@ class BuildCache:
     """The cache as one call uses it: what all specs share is read once."""
 
     def __init__(self) -> None:
-        self._folder = _folder()
+        self._folder = guard.cache_folder()
         self._made: list[tuple[Path, str, OutputTree]] = []
         self._shared = ""
         self._shapes: dict[Path, str] = {}
@@ -196,13 +193,6 @@ class BuildCache:
     def _entry(self, path: Path) -> Path:
         assert self._folder is not None
         return self._folder / (_digest([str(path.absolute()).encode()]) + ".entry")
-
-
-def _folder() -> Path | None:
-    chosen = os.environ.get(VARIABLE)
-    if chosen:
-        return None if chosen == "off" else Path(chosen)
-    return guard.user_folder("XDG_CACHE_HOME", ".cache")
 
 
 def _is_entry(path: Path) -> bool:

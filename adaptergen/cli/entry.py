@@ -26,6 +26,7 @@ from adaptergen.cli import (
     inspect,
     lock,
     schema,
+    survey,
     update,
     verify,
 )
@@ -36,7 +37,8 @@ INTERRUPTED = 130  # as if SIGINT or SIGPIPE had ended the process
 PIPE_CLOSED = 141
 
 _COMMANDS = (
-    build, verify, inspect, lock, drift, update, export, audit, schema, catalog, completion,
+    build, verify, inspect, survey, lock, drift, update, export, audit, schema, catalog,
+    completion,
 )  # fmt: skip
 _EXAMPLES = """\
 examples:

@@ -31,6 +31,13 @@ def add_json(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
+def add_report(parser: argparse.ArgumentParser, what: str) -> None:
+    """Where to write a page."""
+    parser.add_argument(
+        "--report", type=_target, metavar="FILE", help=f"write {what}; - is standard output"
+    )
+
+
 def add_limit(parser: argparse.ArgumentParser) -> None:
     """How long all that is observed together may take."""
     parser.add_argument(
@@ -41,7 +48,8 @@ def add_limit(parser: argparse.ArgumentParser) -> None:
 
 def check_options(args: argparse.Namespace) -> None:
     """Raise `InputError` for options that do not go together, or that would have no effect."""
-    rules = {"audit": _audit, "drift": _drift, "export": _export, "verify": _verify}
+    rules = {"audit": _audit, "drift": _drift, "export": _export, "survey": _survey,
+             "verify": _verify}  # fmt: skip
     for wrong, message, hint in rules[args.command](args):
         if wrong:
             from adaptergen.problems import InputError
@@ -83,6 +91,15 @@ def _export(args: argparse.Namespace) -> _Rules:
         yield bool(why), f"{args.pr}: {why}", hint
         message = f"{args.pr}: this is there already, and is not overwritten"
         yield os.path.lexists(args.pr), message, f"remove it, or {hint}"
+
+
+def _survey(args: argparse.Namespace) -> _Rules:
+    measured = {"CLASS": args.classes, "--task": args.task, "--shard": args.shard}
+    for option, given in measured.items():
+        message = f"--merge joins what was measured, and takes no {option}"
+        yield bool(args.merge and given), message, f"leave out {option}"
+    message = "--json and --report both write to standard output"
+    yield args.json == args.report == "-", message, "name a file for one of them"
 
 
 def _verify(args: argparse.Namespace) -> _Rules:

@@ -12,7 +12,7 @@ Print the JSON Schema of specs, of shapes, of locks, or of what a command writes
 editor with a YAML language server completes and checks a file that names its schema in a comment
 at the top.
 """
-NAMES = ("spec", "shape", "audit", "build", "drift", "inspect", "lock", "verify")
+NAMES = ("spec", "shape", "audit", "build", "drift", "inspect", "lock", "survey", "verify")
 EXAMPLES = """\
 examples:
   adaptergen schema > spec.schema.json             of specs

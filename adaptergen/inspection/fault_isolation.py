@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from adaptergen.problems import Failed, Problem
@@ -102,14 +103,26 @@ def limited(job: Job[Result], seconds: float) -> Result:
     return found
 
 
-def each_limited(jobs: Sequence[Job[Result]], seconds: float) -> list[Result | Failed]:
-    """The outcome of each job, in their order.
+def each_limited(
+    jobs: Sequence[Job[Result]],
+    seconds: float,
+    *,
+    alone: bool = False,
+    memory: int | None = None,
+    told: Callable[[int, Result | Failed], None] = lambda job, outcome: None,
+) -> list[Result | Failed]:
+    """The outcome of each job, in their order; `told` hears of each as it comes.
 
     There are as many processes as cores. One that has answered does the next job, so that what is
-    prepared when it is first used is prepared once; one that is late or has ended is replaced.
+    prepared when it is first used is prepared once, unless each job is to be `alone`; one that is
+    late or has ended is replaced. None gets more than so many bytes of `memory`, where the system
+    counts them.
     """
     if not hasattr(os, "fork"):
-        return [job.outcome() for job in jobs]
+        outcomes = [job.outcome() for job in jobs]
+        for number, outcome in enumerate(outcomes):
+            told(number, outcome)
+        return outcomes
     # What is forked shares memory as long as nobody touches it, and looking for garbage does.
     gc.freeze()
     found: dict[int, Result | Failed] = {}
@@ -119,15 +132,18 @@ def each_limited(jobs: Sequence[Job[Result]], seconds: float) -> list[Result | F
     try:
         while waiting or busy:
             while waiting and len(busy) < _cores():
-                busy.append(idle.pop() if idle else _Worker(jobs, busy))
+                busy.append(idle.pop() if idle else _Worker(jobs, busy, memory))
                 busy[-1].begin(waiting.pop(), seconds)
             left = min(worker.end for worker in busy) - time.monotonic()
             wait([worker.pipe for worker in busy], max(left, 0))
             for worker in [w for w in busy if w.pipe.poll() or w.end <= time.monotonic()]:
                 busy.remove(worker)
                 found[worker.job] = worker.answer(seconds)
+                if alone and worker.alive:
+                    worker.stop()
                 if worker.alive:
                     idle.append(worker)
+                told(worker.job, found[worker.job])
     finally:
         for worker in (*busy, *idle):
             worker.stop()
@@ -137,12 +153,16 @@ def each_limited(jobs: Sequence[Job[Result]], seconds: float) -> list[Result | F
 class _Worker:
     """A forked process that does one job after the other."""
 
-    def __init__(self, jobs: Sequence[Job[Any]], others: Sequence[_Worker]) -> None:
+    def __init__(
+        self, jobs: Sequence[Job[Any]], others: Sequence[_Worker], memory: int | None
+    ) -> None:
         context = multiprocessing.get_context("fork")
         self.pipe, theirs = context.Pipe()
         # Ends that it does not use have to be closed in it, or it would not see the pipe close.
         unused = [self.pipe, *(worker.pipe for worker in others)]
-        self._process = context.Process(target=_work, args=(jobs, theirs, unused), daemon=True)
+        self._process = context.Process(
+            target=_work, args=(jobs, theirs, unused, memory), daemon=True
+        )
         self._process.start()
         theirs.close()
         self._jobs, self.alive, self.job, self.end = jobs, True, -1, 0.0
@@ -174,9 +194,13 @@ class _Worker:
         self.alive = False
 
 
-def _work(jobs: Sequence[Job[Any]], pipe: Connection, unused: Sequence[Connection]) -> None:
+def _work(
+    jobs: Sequence[Job[Any]], pipe: Connection, unused: Sequence[Connection], memory: int | None
+) -> None:
     for other in unused:
         other.close()
+    if memory is not None:
+        _limit_memory(memory)
     gc.set_threshold(_COLLECTED_AFTER)
     if not os.environ.get("ADAPTERGEN_TRACEBACK"):
         nothing = os.open(os.devnull, os.O_WRONLY)
@@ -188,6 +212,17 @@ def _work(jobs: Sequence[Job[Any]], pipe: Connection, unused: Sequence[Connectio
         except EOFError:  # the parent asks for no more jobs
             return
         pipe.send(jobs[number].outcome())
+
+
+def _limit_memory(more: int) -> None:
+    """Let this process have so many bytes more than it shares with the one that forked it."""
+    # Elsewhere limits are not kept, or count what is only reserved.
+    if sys.platform == "linux":
+        import resource
+
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        now = int(status.partition("VmData:")[2].split()[0]) * 1024
+        resource.setrlimit(resource.RLIMIT_DATA, (now + more, now + more))
 
 
 def _cores() -> int:

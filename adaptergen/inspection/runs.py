@@ -28,15 +28,15 @@ CACHES = ("cache", "past_key_values", "cache_params", "state", "mems", "past_buc
 
 def run_without_cache(model: Any) -> None:
     """A forward without a cache; raises what it raises."""
-    _forward(model, _tokens(model), use_cache=False)
+    forward(model, tokens(model), use_cache=False)
 
 
 def run_with_cache(model: Any) -> None:
     """A prompt and a token after it, as far as the model keeps a cache; raises what it raises."""
-    ids = _tokens(model)
-    cache = _cache_of(_forward(model, ids, use_cache=True))
+    ids = tokens(model)
+    cache = cache_of(forward(model, ids, use_cache=True))
     if cache:
-        _forward(model, ids[:, -1:], use_cache=True, **cache)
+        forward(model, ids[:, -1:], use_cache=True, **cache)
 
 
 def observe_scenarios(
@@ -49,7 +49,7 @@ def observe_scenarios(
     If `brief`, what a module takes and returns is that of the first scenario that calls it.
     """
     model = layout.model
-    ids = _tokens(model)
+    ids = tokens(model)
     whole, step = Run(sizes, len(ids), POS), Run(sizes, len(ids), 1, POS)
     first = layout.paths(first_only=True)
     known: dict[ModulePath, Call] = {}
@@ -68,7 +68,7 @@ def observe_scenarios(
                 traces[scenario] = Trace(error=reason(error))
                 continue
             if scenario == "prefill":
-                cache = _cache_of(output)
+                cache = cache_of(output)
             known |= calls if brief else {}
             uses[scenario] = seen.functional()
             touched |= seen.touched()
@@ -86,7 +86,7 @@ def observe_scenarios(
 def observe_cache(layout: Layout, sizes: Sizes) -> CacheFacts:
     """The cache that is left after two greedy tokens."""
     model = layout.model
-    ids = _tokens(model)
+    ids = tokens(model)
     generate = getattr(model, "generate", None)
     if generate is None or not hasattr(model, "prepare_inputs_for_generation"):
         return CacheFacts(error="the class has no generation")
@@ -98,14 +98,14 @@ def observe_cache(layout: Layout, sizes: Sizes) -> CacheFacts:
             )  # fmt: skip
     except Exception as error:  # code of transformers may raise anything
         return CacheFacts(error=reason(error))
-    cache = next(iter(_cache_of(output).values()), None)
+    cache = next(iter(cache_of(output).values()), None)
     if cache is None:
         return CacheFacts()
     run = Run(sizes, len(ids), 1, POS)
     layers = {}
     for kind in layout.kinds:
         for index in kind.layers:
-            cls, states = _cached_states(cache, index)
+            cls, states = cached_states(cache, index)
             shapes = {n: run.inside(kind.name).shape(states[n]) for n in sorted(states)}
             layer = CacheLayer(kind=kind.name, cls=cls, states=shapes)
             layers[layer.model_dump_json()] = layer
@@ -121,7 +121,7 @@ def imported_as(file: str) -> str:
     return Path(file).relative_to(longest).as_posix() if longest else Path(file).name
 
 
-def _tokens(model: Any) -> torch.Tensor:
+def tokens(model: Any) -> torch.Tensor:
     """Tokens, none of them special: [batch, pos], or [batch * codebooks, pos] for audio."""
     rows = BATCH * int(getattr(model, "num_codebooks", 1))
     # The vocabulary of a model that is given may be smaller than that of a tiny model.
@@ -130,7 +130,7 @@ def _tokens(model: Any) -> torch.Tensor:
     return (torch.arange(rows * POS) * 7 % most + 5).reshape(rows, POS)
 
 
-def _forward(model: Any, ids: torch.Tensor, **arguments: Any) -> Any:
+def forward(model: Any, ids: torch.Tensor, **arguments: Any) -> Any:
     """The output for token ids, with those arguments that the model takes."""
     taken = inspect.signature(type(model).forward).parameters
     free = any(p.kind is p.VAR_KEYWORD for p in taken.values())
@@ -145,19 +145,19 @@ def _forward(model: Any, ids: torch.Tensor, **arguments: Any) -> Any:
 
 def _run(model: Any, scenario: Scenario, ids: torch.Tensor, cache: Mapping[str, Any]) -> Any:
     if scenario == "no_cache":
-        return _forward(model, ids, use_cache=False)
+        return forward(model, ids, use_cache=False)
     if scenario == "decode":
         if not cache:
             raise LookupError("the forward returns no cache")
-        return _forward(model, ids[:, -1:], use_cache=True, **cache)
+        return forward(model, ids[:, -1:], use_cache=True, **cache)
     if scenario == "padded":
         mask = torch.ones_like(ids)
         mask[0, :PADDING] = 0
-        return _forward(model, ids, use_cache=True, attention_mask=mask)
-    return _forward(model, ids, use_cache=True)
+        return forward(model, ids, use_cache=True, attention_mask=mask)
+    return forward(model, ids, use_cache=True)
 
 
-def _cache_of(output: Any) -> dict[str, Any]:
+def cache_of(output: Any) -> dict[str, Any]:
     """The cache in an output, as the argument that takes it; empty without one."""
     found = {name: getattr(output, name, None) for name in CACHES}
     return next(({name: value} for name, value in found.items() if value is not None), {})
@@ -208,7 +208,7 @@ def _unused(layout: Layout, touched: set[int]) -> tuple[str, ...]:
     return tuple(sorted(f"{path.kind}:{path.path}" for path in owning - used))
 
 
-def _cached_states(cache: Any, index: int) -> tuple[str, dict[str, torch.Tensor]]:
+def cached_states(cache: Any, index: int) -> tuple[str, dict[str, torch.Tensor]]:
     """The class of the cache's layer, empty if it has none, and its tensors by name."""
     held = getattr(cache, "layers", None)
     if isinstance(held, list):

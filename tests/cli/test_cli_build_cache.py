@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from adaptergen import guard
 from adaptergen.cli import build_cache
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,7 @@ OUT = Path("generated/nemotron_h")
 def remembered(project: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project that was built once; the folder of the memory."""
     folder = project / "memory"
-    monkeypatch.setenv(build_cache.VARIABLE, str(folder))
+    monkeypatch.setenv(guard.CACHE, str(folder))
     assert run("build", SPEC).code == 0
     assert len(list(folder.iterdir())) == 1
     return folder
@@ -159,7 +160,7 @@ def test_what_a_build_does_not_read_is_not_read_for_the_memory(
         with path.open("wb") as file:
             file.truncate(2**40)
     command = [sys.executable, "-m", "adaptergen", "build", str(SPEC)]
-    environment = {**os.environ, build_cache.VARIABLE: str(project / "memory")}
+    environment = {**os.environ, guard.CACHE: str(project / "memory")}
     # In a process, so that what is read for ever has an end.
     result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
     code = "file-too-large" if kind == "large" else "not-a-file"
@@ -227,7 +228,7 @@ def test_without_a_place_for_a_key_nothing_is_kept(
 ) -> None:
     (project / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(project / "file"))
-    monkeypatch.setenv(build_cache.VARIABLE, str(project / "memory"))
+    monkeypatch.setenv(guard.CACHE, str(project / "memory"))
     assert (run("build", SPEC).code, run("build", SPEC, "--check").code) == (0, 0)
     assert len(calls) == 2 and list((project / "memory").iterdir()) == []
 
@@ -246,7 +247,7 @@ def test_files_of_the_user_in_the_folder_stay(
     outside = project / "outside"
     outside.write_text("mine")
     (folder / f"{'c' * 64}.entry").symlink_to(outside)
-    monkeypatch.setenv(build_cache.VARIABLE, str(folder))
+    monkeypatch.setenv(guard.CACHE, str(folder))
     for name in ("nemotron_h", "deepseek_v2", "helium"):
         assert run("build", f"specs/{name}.yaml").code == 0
     assert all((folder / name).read_text() == name for name in names)
@@ -271,7 +272,7 @@ def test_a_folder_that_cannot_be_made(
     project: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project / "file").touch()
-    monkeypatch.setenv(build_cache.VARIABLE, str(project / "file" / "memory"))
+    monkeypatch.setenv(guard.CACHE, str(project / "file" / "memory"))
     assert run("build", SPEC).code == 0
     assert run("build", SPEC, "--check").code == 0
 
@@ -288,7 +289,7 @@ def test_what_is_edited_meanwhile_is_not_kept(
         replace(SPEC, "title: Nemotron-H", "title: Other")
         return made
 
-    monkeypatch.setenv(build_cache.VARIABLE, str(project / "memory"))
+    monkeypatch.setenv(guard.CACHE, str(project / "memory"))
     monkeypatch.setattr("adaptergen.generate.generate", slow)
     assert run("build", SPEC).code == 0
     assert not (project / "memory").exists()
@@ -304,14 +305,14 @@ def test_it_does_not_grow_without_end(
 
 
 def test_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(build_cache.VARIABLE, "off")
-    assert build_cache._folder() is None
-    monkeypatch.delenv(build_cache.VARIABLE)
+    monkeypatch.setenv(guard.CACHE, "off")
+    assert guard.cache_folder() is None
+    monkeypatch.delenv(guard.CACHE)
     variable = "LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME"
     monkeypatch.setenv(variable, str(Path("/some/where")))
-    assert build_cache._folder() == Path("/some/where/adaptergen")
+    assert guard.cache_folder() == Path("/some/where/adaptergen")
     monkeypatch.delenv(variable)
-    assert build_cache._folder() == Path.home() / ".cache" / "adaptergen"
+    assert guard.cache_folder() == Path.home() / ".cache" / "adaptergen"
 
 
 @pytest.mark.slow
@@ -328,7 +329,7 @@ def test_an_edit_of_adaptergen(tmp_path: Path, file: str, old: str, new: str) ->
     for name in ("adaptergen", "specs", "templates"):
         shutil.copytree(ROOT / name, tmp_path / name)
     environment = {
-        **os.environ, "PYTHONPATH": str(tmp_path), build_cache.VARIABLE: str(tmp_path / "memory")
+        **os.environ, "PYTHONPATH": str(tmp_path), guard.CACHE: str(tmp_path / "memory")
     }  # fmt: skip
 
     def build(*options: str) -> int:

@@ -52,6 +52,7 @@ def script(run: Any, tmp_path: Path) -> Path:
                 "inspect",
                 "lock",
                 "schema",
+                "survey",
                 "update",
                 "verify",
             },

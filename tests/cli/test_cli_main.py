@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[2]
 SPEC = "specs/helium.yaml"
 
 COMMANDS = (
-    "build", "verify", "inspect", "lock", "drift", "update", "export", "audit", "schema", "catalog",
+    "build", "verify", "inspect", "survey", "lock", "drift", "update", "export", "audit", "schema",
+    "catalog",
 )  # fmt: skip
 
 
