@@ -119,20 +119,16 @@ def wrap(architecture: str, adapter_class: Any, model: Any, name: str = "tiny") 
 
 
 def layer_kinds(tables: AdapterTables, model: Any) -> tuple[str, ...]:
-    """The kind of each layer of a model that is not wrapped, as HF's blocks tell it.
+    """What each layer of a model that is not wrapped is called, as HF's blocks tell it.
 
-    A layer that the tables have no kind for is told as HF tells it. `AttributeError` if the blocks
-    lack what says it.
+    `AttributeError` if the blocks lack what says it.
     """
-    blocks = list(model.get_submodule(tables.blocks))
-    if not tables.kinds:
-        return ("layer",) * len(blocks)
-    if tables.told_by:
-        return tuple(tables.canonical(str(getattr(b, tables.told_by))) for b in blocks)
-    held = [{name for name, _ in block.named_modules()} for block in blocks]
     return tuple(
-        next((kind for kind, table in tables.kinds.items() if table.holds in names), "unknown")
-        for names in held
+        tables.layer(
+            {name for name, _ in block.named_modules()},
+            str(getattr(block, tables.told_by)) if tables.told_by else "",
+        )
+        for block in model.get_submodule(tables.blocks)
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
@@ -64,12 +64,12 @@ class HookContract:
 
 @dataclass(frozen=True)
 class LayerTable:
-    """What layers of one kind bind and offer, or what all layers do.
+    """What layers of one kind bind and offer beside all others, or what all layers do.
 
     `components` maps dotted names to `BridgeClass hf.path`, with ` if field` or ` if not field` of
-    HF's config where it depends on one. `slot` is the name of the component that only this kind
-    has, `holds` the submodule by which HF's block is told from others, and `formerly` are older
-    names of the kind.
+    HF's config where it depends on one. `slot` is the name of the component that this kind adds,
+    `holds` the submodule by which HF's block shows that it is of this kind, and `formerly` are
+    older names of the kind.
     """
 
     components: Mapping[str, str] = field(default_factory=dict)
@@ -84,12 +84,12 @@ class AdapterTables:
     """Everything that is promised of one architecture.
 
     `config` are the keywords of the tiny model's HF config, `layers` the kinds of its layers if
-    there are kinds, and `branches` further models by what they change, in the `branch_releases` of
-    transformers in which HF can run them. `carried` are fields of HF's config that TransformerLens'
-    has too, `derived` is arithmetic over them, and `flags` are set as they stand. With kinds,
-    `told_by` is the attribute of HF's blocks that says the kind, if they say it, and `listed_in`
-    the field of the config that lists them. `aliases` are names of the block for hooks in it, each
-    with the hooks that it may lead to: the first that a layer has.
+    there are kinds, with `+` between those of one layer, and `branches` further models by what they
+    change, in the `branch_releases` of transformers in which HF can run them. `carried` are fields
+    of HF's config that TransformerLens' has too, `derived` is arithmetic over them, and `flags` are
+    set as they stand. With kinds, `told_by` is the attribute of HF's blocks that says the kind, if
+    they say it, and `listed_in` the field of the config that lists them. `aliases` are names of the
+    block for hooks in it, each with the hooks that it may lead to: the first that a layer has.
     """
 
     architecture: str
@@ -112,15 +112,43 @@ class AdapterTables:
     lacks: tuple[str, ...] = ()
     """What this release of TransformerLens cannot do that others can."""
 
-    def hooks_of(self, kind: str) -> Mapping[str, HookContract]:
-        """The hooks of a layer of a kind; none if the tables do not know the kind."""
-        if self.kinds and kind not in self.kinds:
-            return {}
-        return {**self.shared.hooks, **(self.kinds[kind].hooks if self.kinds else {})}
+    def kinds_of(self, layer: str) -> list[str]:
+        """The kinds of a layer, in the order in which tables have them."""
+        return [kind for kind in self.kinds if kind in layer.split("+")]
 
-    def block_aliases(self, kind: str, hf_config: Any) -> dict[str, str]:
-        """Names of a block of a kind for hooks in it."""
-        hooks = self.hooks_of(kind)
+    def knows(self, layer: str) -> bool:
+        """Whether tables know all kinds of a layer."""
+        return layer == ("+".join(self.kinds_of(layer)) or "layer")
+
+    def layer(self, modules: Set[str], told: str) -> str:
+        """What a layer is called: by its kinds, as its modules tell them and what its block told.
+
+        `layer` if it is of none. A layer that the tables have no kind for is called as HF calls it.
+        """
+        own = self.canonical(told)
+        if self.told_by and own not in self.kinds:
+            return own
+        found = [k for k, t in self.kinds.items() if (t.holds in modules if t.holds else k == own)]
+        paths = {kind: component(t.components[t.slot])[1] for kind, t in self.kinds.items()}
+        # A module that is there, and nothing says of which kind it is.
+        if modules & (set(paths.values()) - {paths[kind] for kind in found}):
+            return "unknown"
+        return "+".join(found) or "layer"
+
+    def told(self, layer: str) -> str:
+        """The kind of a layer that an attribute of HF's block tells."""
+        return next((k for k in self.kinds_of(layer) if not self.kinds[k].holds), layer)
+
+    def hooks_of(self, layer: str) -> Mapping[str, HookContract]:
+        """The hooks of a layer of some kinds; none if the tables do not know them."""
+        if not self.knows(layer):
+            return {}
+        tables = (self.shared, *(self.kinds[kind] for kind in self.kinds_of(layer)))
+        return {name: hook for table in tables for name, hook in table.hooks.items()}
+
+    def block_aliases(self, layer: str, hf_config: Any) -> dict[str, str]:
+        """Names of the block of a layer for hooks in it."""
+        hooks = self.hooks_of(layer)
         there = {name for name, hook in hooks.items() if is_met(hook.when, hf_config)}
         found = {
             alias: [name for name in names.split() if name in there]
@@ -128,10 +156,10 @@ class AdapterTables:
         }
         return {alias: names[0] for alias, names in found.items() if names}
 
-    def components_of(self, kind: str) -> Mapping[str, str]:
-        """The components of a layer of a kind."""
-        own = self.kinds[kind].components if kind in self.kinds else {}
-        return {**self.shared.components, **own}
+    def components_of(self, layer: str) -> Mapping[str, str]:
+        """The components of a layer of some kinds."""
+        tables = (self.shared, *(self.kinds[kind] for kind in self.kinds_of(layer)))
+        return {name: line for table in tables for name, line in table.components.items()}
 
     def configs(self, release: str) -> dict[str, dict[str, Any]]:
         """The config of each tiny model that this release of transformers can run."""

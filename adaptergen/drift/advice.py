@@ -219,6 +219,8 @@ class _Advice:
                 return f"{_NOTHING}the kind has {names(sorted(known))} for names"
             return f"put `{finding.paths[0]}` into `formerly` of this kind"
         if finding.code == "kind-new":
+            if self.plan.kinds_of(kind):
+                return f"give the tiny model a layer of `{kind}`: {_VERIFY}"
             return f"describe `{kind}` below blocks.kinds, or name it in `formerly` of a kind"
         return _VERIFY
 

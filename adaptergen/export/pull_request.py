@@ -9,7 +9,6 @@ from typing import Any
 
 from adaptergen.export.checks import Check
 from adaptergen.export.contribution import Adapter, Contribution
-from adaptergen.plan.model import layer_tables
 from adaptergen.prose import markdown
 from adaptergen.render.hook_page import hook_table
 
@@ -99,9 +98,10 @@ def _adapter(adapter: Adapter, record: Record | str) -> Iterator[str]:
     )
     yield "### Hooks"
     yield f"Of the model:\n\n{hook_table(plan, plan.model_hooks)}"
-    for name, rows in layer_tables(plan):
-        title = f"Of layers of kind `{name}`" if plan.kinds else "Of every layer"
-        yield f"{title}, below `blocks.{{i}}.`:\n\n{hook_table(plan, rows)}"
+    yield f"Of every layer, below `blocks.{{i}}.`:\n\n{hook_table(plan, plan.layer_hooks)}"
+    for kind in plan.kinds:
+        title = f"Of layers of kind `{kind.name}`, too"
+        yield f"{title}:\n\n{hook_table(plan, kind.hooks)}"
     if adapter.replaced:
         yield "### Removed, and replacements"
         yield "\n".join(f"- {line}" for line in adapter.replaced)

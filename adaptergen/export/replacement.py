@@ -17,7 +17,7 @@ from adaptergen.edit.text import read
 from adaptergen.export.checkout import REGISTRY_TEST, REGISTRY_TEST_CLASS, Draft
 from adaptergen.export.old_adapter import OldAdapter, read_old
 from adaptergen.isolated import run_isolated
-from adaptergen.plan.model import HookRow, KindPlan, Plan, layer_tables
+from adaptergen.plan.model import HookRow, Plan, absent_hooks, layer_tables
 from adaptergen.problems import Failed, Problem, SourceLocation, every, listing
 from adaptergen.prose import markdown
 
@@ -114,30 +114,30 @@ def _hooks(plan: Plan, old: OldAdapter, seen: Mapping[str, Any]) -> Iterator[str
     offered = _names(plan.model_hooks)
     for name in sorted({*old.model_hooks.keys() - offered, *seen.get("model", ())}):
         yield _removed("hook", f"`{name}`", _renamed(name, offered) or _NOTHING)
-    kinds = {kind.name: kind for kind in plan.kinds}
     titles: dict[tuple[str, str], list[str]] = {}
     for name, rows in layer_tables(plan):
         offered = _names(rows)
         missing = seen.get("layers", {}).get(name, ())
         for hook in sorted({*old.layer_hooks.keys() - offered, *missing}):
-            replacement = _hook_replacement(hook, offered, kinds.get(name), old)
+            replacement = _hook_replacement(hook, offered, plan, name, old)
             titles.setdefault((hook, replacement), []).append(f"{name} layers")
     for (hook, replacement), of in titles.items():
         on = "layers" if len(of) == len(layer_tables(plan)) else ", ".join(of)
         yield _removed(f"hook on {on}", f"`{hook}`", replacement)
 
 
-def _hook_replacement(hook: str, offered: Set[str], kind: KindPlan | None, old: OldAdapter) -> str:
+def _hook_replacement(hook: str, offered: Set[str], plan: Plan, layer: str, old: OldAdapter) -> str:
     """What replaces a hook of a layer; of layers of a kind, the spec and its shapes may say it."""
-    if kind is not None:
-        gone, absent = dict(kind.gone), dict(kind.absent)
+    if plan.kinds:
+        gone, absent = plan.spec.replaces, dict(absent_hooks(plan.bound_in(layer)))
         if hook in gone:
             return f"`{gone[hook]}`" if gone[hook] else "nothing: no module of this kind does that"
         if hook in absent:
             return f"nothing: {markdown(absent[hook])}"
-        in_slot = f"{kind.slot}.{hook.partition('.')[2]}"
-        if "." in hook and in_slot in offered:
-            return f"`{in_slot}`"
+        for kind in plan.kinds_of(layer):
+            in_slot = f"{kind.slot}.{hook.partition('.')[2]}"
+            if "." in hook and in_slot in offered:
+                return f"`{in_slot}`"
     if old.layer_hooks.get(hook):
         return "nothing; it was there only where Hugging Face has the module"
     return _renamed(hook, offered) or _NOTHING
@@ -209,8 +209,7 @@ def _tests(
 def _vocabulary(plan: Plan, catalogue: Catalogue) -> frozenset[str]:
     """The names that TransformerLens, or the adapter, gives to something."""
     config = plan.spec.config
-    kinds = (row for kind in plan.kinds for row in kind.hooks)
-    names = _names((*plan.model_hooks, *plan.layer_hooks, *kinds))
+    names = _names((*plan.model_hooks, *plan.rows_of_layers))
     parts = {part for name in names for part in name.split(".")}
     hooks = {hook.name for one in catalogue.components.values() for hook in one.hooks}
     aliases = {alias for one in catalogue.components.values() for alias in one.hook_aliases}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from packaging.specifiers import SpecifierSet
 
 from adaptergen.lock.entry import OUTSIDE, Entry, Hook
-from adaptergen.plan.model import HookRow, Plan, layer_tables
+from adaptergen.plan.model import HookRow, Plan, hook_rows
 from adaptergen.plan.node import Node
 from adaptergen.spec.arithmetic import parse_dimension
 from adaptergen.spec.shape import Contract
@@ -26,7 +26,7 @@ def component_names(plan: Plan, kind: str) -> dict[str, str]:
 def _tops(plan: Plan, kind: str) -> Iterable[Node]:
     if kind == OUTSIDE:
         return plan.components
-    return (*plan.shared, *(found.node for found in plan.kinds if found.name == kind))
+    return plan.bound_in(kind)
 
 
 def _walk(
@@ -46,8 +46,9 @@ def outer_paths(path: str) -> list[str]:
 
 def hook_rows_of(plan: Plan, kind: str) -> dict[str, HookRow]:
     """Hooks by name, outside the layers or of a kind."""
-    rows = plan.model_hooks if kind == OUTSIDE else dict(layer_tables(plan)).get(kind, ())
-    return {row.name: row for row in rows}
+    if kind == OUTSIDE:
+        return {row.name: row for row in plan.model_hooks}
+    return {row.name: row for row in hook_rows(plan.bound_in(kind), plan.block)}
 
 
 def declared_state(contract: Contract | None, transformers: str) -> str:

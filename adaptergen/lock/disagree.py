@@ -146,13 +146,14 @@ class _Comparison:
             at = self.in_spec("blocks", "kind", "attribute")
             self.add(release, at("lock-kind", message, hint))
         words = {word for kind in self.plan.kinds for word in (kind.name, *kind.formerly)}
-        held_by = {kind.name: kind.has_submodule for kind in self.plan.kinds}
         for name, kind in entry.kinds.items():
-            held, known = held_by.get(name), _all_modules(entry, name)
-            if held and known and held not in known:
-                message = f"HF has no module {quote(held)} in these layers"
-                at = self.in_spec("blocks", "kinds", name, "has_submodule")
-                self.add(release, at("lock-path", message, suggestion(held, known)))
+            known = _all_modules(entry, name)
+            for one in self.plan.kinds_of(name):
+                held = one.has_submodule
+                if held and known and held not in known:
+                    message = f"HF has no module {quote(held)} in these layers"
+                    at = self.in_spec("blocks", "kinds", one.name, "has_submodule")
+                    self.add(release, at("lock-path", message, suggestion(held, known)))
             if kind.word and kind.word not in words:
                 message = f"HF calls layers {quote(kind.word)}, and no kind has that name"
                 hint = f"name a kind {quote(kind.word)}, or put it into `formerly` of one"

@@ -111,7 +111,9 @@ class Entry(Fact):
     config: dict[str, Field] = {}
     cfg: dict[str, str] = Described({}, description="what reached the config of TransformerLens")
     kinds: dict[str, Kind] = {}
-    modules: dict[str, dict[str, Module]] = Described({}, description="by kind, then by path")
+    modules: dict[str, dict[str, Module]] = Described(
+        {}, description="by kind, or several joined by `+`, then by path"
+    )
     hooks: dict[str, dict[str, Hook]] = Described({}, description="by kind, then by name")
     order: tuple[str, ...] = Described((), description="`kind/hook` as they fire")
     logits: dict[str, Logits] = Described({}, description="of HF, by scenario")

@@ -16,7 +16,7 @@ from adaptergen.inspection.observe import observe_model
 from adaptergen.lock.declared import component_names
 from adaptergen.lock.entry import OUTSIDE, SCENARIOS, Field, Kind, Module
 from adaptergen.observe.hooks import Hooks, expected, kept, noted, observe_hooks
-from adaptergen.plan.model import Plan, layer_tables
+from adaptergen.plan.model import Plan
 from adaptergen.spec.arithmetic import TOKEN_AXES
 from adaptergen.verify.target import Target, layer_kinds
 
@@ -239,5 +239,5 @@ def _kinds_field(plan: Plan) -> set[str]:
 
 
 def _axis_names(plan: Plan) -> set[str]:
-    rows = [*plan.model_hooks, *(row for _, table in layer_tables(plan) for row in table)]
+    rows = (*plan.model_hooks, *plan.rows_of_layers)
     return {n for row in rows for axis in row.axes for n in axis.names} - TOKEN_AXES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from adaptergen.catalogue.model import Catalogue
@@ -12,7 +12,7 @@ from adaptergen.plan.node import Location, Node
 from adaptergen.problems import Problem, SpecValueError, listing, quote, suggestion
 from adaptergen.resources import reserved_names
 from adaptergen.source.source import ANY
-from adaptergen.spec.architecture import Blocks, Spec
+from adaptergen.spec.architecture import Blocks, Kind, Spec
 
 _OTHER = "choose another name"
 
@@ -104,12 +104,10 @@ def layer_problems(spec: Spec, top: Location) -> list[Problem]:
 
 
 def _told_apart(blocks: Blocks, here: Location) -> Iterator[Problem]:
-    distinct = [name for name, kind in blocks.kinds.items() if kind.has_submodule]
-    lacking = not blocks.kinds and here.is_resolved("kinds", ANY)
-    if blocks.kind and (distinct or lacking):
-        message = "kind names an attribute, so kinds must be there and must not have has_submodule"
+    unclear = [name for name, kind in blocks.kinds.items() if not kind.has_submodule]
+    if blocks.kind and not unclear and here.is_resolved("kinds", ANY):
+        message = "kind names an attribute, and has_submodule tells every kind"
         yield here.at("kind").problem("ambiguous-kinds", message, "delete kind, or has_submodule")
-    unclear = [name for name in blocks.kinds if name not in distinct]
     places = [here.at("kind"), *(here.at("kinds", name, "has_submodule") for name in unclear)]
     lacking = all(place.is_resolved() for place in places)
     if not blocks.kind and unclear and lacking:
@@ -132,7 +130,7 @@ def _former_names(blocks: Blocks, here: Location) -> Iterator[Problem]:
 
 
 def _slots(blocks: Blocks, here: Location) -> Iterator[Problem]:
-    paths: dict[str, str] = {}
+    at_path: dict[str, list[Kind]] = {}
     for name, kind in blocks.kinds.items():
         place = here.at("kinds", name)
         if not place.is_resolved("slot"):
@@ -140,29 +138,55 @@ def _slots(blocks: Blocks, here: Location) -> Iterator[Problem]:
         if kind.slot in blocks.submodules:
             message = f"the slot {quote(kind.slot)} is a submodule of every layer already"
             yield place.at("slot").problem("slot-taken", message, "choose another")
-        by_path = kind.has_submodule and not blocks.kind
-        if not (by_path and here.is_resolved("kind") and place.is_resolved("path")):
+        if not all(place.is_resolved(word) for word in ("path", "has_submodule")):
             continue
-        slot = paths.setdefault(str(kind.path), kind.slot)
-        if slot != kind.slot:
-            message = f"kinds at one path are in the slots {listing([slot, kind.slot])}"
+        others = at_path.setdefault(str(kind.path), [])
+        slots = {other.slot for other in others if other.has_submodule or kind.has_submodule}
+        if slots - {kind.slot} and here.is_resolved("kind"):
+            message = f"kinds at one path are in the slots {listing([*sorted(slots), kind.slot])}"
             hint = "say by kind: where the kinds are listed, to translate names of weights"
             yield place.at("slot").problem("ambiguous-slot", message, hint)
+        others.append(kind)
 
 
 def _in_tiny(spec: Spec, top: Location) -> Iterator[Problem]:
     here, kinds = top.at("tiny", "kinds"), spec.blocks.kinds
-    unknown = [(i, kind) for i, kind in enumerate(spec.tiny.kinds) if kind not in kinds]
-    for index, kind in unknown:
-        if here.is_resolved(index) and top.is_resolved("blocks", "kinds", kind):
+    named = [
+        (here.at(index) if isinstance(of, str) else here.at(index, number), kind)
+        for index, of in enumerate(spec.tiny.kinds)
+        for number, kind in enumerate((of,) if isinstance(of, str) else of)
+    ]
+    unknown = [(place, kind) for place, kind in named if kind not in kinds]
+    for place, kind in unknown:
+        if place.is_resolved() and top.is_resolved("blocks", "kinds", kind):
             message = f"{quote(kind)} is not a kind of layer"
-            yield here.at(index).problem("unknown-kind", message, suggestion(kind, kinds))
-    missing = [kind for kind in kinds if kind not in spec.tiny.kinds]
+            yield place.problem("unknown-kind", message, suggestion(kind, kinds))
+    missing = [kind for kind in kinds if kind not in {kind for _, kind in named}]
     # What is not a kind may stand for one that is missing.
     if missing and not unknown and here.is_valid():
         message = f"the tiny model has no layer of kind {listing(missing)}"
         hint = "add one" if len(missing) == 1 else "add one of each"
         yield here.problem("kind-untested", message, hint)
+    if not unknown and here.is_valid() and top.is_valid("blocks"):
+        for index, of in enumerate(spec.tiny.kinds):
+            yield from _of_layer((of,) if isinstance(of, str) else of, spec.blocks, here.at(index))
+
+
+def _of_layer(names: Sequence[str], blocks: Blocks, here: Location) -> Iterator[Problem]:
+    """Kinds that no layer is of together."""
+    by_attribute = [name for name, kind in blocks.kinds.items() if not kind.has_submodule]
+    told = [name for name in names if name in by_attribute]
+    if blocks.kind and by_attribute and len(told) != 1:
+        message = f"a layer is of one of the kinds that {quote(blocks.kind.attribute)} tells"
+        hint = f"keep {listing(told, 'or')}" if told else f"add {listing(by_attribute, 'or')}"
+        yield here.problem("ambiguous-kinds", message, hint)
+    in_slot: dict[str, str] = {}
+    for name in names:
+        slot = blocks.kinds[name].slot
+        other = in_slot.setdefault(slot, name)
+        if other != name and len(told) < 2:
+            message = f"{listing([other, name])} are both in the slot {quote(slot)}"
+            yield here.problem("slot-taken", message, f"keep {listing([other, name], 'or')}")
 
 
 def derived_problems(spec: Spec, top: Location) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ from adaptergen.plan.checks import (
 )
 from adaptergen.plan.expand import Expander
 from adaptergen.plan.helpers import HelperChoice
-from adaptergen.plan.model import HookRow, KindPlan, Plan, absent_hooks, hook_rows
+from adaptergen.plan.model import HookRow, KindPlan, Plan, called, hook_rows
 from adaptergen.plan.names import name_problems
 from adaptergen.plan.node import Location, Node
 from adaptergen.problems import Failed
@@ -41,8 +41,7 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
     }
     nodes = {name: node for name, node in kind_nodes.items() if node is not None}
     kinds = tuple(
-        _kind(name, spec.blocks.kinds[name], node, block, shared, spec.replaces)
-        for name, node in nodes.items()
+        _kind(name, spec.blocks.kinds[name], node, block, shared) for name, node in nodes.items()
     )
     layer_hooks = hook_rows(shared, block)
     model_hooks = hook_rows(components, around=catalogue.bridge_aliases)
@@ -76,12 +75,22 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
         kinds=kinds,
         model_hooks=model_hooks,
         layer_hooks=layer_hooks,
+        layers=tuple(
+            called(
+                [
+                    kind
+                    for kind in spec.blocks.kinds
+                    if kind in ((of,) if isinstance(of, str) else of)
+                ]
+            )
+            for of in spec.tiny.kinds
+        ),
         passthrough=tuple(
             name for name in spec.config.from_hf if name not in catalogue.passthrough
         ),
         block_aliases=_block_aliases(
             block,
-            [kind.hooks for kind in kinds] or [layer_hooks],
+            [layer_hooks, *(kind.hooks for kind in kinds)],
             catalogue.components[block.bridge].hook_aliases,
         ),
         flag_setter=setter,
@@ -106,17 +115,15 @@ def _kind(
     node: Node,
     block: Node | None,
     shared: tuple[Node, ...],
-    replaces: dict[str, str | None],
 ) -> KindPlan:
-    rows = hook_rows((*shared, node), block)
-    offered = {name for row in rows for name in (row.name, *row.aliases)}
+    shared_names = {row.name for row in hook_rows(shared, block)}
     return KindPlan(
         name=name,
         formerly=kind.formerly,
         slot=kind.slot,
         node=node,
-        hooks=rows,
-        absent=absent_hooks((*shared, node)),
-        gone=tuple((old, new) for old, new in replaces.items() if old not in offered),
+        hooks=tuple(
+            row for row in hook_rows((*shared, node), block) if row.name not in shared_names
+        ),
         has_submodule=kind.has_submodule,
     )

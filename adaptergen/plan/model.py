@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -42,15 +42,13 @@ class HookRow(HookPoint):
 
 @dataclass(frozen=True)
 class KindPlan:
-    """A kind of layer: what its layers bind beside what all layers have."""
+    """A kind of layer: what its layers bind beside what all layers have, and the hooks of that."""
 
     name: str
     formerly: tuple[str, ...]
     slot: str
     node: Node
     hooks: tuple[HookRow, ...]
-    absent: tuple[tuple[str, str], ...]
-    gone: tuple[tuple[str, str | None], ...]
     has_submodule: str | None
 
 
@@ -70,6 +68,9 @@ class Plan:
     kinds: tuple[KindPlan, ...]
     model_hooks: tuple[HookRow, ...]
     layer_hooks: tuple[HookRow, ...]
+    """Hooks of every layer, whatever its kinds."""
+    layers: tuple[str, ...]
+    """What the layers of the tiny model are called: by their kinds, with `+` between them."""
     passthrough: tuple[str, ...]
     block_aliases: Mapping[str, tuple[str, ...]]
     """Aliases of the block that its class does not have so, with the hooks each may lead to."""
@@ -95,7 +96,7 @@ class Plan:
     @property
     def block_class(self) -> str:
         """Name of the block's class: TL's, or one made of that if layers or aliases differ."""
-        names = {row.name for _, table in layer_tables(self) for row in table}
+        names = {row.name for row in self.rows_of_layers}
         lost = any(names.isdisjoint(targets) for targets in self.block.aliases.values())
         own = self.kinds or self.conditional or self.block_aliases or self.block.absent or lost
         return f"{self.block.bridge}WithKinds" if own else self.block.bridge
@@ -137,23 +138,35 @@ class Plan:
         return (*self.components, self.block, *self.shared, *(kind.node for kind in self.kinds))
 
     @property
+    def rows_of_layers(self) -> tuple[HookRow, ...]:
+        """The hooks of every layer, then those of each kind."""
+        return (*self.layer_hooks, *(row for kind in self.kinds for row in kind.hooks))
+
+    @property
     def has_patterns(self) -> bool:
         """Whether some layers have a hook of attention weights."""
-        rows = (row for _, table in layer_tables(self) for row in table)
-        return any(row.name == "attn.hook_pattern" for row in rows)
+        return any(row.name == "attn.hook_pattern" for row in self.rows_of_layers)
+
+    def kinds_of(self, layer: str) -> list[KindPlan]:
+        """The kinds of a layer that is called so."""
+        return [kind for kind in self.kinds if kind.name in layer.split("+")]
+
+    def bound_in(self, layer: str) -> tuple[Node, ...]:
+        """The tops of the components of a layer that is called so."""
+        return (*self.shared, *(kind.node for kind in self.kinds_of(layer)))
+
+
+def called(kinds: Collection[str]) -> str:
+    """What a layer of these kinds is called."""
+    return "+".join(kinds) or "layer"
 
 
 def layer_tables(plan: Plan) -> list[tuple[str, tuple[HookRow, ...]]]:
-    """The hooks of a layer of each kind; one table called `layer` if there are no kinds."""
-    if plan.kinds:
-        return [(kind.name, kind.hooks) for kind in plan.kinds]
-    return [("layer", plan.layer_hooks)]
-
-
-def shared_hooks(plan: Plan) -> list[HookRow]:
-    """The hooks that every layer has, alike in all that is promised."""
-    first, *others = [table for _, table in layer_tables(plan)]
-    return [row for row in first if all(row in table for table in others)] if others else []
+    """The hooks of each sort of layer in the tiny model, by what it is called."""
+    return [
+        (layer, hook_rows(plan.bound_in(layer), plan.block))
+        for layer in dict.fromkeys(plan.layers or (called(()),))
+    ]
 
 
 def hook_rows(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from adaptergen.plan.model import HookRow, Plan, absent_hooks, layer_tables, shared_hooks
+from adaptergen.plan.model import HookRow, Plan, absent_hooks, layer_tables
 from adaptergen.prose import markdown
 from adaptergen.render.templates import fill
 from adaptergen.spec.arithmetic import TOKEN_AXES
@@ -25,23 +25,21 @@ _STATES = {
 def render_hook_page(plan: Plan) -> str:
     """The page, in Markdown."""
     spec = plan.spec
-    shared = shared_hooks(plan)
     kinds = [
         {
             "heading": f"Layers of kind `{kind.name}`",
             "about": f"{kind.node.title[0].upper()}{kind.node.title[1:]}, bound as `{kind.slot}`.",
-            "rows": _rows(plan, [row for row in kind.hooks if row not in shared]),
-            "absent": _reasons(kind.absent),
+            "rows": _rows(plan, kind.hooks),
+            "absent": _reasons(absent_hooks((kind.node,))),
         }
         for kind in plan.kinds
-    ] or [
-        {
-            "heading": "Every layer",
-            "about": f"{plan.block.title[0].upper()}{plan.block.title[1:]}.",
-            "rows": _rows(plan, [row for _, table in layer_tables(plan) for row in table]),
-            "absent": _reasons(absent_hooks(plan.shared)),
-        }
     ]
+    every = {
+        "heading": "Every layer",
+        "about": f"{plan.block.title[0].upper()}{plan.block.title[1:]}.",
+        "rows": _rows(plan, plan.layer_hooks),
+        "absent": _reasons(absent_hooks(plan.shared)),
+    }
     return fill(
         "HOOKS.md.jinja",
         header=plan.header.removeprefix("# "),
@@ -54,8 +52,8 @@ def render_hook_page(plan: Plan) -> str:
         token_hooks=any(node.token_hooks for top in plan.nodes for _, node in top.walk()),
         table_head=_HEAD,
         model_rows=_rows(plan, plan.model_hooks),
-        shared_rows=_rows(plan, shared),
-        kinds=kinds,
+        kinds=[every, *kinds],
+        several=any("+" in layer for layer in plan.layers),
         gone=_gone(plan),
     )
 
@@ -110,8 +108,7 @@ def _reasons(absent: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def _hf_names(plan: Plan) -> list[str]:
     """Names in shapes that are fields of the HF config, not of cfg."""
-    rows: Iterable[HookRow] = (row for _, table in layer_tables(plan) for row in table)
-    names = {name for row in rows for axis in row.axes for name in axis.names}
+    names = {name for row in plan.rows_of_layers for axis in row.axes for name in axis.names}
     return sorted(names - plan.cfg_fields - TOKEN_AXES)
 
 
@@ -119,9 +116,11 @@ def _gone(plan: Plan) -> list[tuple[str, str, str]]:
     """Hooks of the adapter TransformerLens has, the kinds that lose them, and the replacement."""
     of_model = {row.name for row in plan.model_hooks}
     lost: dict[tuple[str, str | None], list[str]] = {}
-    for kind in plan.kinds:
-        for pair in kind.gone:
-            lost.setdefault(pair, []).append(kind.name)
+    for layer, rows in layer_tables(plan) if plan.kinds else ():
+        offered = {name for row in rows for name in (row.name, *row.aliases)}
+        for old, new in plan.spec.replaces.items():
+            if old not in offered:
+                lost.setdefault((old, new), []).append(layer)
 
     def serves(new: str | None) -> str:
         if new is None:

@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from adaptergen.contract.tables import AdapterTables, HookContract, LayerTable
-from adaptergen.plan.model import HookRow, Plan, layer_tables, shared_hooks
+from adaptergen.plan.model import HookRow, Plan
 from adaptergen.plan.node import Condition, Node
 from adaptergen.spec.arithmetic import TOKEN_AXES, Dimension
 
@@ -22,8 +22,7 @@ def adapter_tables(plan: Plan) -> AdapterTables:
     """Everything that a plan promises of an adapter."""
     spec = plan.spec
     kind_source = spec.blocks.kind
-    shared = shared_hooks(plan) if plan.kinds else plan.layer_hooks
-    names = {row.name for _, table in layer_tables(plan) for row in table}
+    names = {row.name for row in plan.rows_of_layers}
     aliases = {
         alias: " ".join(found)
         for alias, targets in sorted(plan.block.aliases.items())
@@ -33,15 +32,15 @@ def adapter_tables(plan: Plan) -> AdapterTables:
         architecture=spec.architecture,
         blocks=plan.block.path,
         config=dict(spec.tiny.config),
-        layers=spec.tiny.kinds,
+        layers=plan.layers,
         model=LayerTable(
             {node.key: _line(node) for node in plan.components}, _hooks(plan, plan.model_hooks)
         ),
-        shared=LayerTable(_components(plan.shared), _hooks(plan, shared, aliases)),
+        shared=LayerTable(_components(plan.shared), _hooks(plan, plan.layer_hooks, aliases)),
         kinds={
             kind.name: LayerTable(
                 _components((kind.node,)),
-                _hooks(plan, [row for row in kind.hooks if row not in shared], aliases),
+                _hooks(plan, kind.hooks, aliases),
                 slot=kind.slot,
                 holds=kind.has_submodule or "",
                 formerly=kind.formerly,

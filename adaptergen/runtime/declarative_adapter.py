@@ -58,10 +58,12 @@ class DeclarativeAdapter(ArchitectureAdapter):
     def convert_hf_key_to_tl_key(self, hf_key: str) -> str:
         """Translate the name of a weight, with the slot that its layer binds."""
         parts = super().convert_hf_key_to_tl_key(hf_key).split(".")
-        kinds = getattr(self.components["blocks"], "kinds", {})
-        if self.kinds_field and parts[0] == "blocks":
-            if parts[2] in {kind.slot for kind in kinds.values()}:
-                parts[2] = kinds[getattr(self.cfg, self.kinds_field)[int(parts[1])]].slot
+        kinds = getattr(self.components["blocks"], "kinds", {}) if self.kinds_field else {}
+        if kinds and parts[0] == "blocks":
+            own = kinds[getattr(self.cfg, self.kinds_field)[int(parts[1])]]
+            at_path = [k for k in kinds.values() if k.component.name == own.component.name]
+            if parts[2] in {kind.slot for kind in at_path}:
+                parts[2] = own.slot
         return ".".join(parts)
 
     def create_stateful_cache(self, hf_model: Any, batch_size: int, device: Any, dtype: Any) -> Any:

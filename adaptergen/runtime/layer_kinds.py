@@ -26,7 +26,7 @@ class LayerKind:
     """What a block binds on the layers of one kind.
 
     Args:
-        slot: Key under which the block binds the component.
+        slot: Key under which the block binds the component. A layer is of one kind in a slot.
         component: The component, of which each layer gets a copy.
         has_submodule: Dotted path of a submodule that the Hugging Face blocks of this kind have and
             the others do not, where no attribute of the block tells the kind.
@@ -45,11 +45,12 @@ class LayerKind:
 
 
 class LayerKindsMixin(GeneralizedComponent):
-    """Binds the slot of its layer's kind and no other; leaves out what the config leaves out.
+    """Binds the slots of its layer's kinds and no other; leaves out what the config leaves out.
 
     Args:
         kinds: The kinds of layer by their names; none if layers are alike.
-        attribute: Attribute of the Hugging Face block with the name of its kind.
+        attribute: Attribute of the Hugging Face block with the name of its kind, among those kinds
+            that no submodule tells.
         former: Names of kinds in older releases -> the names in ``kinds``.
         aliases: Aliases that the class does not have so -> the hooks that each may lead to, of
             which it leads to the first that a layer has.
@@ -91,31 +92,39 @@ class LayerKindsMixin(GeneralizedComponent):
         """Bind the Hugging Face block, keeping what its layer has.
 
         Raises:
-            ValueError: The block is of no kind, or of several.
+            ValueError: A slot has the module of several kinds, or one that is of no kind.
         """
         super().set_original_component(original_component)
         if self._kinds:
-            kind = self._kind_of(original_component)
-            component = copy.deepcopy(kind.component)
+            self.submodules = {key: self.submodules[key] for key in self._shared}
+        for kind in self._kinds_of(original_component):
+            component = self.submodules[kind.slot] = copy.deepcopy(kind.component)
             leave_out(component, kind.conditional, original_component)
-            shared = {key: self.submodules[key] for key in self._shared}
-            self.submodules = {**shared, kind.slot: component}
         leave_out(self, self._conditional, original_component)
         self._alias()
 
-    def _kind_of(self, hf_block: Any) -> LayerKind:
-        if not self._attribute:
-            paths = dict(hf_block.named_modules())
-            matching = [kind for kind in self._kinds.values() if kind.has_submodule in paths]
-            if len(matching) != 1:
-                known = {name: kind.has_submodule for name, kind in self._kinds.items()}
+    def _kinds_of(self, hf_block: Any) -> list[LayerKind]:
+        told = getattr(hf_block, self._attribute) if self._attribute else None
+        own = self._former.get(told, told)
+        by_attribute = sorted(name for name, kind in self._kinds.items() if not kind.has_submodule)
+        if self._attribute and own not in by_attribute:
+            raise ValueError(f"{self.name}: layer kind {own!r} is none of {by_attribute}")
+        modules = dict(hf_block.named_modules())
+        found = {
+            name: kind
+            for name, kind in self._kinds.items()
+            if (kind.has_submodule in modules if kind.has_submodule else name == own)
+        }
+        for kind in self._kinds.values():
+            path = kind.component.name
+            in_slot = {n: k.has_submodule for n, k in self._kinds.items() if k.slot == kind.slot}
+            at_path = {n: k.has_submodule for n, k in self._kinds.items() if k.component.name == path}
+            # A layer without the module is of no kind that has it, and nothing is missed.
+            untold = path in modules and found.keys().isdisjoint(at_path)
+            if untold or len(found.keys() & in_slot) > 1:
+                known = at_path if untold else in_slot
                 raise ValueError(f"{self.name}: expected a layer with exactly one of {known}")
-            return matching[0]
-        told = getattr(hf_block, self._attribute)
-        name = self._former.get(told, told)
-        if name not in self._kinds:
-            raise ValueError(f"{self.name}: layer kind {name!r} is none of {sorted(self._kinds)}")
-        return self._kinds[name]
+        return list(found.values())
 
     def _alias(self) -> None:
         """Lead each alias to the first hook that this layer has; one that leads nowhere goes."""

@@ -9,9 +9,9 @@ parts fit together is checked in `adaptergen.plan`, where some of them may be br
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from adaptergen.spec.arithmetic import Arithmetic
 from adaptergen.spec.shape import ShapeUse, Strict, Targets, Use
@@ -33,6 +33,11 @@ from adaptergen.spec.values import (
 )
 
 TinyValue = Setting | tuple[Setting, ...]
+#: The kind of a layer, or all kinds that it is of.
+KindsOfLayer = Annotated[
+    Annotated[Identifier, Tag("(kind)")] | Annotated[tuple[Identifier, ...], Tag("(kinds)")],
+    Discriminator(lambda value: "(kinds)" if isinstance(value, (list, tuple)) else "(kind)"),
+]
 
 
 class VerifiedWith(Strict):
@@ -56,7 +61,7 @@ class Config(Strict):
 
 
 class KindOfLayer(Strict):
-    """The source of the kind of each layer."""
+    """The source of the kind of each layer, among the kinds without `has_submodule`."""
 
     attribute: Identifier = Field(description="attribute of the HF block")
     listed_in: Identifier = Field(description="field of the HF config with a kind for each layer")
@@ -71,7 +76,7 @@ class Kind(ShapeUse):
     )
     has_submodule: AttributePath | None = Field(
         None,
-        description="submodule that a HF block of this kind has, and blocks of the others have not",
+        description="submodule that a HF block of this kind has, and blocks without it have not",
     )
     formerly: tuple[Identifier, ...] = Field((), description="names in older releases")
 
@@ -93,7 +98,7 @@ class Tiny(Strict):
     """A model that is small enough for a test and has every kind of layer."""
 
     config: dict[Identifier, TinyValue] = Field(description="keywords of the HF config class")
-    kinds: tuple[Identifier, ...] = Field((), description="kind of each layer")
+    kinds: tuple[KindsOfLayer, ...] = Field((), description="kind, or kinds, of each layer")
     branches: dict[Identifier, dict[Identifier, TinyValue]] = Field(
         {}, description="further models, by what they change"
     )

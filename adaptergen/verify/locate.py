@@ -49,7 +49,7 @@ def _written(target: Target, finding: Finding) -> Location | None:
     found: Node | HookRow | None
     if about == "kind" or at.hook is None:
         # What the layers of a kind bind beside what all have; the block if there are no kinds.
-        found = next((one.node for one in plan.kinds if one.name == at.kind), plan.block)
+        found = next((one.node for one in plan.kinds_of(at.kind)), plan.block)
     elif about == "component":
         found = _owner(plan, at.kind, at.hook)
     else:
@@ -67,8 +67,8 @@ def _of_cfg(plan: Plan, name: str) -> tuple[str, ...]:
 
 def _owner(plan: Plan, kind: str, hook: str, file: str | None = None) -> Node | None:
     """The component that a hook is on, or the nearest around it; of those used in a file."""
-    tops = [*plan.shared, *(k.node for k in plan.kinds if k.name == kind)]
-    walked = (pair for top in (plan.components if kind == MODEL else tops) for pair in top.walk())
+    tops = plan.components if kind == MODEL else plan.bound_in(kind)
+    walked = (pair for top in tops for pair in top.walk())
     around = [
         (name, node)
         for name, node in walked

@@ -110,13 +110,9 @@ def _check_layer_paths(
 ) -> None:
     """Every path within each layer, and every layer's kind."""
     plan = target.plan
-    nodes = {kind.name: kind.node for kind in plan.kinds}
     blocks = model.get_submodule(plan.block.path)
     for layer, (block, kind) in enumerate(zip(blocks, kinds, strict=True)):
-        tops = [*plan.shared]
-        if kind in nodes:
-            tops.append(nodes[kind])
-        elif nodes:
+        if not target.tables.knows(kind):
             kind_source = plan.spec.blocks.kind
             measured = "none of them"
             if kind_source:
@@ -124,9 +120,9 @@ def _check_layer_paths(
             place = plan.at("blocks", "kinds")
             spot = Spot(layer, measured, None, place.file, place.line)
             what, mend = "the layer's kind is not in the spec", "add it to kinds, or to formerly"
-            expected = listing(nodes, "or")
+            expected = listing([one.name for one in plan.kinds], "or")
             report.findings.append(Finding("kinds", what, expected, measured, mend, spot))
-        for top in tops:
+        for top in plan.bound_in(kind):
             for name, node, around, found in _found_modules(top, block, model.config):
                 report.count("paths")
                 if found is None:

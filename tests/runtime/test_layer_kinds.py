@@ -61,8 +61,8 @@ def component(name: str, **hooks: Any) -> GeneralizedComponent:
 def blocks(**arguments: Any) -> Any:
     defaults = {
         "kinds": {
-            "scan": LayerKind("mixer", component("mixer"), has_submodule="scan"),
-            "attend": LayerKind("attn", component("mixer"), has_submodule="attend"),
+            "scan": LayerKind("mixer", component("mixer")),
+            "attend": LayerKind("attn", component("mixer")),
         },
         "attribute": "kind",
         "former": {"old_attend": "attend"},
@@ -101,8 +101,36 @@ class TestKinds:
     @pytest.mark.parametrize("paths", [("mixer", "mixer.inner"), ("one", "other")])
     def test_none_or_several_match(self, paths: tuple[str, str]) -> None:
         kinds = {path: LayerKind("mixer", component("mixer"), has_submodule=path) for path in paths}
-        with pytest.raises(ValueError, match="layers: expected a layer with exactly one of"):
+        with pytest.raises(ValueError, match=f"layers: expected .* of {{'{paths[0]}': '{paths[0]}"):
             bind(blocks(kinds=kinds, attribute=""), Layer(""))
+
+    @pytest.mark.parametrize("mixer", ["scan", "attend"])
+    @pytest.mark.parametrize("kind", ["dense", "sparse"])
+    @pytest.mark.parametrize("attribute", ["", "kind"])
+    def test_several_at_once(self, mixer: str, kind: str, attribute: str) -> None:
+        """A mixer, told by its module, beside what an attribute or another module tells."""
+        kinds = {
+            "scan": LayerKind("mixer", component("scan"), has_submodule="scan"),
+            "attend": LayerKind("attn", component("attend"), has_submodule="attend"),
+            **{
+                each: LayerKind("mlp", component("mlp"), "" if attribute else f"mlp.{each}")
+                for each in ("dense", "sparse")
+            },
+        }
+        layer = Layer(kind, mixer)
+        layer.mlp = Mixer()
+        layer.mlp.add_module(kind, nn.Linear(4, 4))
+        block = bind(blocks(kinds=kinds, attribute=attribute), layer)
+        assert set(block.submodules) == {"norm", {"scan": "mixer", "attend": "attn"}[mixer], "mlp"}
+        assert block.mlp.name == "mlp"
+
+    def test_a_layer_may_lack_what_others_have(self) -> None:
+        kinds = {"shared": LayerKind("shared", component("shared"), has_submodule="shared.inner")}
+        assert set(bind(blocks(kinds=kinds, attribute=""), Layer("")).submodules) == {"norm"}
+        with pytest.raises(ValueError, match="layers: expected a layer with exactly one of"):
+            odd = Layer("", "shared")
+            odd.shared = nn.Linear(4, 4)
+            bind(blocks(kinds=kinds, attribute=""), odd)
 
     def test_layers_share_nothing(self) -> None:
         """TransformerLens copies one block for all layers."""

@@ -25,9 +25,9 @@ def family(project: Project) -> Project:
     return project
 
 
-@pytest.mark.parametrize("name", ["dots1", "gemma2", "lfm2", "qwen3_next"])
+@pytest.mark.parametrize("name", ["dots1", "gemma2", "lfm2", "lfm2_moe", "qwen3_next"])
 def test_all_is_as_promised(family: Project, run: Callable[..., Result], name: str) -> None:
-    """Experts, norms of heads, norms after parts, short convolutions and delta nets."""
+    """Experts, norms of heads and after parts, convolutions, delta nets, kinds of two sorts."""
     result = run(family.folder / f"{name}.yaml")
     assert result.code == 0, result.out
     assert (
@@ -51,13 +51,14 @@ def test_a_hook_on_another_argument_of_the_recurrence(
     assert "what leads to the state" not in result.out
 
 
+@pytest.mark.parametrize("name", ["lfm2", "lfm2_moe"])
 def test_emitted_tests_where_kinds_have_different_slots(
-    family: Project, monkeypatch: pytest.MonkeyPatch
+    family: Project, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """A kind with attention and one without in one block: neither has names of the other's."""
     monkeypatch.chdir(family.folder.parent)
-    assert main(["build", "specs/lfm2.yaml"]) == 0
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "generated/lfm2"]
+    assert main(["build", f"specs/{name}.yaml"]) == 0
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"generated/{name}"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert "did not resolve" not in done.stdout

@@ -186,7 +186,8 @@ def check_components(run: ModelUnderTest) -> Iterator[Finding]:
         report = benchmark.benchmark_all_components(skip_components=absent)
         results = report.component_results
     found = {result.component_path: result for result in results}
-    for layer, kind in enumerate(run.kinds):
+    kinds = [(i, kind) for i, layer in enumerate(run.kinds) for kind in run.tables.kinds_of(layer)]
+    for layer, kind in kinds:
         slot = run.tables.kinds[kind].slot
         if any(name.endswith("hook_rot_q") for name in run.tables.hooks_of(kind) if slot in name):
             continue

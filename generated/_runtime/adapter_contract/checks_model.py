@@ -108,7 +108,7 @@ def _expected(
 ) -> Iterator[tuple[str, Any, str]]:
     """Name, value, and where the value comes from."""
     if tables.listed_in:
-        yield tables.listed_in, list(kinds), "the kinds of HF's layers"
+        yield tables.listed_in, list(map(tables.told, kinds)), "the kinds of HF's layers"
     values: dict[str, Any] = {}
     for name in tables.carried:
         values[name] = getattr(hf_config, name, None)

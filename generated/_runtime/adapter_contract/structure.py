@@ -60,10 +60,10 @@ class Structure:
         block.set_original_component(hf_block)
         return block
 
-    def bind_kind(self, kind: str, config: Mapping[str, Any]) -> Any:
-        """A block of a kind."""
-        held = self.tables.kinds[kind].holds
-        return self.bind(kind, (held,) if held else (), config)
+    def bind_layer(self, layer: str, config: Mapping[str, Any], says: str = "") -> Any:
+        """A block of some kinds, which may say its kind by another name."""
+        held = (self.tables.kinds[kind].holds for kind in self.tables.kinds_of(layer))
+        return self.bind(says or self.tables.told(layer), tuple(filter(None, held)), config)
 
     @property
     def conditions(self) -> list[str]:
@@ -94,7 +94,7 @@ class Structure:
         """The kinds of layers as HF lists them, the first of each by its oldest name."""
         if not self.tables.listed_in:
             return {}
-        names = list(self.tables.layers)
+        names = list(map(self.tables.told, self.tables.layers))
         for kind, table in self.tables.kinds.items():
             if table.formerly:
                 names[names.index(kind)] = table.formerly[-1]
@@ -129,9 +129,9 @@ def check_mapping(structure: Structure) -> Iterator[Finding]:
 def check_binding(structure: Structure) -> Iterator[Finding]:
     """A layer binds what its kind has and its config asks for, and names the rest."""
     tables = structure.tables
-    for kind, table in tables.kinds.items():
+    for kind in dict.fromkeys(tables.layers):
         for config in structure.configs():
-            block = structure.bind_kind(kind, config)
+            block = structure.bind_layer(kind, config)
             expected = {
                 name: line
                 for name, line in _without_conditions(tables.components_of(kind)).items()
@@ -142,26 +142,36 @@ def check_binding(structure: Structure) -> Iterator[Finding]:
             aliases = tables.block_aliases(kind, SimpleNamespace(**config))
             what = f"the aliases of a {kind} layer with {config or 'any config'}"
             yield from _compare("binding", what, aliases, block.hook_aliases)
-        for former in table.formerly:
+        own = tables.kinds.get(tables.told(kind))
+        for former in own.formerly if own else ():
             config = dict.fromkeys(structure.conditions, SET)
-            found = _listing(structure.bind(former, (), config).submodules)
-            expected = _listing(structure.bind_kind(kind, config).submodules)
+            found = _listing(structure.bind_layer(kind, config, former).submodules)
+            expected = _listing(structure.bind_layer(kind, config).submodules)
             yield from _compare("binding", f"the components of a {former} layer", expected, found)
     yield from _check_unknown(structure)
 
 
 def _check_unknown(structure: Structure) -> Iterator[Finding]:
-    """Of a layer that is of no kind, or of several, the error names the layer and the kinds."""
+    """Of a layer whose kind cannot be told, the error names the layer and the kinds."""
     tables = structure.tables
     config = dict.fromkeys(structure.conditions, SET)
-    held = tuple(table.holds for table in tables.kinds.values() if table.holds)
-    calls: list[tuple[str, tuple[str, ...]]] = (
-        [("window", ())] if tables.told_by else [("", ())] * bool(tables.kinds)
-    )
-    calls += [("", held)] if len(held) > 1 else []
-    for says, holds in calls:
-        names = sorted(tables.kinds) if tables.told_by else list(tables.kinds)
-        pattern = rf"\.{LAYER}.*{says}.*" + ".*".join(f"'{name}'" for name in names)
+    told = sorted(kind for kind, table in tables.kinds.items() if not table.holds)
+    calls: list[tuple[str, tuple[str, ...], list[str]]] = [("window", (), told)] * bool(told)
+    says = told[0] if told else ""
+    for attribute in ("slot", "path"):
+        groups: dict[str, dict[str, str]] = {}
+        for kind, table in tables.kinds.items():
+            of = table.slot if attribute == "slot" else _hf_path(tables, kind, table.slot)
+            groups.setdefault(of, {})[kind] = table.holds
+        for of, kinds in groups.items():
+            held = tuple(filter(None, kinds.values()))
+            if attribute == "slot" and len(held) > 1:
+                calls.append((says, held, list(kinds)))
+            # The module is there, and nothing tells of which kind it is.
+            if attribute == "path" and says not in kinds and of not in held:
+                calls.append((says, (of,), list(kinds)))
+    for says, holds, names in calls:
+        pattern = rf"\.{LAYER}.*" + ".*".join(f"'{name}'" for name in names)
         try:
             structure.bind(says, holds, config)
         except ValueError as error:
@@ -169,7 +179,7 @@ def _check_unknown(structure: Structure) -> Iterator[Finding]:
         else:
             raised = "nothing"
         if not re.search(pattern, raised):
-            what = "a layer of no kind is not refused with its number and the kinds"
+            what = f"a layer of none or several of {', '.join(names)} is not refused"
             yield Finding("binding", what, pattern, raised, "mend the error of the block")
 
 
