@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
-from runtime_support import GeneralizedComponent
+from runtime_support import GeneralizedComponent, bind, record, torch
 from transformers import DynamicCache, MambaConfig
 
 from transformer_lens.config import TransformerBridgeConfig
@@ -133,3 +133,46 @@ def test_layers_that_are_alike_have_no_slots() -> None:
         "model.layers", submodules={"norm": GeneralizedComponent("norm")}
     )
     assert adapter.convert_hf_key_to_tl_key("model.layers.1.norm.weight") == "blocks.1.norm.weight"
+
+
+class Plain(DeclarativeAdapter):
+    """An adapter whose layers have kinds, with all else as it is by default."""
+
+    kinds_field = "layer_kinds"
+
+
+def test_kinds_that_no_release_called_otherwise() -> None:
+    adapter = Plain(cfg(layer_kinds=KINDS))
+    assert adapter.cfg.layer_kinds == KINDS
+    adapter.setup_hook_compatibility(bridge(layer_kinds=KINDS[:2]))
+    assert adapter.cfg.layer_kinds == KINDS[:2]
+
+
+def test_a_config_without_fields_is_left_alone() -> None:
+    class Bare(DeclarativeAdapter):
+        pass
+
+    own = cfg()
+    before = dict(vars(own))
+    Bare(own).setup_hook_compatibility(bridge())
+    assert vars(own) == before
+
+
+def test_hooks_are_split_into_heads_on_every_layer() -> None:
+    class Headed(DeclarativeAdapter):
+        heads: ClassVar[dict[str, str]] = {"mixer.hook_out": "n_heads"}
+
+    blocks = []
+    for _ in range(2):
+        layer = torch.nn.Module()
+        layer.mixer = torch.nn.Linear(8, 8)
+        parts = {"mixer": GeneralizedComponent("mixer")}
+        blocks.append(bind(GeneralizedComponent("layers", submodules=parts), layer))
+    target = bridge()
+    target.blocks = blocks
+    Headed(cfg()).setup_hook_compatibility(target)
+    for block in blocks:
+        seen = record(block.mixer, "hook_out")
+        made = block.mixer(torch.ones(2, 3, 8))
+        assert seen["hook_out"][0].shape == (2, 3, 2, 4)
+        assert torch.equal(seen["hook_out"][0].flatten(2), made)

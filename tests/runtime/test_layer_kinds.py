@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import FrozenInstanceError
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -131,6 +132,11 @@ class TestKinds:
             odd = Layer("", "shared")
             odd.shared = nn.Linear(4, 4)
             bind(blocks(kinds=kinds, attribute=""), odd)
+
+    def test_a_kind_cannot_be_changed_for_all_layers(self) -> None:
+        kind = blocks().kinds["scan"]
+        with pytest.raises(FrozenInstanceError):
+            kind.slot = "attn"
 
     def test_layers_share_nothing(self) -> None:
         """TransformerLens copies one block for all layers."""

@@ -157,6 +157,21 @@ class TestOffloaded:
             record(component, "gate.hook_out")
         assert torch.equal(component(hidden_states=states), expected)
 
+    @pytest.mark.parametrize("name", ["hook_x", "gate.hook_in"])
+    def test_a_submodule_that_is_called_too(self, states: Any, name: str) -> None:
+        from accelerate import cpu_offload
+
+        def forward(self: Any, hidden_states: Any) -> Any:
+            return self.gate(hidden_states)
+
+        module = module_of(forward, gate=nn.Linear(4, 6))
+        expected = module(states)
+        cpu_offload(module, execution_device="cpu")
+        component = wrap(module, {"gate": "gate"}, **{name: Tap(weight="gate.weight", argument=0)})
+        seen = record(component, name)
+        assert torch.equal(component(states), expected)
+        assert torch.equal(seen[name][0], states)
+
 
 class TestFunctions:
     def test_defaults_of_a_forward_are_kept(self, states: Any) -> None:

@@ -177,9 +177,10 @@ class TapsMixin(GeneralizedComponent):
         found: tuple[torch.nn.Module, ...] | None = vars(self).get("_modules_read")
         if found is None:
             children = dict.fromkeys(
-                name.partition(".")[0]
+                path.partition(".")[0]
                 for name, tap in self.taps.items()
-                if "." in name and tap.names != (name.partition(".")[0],)
+                for path in (name, tap.weight)
+                if "." in path and tap.names != (path.partition(".")[0],)
             )
             bridges = (self._modules.get(key) for key in children)
             originals = (bridge._modules["_original_component"] for bridge in bridges if bridge)
