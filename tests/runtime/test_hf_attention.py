@@ -190,18 +190,74 @@ def test_hooks_of_others_cost_no_steps(target: Any) -> None:
 def test_states_may_be_handed_over_by_position(target: Any) -> None:
     _, bridge = tiny(target, "eager")
     attn = bridge.blocks[0].attn
+    given = arguments(bridge, attn)
+    expected = attn(**given)[0]
+    states = given.pop("hidden_states")
+    assert torch.equal(attn(states, **given)[0], expected)
+    seen = record(attn, "hook_pattern")
+    assert torch.equal(attn(states, **given)[0], expected)
+    assert len(seen["hook_pattern"]) == 1
+
+
+def arguments(bridge: Any, attn: Any) -> dict[str, Any]:
+    """What a layer of attention is handed."""
     calls: list[dict[str, Any]] = []
     handle = attn.register_forward_pre_hook(
         lambda _module, _args, kwargs: calls.append(dict(kwargs)), with_kwargs=True
     )
     bridge(tokens(), use_cache=False)
     handle.remove()
-    expected = attn(**calls[0])[0]
-    states = calls[0].pop("hidden_states")
-    assert torch.equal(attn(states, **calls[0])[0], expected)
+    return calls[0]
+
+
+@pytest.mark.parametrize("kind", ["boolean", "added", "none"])
+def test_each_mask_that_sdpa_takes(target: Any, kind: str) -> None:
+    _, bridge = tiny(target, "sdpa")
+    attn = bridge.blocks[0].attn
+    visible = torch.ones(2, 1, 7, 7, dtype=torch.bool).tril()
+    if kind != "none":
+        visible[0, :, 3:, :2] = False
+    mask = {
+        "boolean": visible,
+        "added": torch.zeros(2, 1, 7, 7).masked_fill(~visible, -1e30),
+        "none": None,
+    }[kind]
+    given = {**arguments(bridge, attn), "attention_mask": mask}
+    expected = attn(**given)[0]
     seen = record(attn, "hook_pattern")
-    assert torch.equal(attn(states, **calls[0])[0], expected)
-    assert len(seen["hook_pattern"]) == 1
+    torch.testing.assert_close(attn(**given)[0], expected)
+    (pattern,) = seen["hook_pattern"]
+    assert not pattern[~visible.expand_as(pattern)].any()
+    assert pattern[visible.expand_as(pattern)].all()
+
+
+@pytest.mark.parametrize("switch", ["use_attn_in", "use_split_qkv_input"])
+def test_heads_of_keys_need_not_be_counted_where_queries_have_as_many(
+    target: Any, switch: str
+) -> None:
+    from adaptergen.contract.models import hf_config, random_model, wrap
+
+    fields = dict(target.plan.spec.tiny.config)
+    fields["num_key_value_heads"] = fields["num_attention_heads"]
+    made = random_model(target.architecture, hf_config(target.architecture, fields), "float32")
+    bridge = wrap(target.architecture, target.adapter, made, "tiny")
+    expected = bridge(tokens())
+    for part in (bridge, *bridge.blocks):
+        for each in part.modules():
+            if hasattr(getattr(each, "config", None), "n_key_value_heads"):
+                each.config.n_key_value_heads = None
+    getattr(bridge, f"set_{switch}")(True)
+    torch.testing.assert_close(bridge(tokens()), expected)
+
+
+def test_the_residual_of_a_fork_is_let_go(target: Any) -> None:
+    _, bridge = tiny(target, "eager")
+    attn = bridge.blocks[0].attn
+    given = arguments(bridge, attn)
+    bridge.set_use_attn_in(True)
+    attn._captured_pre_ln_residual = given["hidden_states"]
+    attn(**given)
+    assert attn._captured_pre_ln_residual is None
 
 
 @pytest.mark.parametrize("implementation", ["eager", "sdpa"])

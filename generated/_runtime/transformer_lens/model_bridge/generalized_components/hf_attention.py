@@ -69,12 +69,9 @@ class HFAttentionMixin(TapsMixin):
     implementations are refused.
     """
 
-    supports_attn_result = True
-    _captured_pre_ln_residual: torch.Tensor | None
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Latent attention of TransformerLens takes it back where the forward is not its own.
+        # Attention of TransformerLens has it only where the forward is its own.
         self.supports_attn_result = True
         without_hooks(self, "hook_hidden_states")
 

@@ -183,8 +183,8 @@ class TapsMixin(GeneralizedComponent):
                 if "." in path and tap.names != (path.partition(".")[0],)
             )
             bridges = (self._modules.get(key) for key in children)
-            originals = (bridge._modules["_original_component"] for bridge in bridges if bridge)
-            found = self._modules_read = tuple(part for part in originals if part is not None)
+            found = tuple(bridge._modules["_original_component"] for bridge in bridges if bridge)
+            self._modules_read = found
         return found
 
     def __reduce_ex__(self, protocol: Any) -> Any:
