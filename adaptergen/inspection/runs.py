@@ -130,7 +130,7 @@ def tokens(model: Any) -> torch.Tensor:
     return (torch.arange(rows * POS) * 7 % most + 5).reshape(rows, POS)
 
 
-def forward(model: Any, ids: torch.Tensor, **arguments: Any) -> Any:
+def forward(model: Any, ids: torch.Tensor, with_grad: bool = False, **arguments: Any) -> Any:
     """The output for token ids, with those arguments that the model takes."""
     taken = inspect.signature(type(model).forward).parameters
     free = any(p.kind is p.VAR_KEYWORD for p in taken.values())
@@ -139,7 +139,7 @@ def forward(model: Any, ids: torch.Tensor, **arguments: Any) -> Any:
         for name, value in arguments.items()
         if name in taken or (free and name != "use_cache")
     }
-    with torch.no_grad():
+    with torch.set_grad_enabled(with_grad):
         return model(input_ids=ids, **chosen)
 
 

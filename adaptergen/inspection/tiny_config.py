@@ -127,8 +127,9 @@ def tiny_settings(
         if name in given or name in inner or not _is_computed(field, full)
     }
     values = {name: read(full, name) for name in fields if name in given}
-    # What a config.json says that is no size: switches, words, factors, and what is None.
-    settings = {n: v for n, v in values.items() if v is None or isinstance(v, (bool, str, float))}
+    # What a config.json says: switches, words, factors, numbers that are small already, and None.
+    plain = (bool, str, float, int)
+    settings = {n: v for n, v in values.items() if v is None or isinstance(v, plain)}
     settings.update(_sizes(config_class, fields, full, profile))
     settings.update(_layer_settings(config_class, fields, full, profile))
     if profile.complete:

@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 #: Functions of torch that a tap can name.
 _TORCH_FUNCTIONS = {
     "softmax": (torch.nn.functional.softmax, torch.softmax, torch.Tensor.softmax),
+    "matmul": (
+        torch.matmul,
+        torch.Tensor.matmul,
+        torch.Tensor.__matmul__,
+        torch.Tensor.__rmatmul__,
+    ),
+    "bmm": (torch.bmm, torch.Tensor.bmm),
+    "baddbmm": (torch.baddbmm, torch.Tensor.baddbmm),
 }
+
+#: The parameters of functions of torch that have no signature.
+_UNSIGNED = {"baddbmm": ("input", "batch1", "batch2")}
 
 #: Takes the place of a hook that a tap fires. TransformerLens asks for a `HookPoint` there.
 _SILENT = HookPoint()
@@ -173,6 +184,11 @@ class TappedCall:
             )
             own["forward"] = functools.partial(self.original.forward.func, self.module)
         vars(self.module).update(own)
+
+    def function(self, name: str) -> Any:
+        """A function of Hugging Face that the wrapped module calls by its name; None if it does not."""
+        used = _users(self.cls, frozenset([name]))
+        return self.namespace.get(name) if used else None
 
     def mode(self) -> Any:
         """What sees functions of torch in this thread, while this call needs it."""
@@ -424,7 +440,8 @@ def _inner(function: Any) -> Any:
 def _parameters(function: Any) -> Sequence[str]:
     """The names of the parameters of a function."""
     if not inspect.isfunction(function):
-        return list(inspect.signature(function).parameters)
+        known = _UNSIGNED.get(getattr(function, "__name__", ""))
+        return known or list(inspect.signature(function).parameters)
     # The same at a fraction of the time.
     code = _innermost(function).__code__
     names: tuple[str, ...] = code.co_varnames[: code.co_argcount]

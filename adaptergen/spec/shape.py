@@ -157,7 +157,9 @@ class Tap(Strict):
         description="functions of HF's module, methods, or submodules that are called; releases "
         "may have different ones",
     )
-    torch: Literal["softmax"] | None = Field(None, description="a function of torch")
+    torch: Literal["softmax", "matmul", "bmm", "baddbmm"] | None = Field(
+        None, description="a function of torch"
+    )
     weight: HookName | None = Field(
         None, description="a parameter, for the operation that receives it, such as `gate.weight`"
     )

@@ -22,6 +22,7 @@ COMPONENTS = (
         without=_DEAD,
         may_add=("hook_freqs_cis",),
     ),
+    RuntimeComponent("HFTappedAttentionBridge", extends="GeneralizedComponent"),
     RuntimeComponent(
         "ComplexRotaryEmbeddingBridge",
         extends="RotaryEmbeddingBridge",

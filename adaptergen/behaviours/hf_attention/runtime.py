@@ -12,6 +12,9 @@ from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge.generalized_components.attention import (
     AttentionBridge,
 )
+from transformer_lens.model_bridge.generalized_components.hf_module import (
+    HFModuleBridge,
+)
 from transformer_lens.model_bridge.generalized_components.layer_kinds import (
     without_hooks,
 )
@@ -60,14 +63,43 @@ QUERIES_KEYS_VALUES = {
     "hook_v": Tap(function=EAGER, argument=3),
 }
 
+class StepwiseAttentionMixin(TapsMixin):
+    """Has attention computed step by step where hooks need the steps.
 
-class HFAttentionMixin(TapsMixin):
-    """Keeps the forward of Hugging Face, and serves the switches that ask for more hooks.
-
-    Hooks on scores, pattern or arguments of the attention function need attention that is computed
-    step by step. With ``sdpa`` the layer computes it so while such hooks are attached; other
-    implementations are refused.
+    Hooks on scores, pattern or arguments of the attention function do. With ``sdpa`` the layer
+    computes it so while such hooks are attached; other implementations are refused.
     """
+
+    def _further_functions(self, call: TappedCall, names: dict[str, Any]) -> dict[str, Any]:
+        """Have attention computed step by step where a tap that is used needs the steps."""
+        steps = any(tap.torch for _, tap, _ in call.used)
+        if not steps and not any(EAGER in tap.names for _, tap, _ in call.used):
+            return {}
+        eager = call.function(EAGER)
+        if steps and eager is not None:
+            # No other function of this module calls the functions of torch that have taps.
+            call.has_steps = True
+            eager = functools.partial(call.steps, eager)
+        if EAGER in names:
+            eager = functools.partial(call.call, EAGER, eager)
+        config: Any = getattr(call.module, "config", None)
+        implementation = getattr(config, "_attn_implementation", None)
+        if implementation in (None, "eager"):
+            return {EAGER: eager} if eager is not None else {}
+        if implementation != "sdpa" or eager is None:
+            raise RuntimeError(
+                f"{self.name}: the hooks that are attached need attention that is computed step by "
+                f"step, and {implementation} has no steps: call "
+                "model.set_attn_implementation('eager') on the wrapped model first"
+            )
+        config = shallow_copy(config)
+        config._attn_implementation = "eager"
+        call.module.config = config
+        return {EAGER: functools.partial(_with_added_mask, eager)}
+
+
+class HFAttentionMixin(StepwiseAttentionMixin):
+    """Keeps the forward of Hugging Face, and serves the switches that ask for more hooks."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -134,33 +166,6 @@ class HFAttentionMixin(TapsMixin):
         width = projection.original_component.weight.shape[0] // heads
         return self._project_per_head_qkv(projection, states, heads, width).flatten(2)
 
-    def _further_functions(self, call: TappedCall, names: dict[str, Any]) -> dict[str, Any]:
-        """Have attention computed step by step where a tap that is used needs the steps."""
-        steps = any(tap.torch for _, tap, _ in call.used)
-        if not steps and not any(EAGER in tap.names for _, tap, _ in call.used):
-            return {}
-        eager = call.namespace.get(EAGER)
-        if steps and eager is not None:
-            # No other function of this module calls the functions of torch that have taps.
-            call.has_steps = True
-            eager = functools.partial(call.steps, eager)
-        if EAGER in names:
-            eager = functools.partial(call.call, EAGER, eager)
-        config: Any = getattr(call.module, "config", None)
-        implementation = getattr(config, "_attn_implementation", None)
-        if implementation in (None, "eager"):
-            return {EAGER: eager} if eager is not None else {}
-        if implementation != "sdpa" or eager is None:
-            raise RuntimeError(
-                f"{self.name}: the hooks that are attached need attention that is computed step by "
-                f"step, and {implementation} has no steps: call "
-                "model.set_attn_implementation('eager') on the wrapped model first"
-            )
-        config = shallow_copy(config)
-        config._attn_implementation = "eager"
-        call.module.config = config
-        return {EAGER: functools.partial(_with_added_mask, eager)}
-
 
 class HFAttentionBridge(HFAttentionMixin, AttentionBridge):
     """Attention without rotation, or with one that has no hooks."""
@@ -195,6 +200,10 @@ class HFLatentAttentionBridge(HFAttentionMixin, MLAAttentionBridge):
         "kv_b_proj.hook_in": Tap(function="kv_b_proj", argument=0, flatten=1),
         "kv_b_proj.hook_out": Tap(function="kv_b_proj", flatten=1),
     }
+
+
+class HFTappedAttentionBridge(StepwiseAttentionMixin, HFModuleBridge):
+    """Attention of any form. Its taps say where queries, keys, values, scores and pattern are."""
 
 
 class ComplexRotaryEmbeddingBridge(TapsMixin, RotaryEmbeddingBridge):

@@ -1,0 +1,1 @@
+"""Specs that are drafted from an observed model, and bridges that are made of a draft."""

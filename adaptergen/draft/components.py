@@ -1,0 +1,251 @@
+"""What a draft says of modules: uses of shapes, and components written out where no shape fits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import combinations_with_replacement
+from typing import Any
+
+import torch
+from transformers.pytorch_utils import Conv1D
+
+from adaptergen.draft.observation import EAGER, Attention, Called, Observation
+from adaptergen.draft.roles import has_weights, is_close, role_of
+from adaptergen.inspection.shapes import rank, size_fields
+
+Data = dict[str, Any]
+
+#: Fields of TransformerLens' config that are sizes, from the most specific to the least.
+_SIZES = ("d_model", "d_vocab", "n_heads", "n_key_value_heads", "d_head", "d_mlp")
+_KEY = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
+_STREAM = ["batch", "pos"]
+#: The arguments that the shape of attention has by default.
+_ATTENTION = {"in": "d_model", "out": "d_model", "heads": "n_heads", "kv_heads": "n_heads",
+              "width": "d_head", "value_width": "d_head"}  # fmt: skip
+
+
+class Axes:
+    """What the axes of tensors are called, in a run of so many rows and tokens."""
+
+    def __init__(self, config: Any, cfg: Any, batch: int, pos: int) -> None:
+        self.batch, self.pos = batch, pos
+        self.known: dict[int, str] = {}
+        sizes = [(name, getattr(cfg, name, None)) for name in _SIZES]
+        sizes += sorted(dict(size_fields(config)).items(), key=lambda item: rank(item[0]))
+        for name, value in sizes:
+            if isinstance(value, int) and value > 2:
+                self.known.setdefault(value, name)
+        singles = [(name, value) for value, name in self.known.items()]
+        for (name, value), (other, factor) in combinations_with_replacement(singles, 2):
+            self.known.setdefault(value * factor, f"{name} * {other}")
+        for name, value in singles:
+            for times in (2, 3, 4):
+                self.known.setdefault(times * value, f"{times} * {name}")
+
+    def __call__(self, tensor: torch.Tensor) -> list[Any]:
+        """The axes of a tensor, as a shape has them."""
+        return [self._name(size, at) for at, size in enumerate(tensor.shape)]
+
+    def _name(self, size: int, at: int) -> Any:
+        if size == self.batch and at == 0:
+            return "batch"
+        if size == self.pos:
+            return "pos"
+        if size == self.batch * self.pos:
+            return "batch * pos"
+        return 1 if size == 1 else self.known.get(size) or str(size)
+
+
+@dataclass
+class Drafter:
+    """Makes components of the modules of one observed model."""
+
+    seen: Observation
+    axes: Axes
+    hooks: dict[int, Data] = field(default_factory=dict)
+    """By the `id` of what is made: each hook, with the shape and what the tensor is."""
+
+    def component(self, call: Called, path: str) -> Data:
+        """A module as a component with all that is called in it; `path` is that from around it."""
+        role = role_of(self.seen, call)
+        if role == "linear":
+            return self._linear(call, path)
+        made = self._norm(call, path) if role == "norm" else None
+        if made:
+            return made
+        own = self.seen.attention.get(call.path)
+        made = self._attention(call, path, own) if own else self._module(call, path)
+        submodules = dict(self._submodules(call.path))
+        if submodules:
+            made["add" if "shape" in made else "submodules"] = submodules
+        return made
+
+    def _submodules(self, path: str) -> Iterator[tuple[str, Data]]:
+        taken: set[str] = set()
+        for child in self.seen.nearest(path):
+            inner = child.path[len(path) + 1 :] if path else child.path
+            if self.is_bound(child) and is_path(inner):
+                yield free_key(inner, taken), self.component(child, inner)
+
+    def is_bound(self, call: Called) -> bool:
+        """Whether a component of its own says something about a module."""
+        if call.gave is None:
+            return False
+        role = role_of(self.seen, call)
+        return has_weights(call.module) or role in ("norm", "attention", "rotation")
+
+    def ends(self, call: Called, what: str) -> Data:
+        """The hooks on what goes into a module and on what comes out."""
+        hook_in: Data = (
+            {"shape": self.axes(call.took), "tensor": f"input of the {what}"}
+            if call.took is not None
+            else {"contract": {"is": "absent", "reason": "the module takes no tensor"}}
+        )
+        assert call.gave is not None
+        return {
+            "hook_in": hook_in,
+            "hook_out": {"shape": self.axes(call.gave), "tensor": f"output of the {what}"},
+        }
+
+    def use(self, shape: str, path: str, hooks: Data, given: Data, defaults: Data) -> Data:
+        """A use of a shape, with the arguments that are not its defaults."""
+        arguments = {name: one for name, one in given.items() if one != defaults[name]}
+        made: Data = {"shape": shape, "path": path}
+        if arguments:
+            made["with"] = arguments
+        self.hooks[id(made)] = hooks
+        return made
+
+    def written(self, component: str, path: str, hooks: Data, **more: Any) -> Data:
+        """A component that is written out."""
+        made: Data = {"component": component, "path": path, **more, "hooks": hooks}
+        self.hooks[id(made)] = hooks
+        return made
+
+    def _linear(self, call: Called, path: str) -> Data:
+        hooks = self.ends(call, "projection")
+        if isinstance(call.module, Conv1D):
+            return self.written("Conv1DBridge", path, hooks)
+        before, after = (hooks[name].get("shape", []) for name in ("hook_in", "hook_out"))
+        for shape, leading, least in (
+            ("linear", _STREAM, {"in": "d_model", "out": "d_model"}),
+            ("token_linear", ["batch * pos"], {"in": None, "out": None}),
+        ):
+            if before[:-1] == leading == after[:-1]:
+                given = {"in": before[-1], "out": after[-1]}
+                return self.use(shape, path, hooks, given, least)
+        return self.written("LinearBridge", path, hooks)
+
+    def _module(self, call: Called, path: str) -> Data:
+        hooks = self.ends(call, "module")
+        before, after = (hooks[name].get("shape", []) for name in ("hook_in", "hook_out"))
+        if before[:-1] == _STREAM == after[:-1]:
+            given = {"in": before[-1], "out": after[-1]}
+            return self.use("module", path, hooks, given, {"in": "d_model", "out": "d_model"})
+        return self.written("HFModuleBridge", path, hooks)
+
+    def _norm(self, call: Called, path: str) -> Data | None:
+        """A norm whose scale TransformerLens computes so; None where that is another norm."""
+        took, gave, module = call.took, call.gave, call.module
+        assert took is not None and gave is not None
+        eps = getattr(module, "eps", getattr(module, "variance_epsilon", None))
+        weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
+        if not isinstance(eps, float) or not isinstance(weight, torch.Tensor):
+            return None
+        for centred in (False, True):
+            x = took - took.mean(-1, keepdim=True) if centred else took
+            plain = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps) * weight
+            if centred and bias is not None:
+                plain = plain + bias
+            if is_close(plain, gave):
+                return self._scaled(call, path, centred)
+        return None
+
+    def _scaled(self, call: Called, path: str, centred: bool) -> Data:
+        hooks = self.ends(call, "norm")
+        axes = hooks["hook_in"]["shape"]
+        what = "standard deviation" if centred else "root mean square"
+        hooks |= {
+            "hook_scale": {"shape": [*axes[:-1], 1], "tensor": f"{what} that divides the input"},
+            "hook_normalized": {"shape": axes, "tensor": "input divided by the scale"},
+        }
+        if axes[:-1] == _STREAM:
+            shape = "layer_norm" if centred else "rms_norm"
+            return self.use(shape, path, hooks, {"width": axes[-1]}, {"width": "d_model"})
+        if not centred:
+            return self.written("RMSNormalizationBridge", path, hooks, config=True)
+        options = {"use_native_layernorm_autograd": True, "uses_rms_norm": False}
+        return self.written("NormalizationBridge", path, hooks, config=True, options=options)
+
+    def _attention(self, call: Called, path: str, found: Attention) -> Data:
+        hooks = self.ends(call, "attention")
+        keyed = [*self.axes(found.scores)[:-1], "kv_pos"]
+        hooks |= {
+            "hook_attn_scores": {"shape": keyed, "tensor": "attention scores before the softmax"},
+            "hook_pattern": {"shape": keyed, "tensor": "attention weights after the softmax"},
+        }
+        which: Data = {"call": found.softmax_call} if found.calls > 1 else {}
+        taps: Data = {
+            "hook_attn_scores": {"torch": "softmax", "argument": 0, **which},
+            "hook_pattern": {"torch": "softmax", **which},
+        }
+        operands = (("queries", found.queries), ("keys", found.keys), ("values", found.values))
+        for at, (what, operand) in enumerate(operands):
+            hook = f"hook_{what[0]}"
+            if found.eager:
+                axes = self.axes(found.eager[at])
+                taps[hook] = {"function": [EAGER], "argument": at + 1}
+            elif operand:
+                axes = self.axes(operand.tensor)
+                taps[hook] = {
+                    "torch": operand.function,
+                    "call": operand.call,
+                    "argument": operand.argument,
+                }
+            else:
+                continue
+            if at:
+                axes = ["kv_pos" if axis == "pos" else axis for axis in axes]
+            hooks[hook] = {"shape": axes, "tensor": what}
+        given = self._as_shape(hooks) if found.eager and not which else None
+        if given:
+            return self.use("attention", path, hooks, given, _ATTENTION)
+        return self.written("HFTappedAttentionBridge", path, hooks, config=True, taps=taps)
+
+    def _as_shape(self, hooks: Data) -> Data | None:
+        """The arguments with which the shape of attention has these hooks; None if none do."""
+        axes = {name: hook.get("shape", []) for name, hook in hooks.items()}
+        given = {"in": axes["hook_in"][-1:], "out": axes["hook_out"][-1:],
+                 "heads": axes["hook_q"][1:2], "kv_heads": axes["hook_k"][1:2],
+                 "width": axes["hook_q"][3:], "value_width": axes["hook_v"][3:]}  # fmt: skip
+        if any(len(one) != 1 for one in given.values()):
+            return None
+        one = {name: found[0] for name, found in given.items()}
+        expected = {
+            "hook_in": [*_STREAM, one["in"]],
+            "hook_out": [*_STREAM, one["out"]],
+            "hook_q": ["batch", one["heads"], "pos", one["width"]],
+            "hook_k": ["batch", one["kv_heads"], "kv_pos", one["width"]],
+            "hook_v": ["batch", one["kv_heads"], "kv_pos", one["value_width"]],
+            "hook_attn_scores": ["batch", one["heads"], "pos", "kv_pos"],
+            "hook_pattern": ["batch", one["heads"], "pos", "kv_pos"],
+        }
+        return one if axes == expected else None
+
+
+def is_path(path: str) -> bool:
+    """Whether a spec can name a module by this path: no part is a number."""
+    return all(_KEY.fullmatch(part) for part in path.split("."))
+
+
+def free_key(path: str, taken: set[str]) -> str:
+    """A key for a module, of the last parts of its path that no other has."""
+    parts = path.split(".")
+    for number in range(1, len(parts) + 1):
+        key = "_".join(parts[-number:]).strip("_")
+        if key and key not in taken:
+            break
+    taken.add(key)
+    return key

@@ -1,0 +1,397 @@
+"""A draft: the spec of a model class that is observed, as data and as text."""
+
+from __future__ import annotations
+
+import copy
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from adaptergen import resources
+from adaptergen.contract.models import bridge_config, perturb, wrap
+from adaptergen.draft.components import Axes, Data, Drafter, free_key, is_path
+from adaptergen.draft.contracts import REASONS, exceptions
+from adaptergen.draft.kinds import Kinds, agree
+from adaptergen.draft.observation import Called, Observation, observe
+from adaptergen.draft.roles import has_weights, is_close, role_of, terms_of
+from adaptergen.draft.text import as_yaml
+from adaptergen.generate import plan as plan_of
+from adaptergen.inspection.layout import find_layout
+from adaptergen.inspection.runs import BATCH, POS, tokens
+from adaptergen.inspection.tiny_model import make, tiny_model
+from adaptergen.plan.model import Plan
+from adaptergen.render.adapter import render_adapter
+from adaptergen.verify.target import make_target
+
+_TODO = "todo"
+
+
+#: What TransformerLens fires on the stream before a norm of this name, when asked.
+MLP_IN = {
+    "shape": ["batch", "pos", "d_model"],
+    "tensor": "residual stream before the norm of the MLP",
+    "contract": {
+        "is": "on_request",
+        "switch": "set_use_hook_mlp_in",
+        "reason": "TransformerLens fires it when asked",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A spec that was drafted, as data, and what the hooks of each role are called."""
+
+    data: Data
+    shapes: Mapping[str, Data] = field(default_factory=dict)
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Role -> hooks in a layer: the output of each attention, mixer and feed-forward."""
+    described: Mapping[int, Data] = field(default_factory=dict, repr=False)
+    """By the `id` of a component in the data: its hooks, as a spec describes them."""
+
+    @property
+    def module(self) -> str:
+        """The name of the module, which is that of the spec's file."""
+        return str(self.data["module"])
+
+    @property
+    def spec_text(self) -> str:
+        """The spec as a file has it."""
+        return as_yaml(self.data)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan of the spec. Raises `Failed`."""
+        with tempfile.TemporaryDirectory(prefix="adaptergen-draft-") as folder:
+            specs = Path(folder) / "specs"
+            specs.mkdir()
+            shutil.copytree(resources.shapes(), specs / "shapes")
+            for name, shape in self.shapes.items():
+                (specs / "shapes" / f"{name}.yaml").write_text(as_yaml(shape), "utf-8")
+            path = specs / f"{self.module}.yaml"
+            path.write_text(self.spec_text, "utf-8")
+            return plan_of(path)
+
+    def state_contracts(self, states: Mapping[str, str]) -> None:
+        """Write the contract of hooks that are not live, by their full names, into the data."""
+        short = {(_LAYER.sub("blocks.", name), state) for name, state in states.items()}
+        for name, node in self._components():
+            hooks = self.described.get(id(node), {})
+            for hook, state in sorted(short):
+                if hook.rpartition(".")[0] != name or hook.rpartition(".")[2] not in hooks:
+                    continue
+                described = hooks[hook.rpartition(".")[2]]
+                if "contract" not in described:
+                    contract = {"is": state, "reason": REASONS[state]}
+                    written = {**described, "contract": contract}
+                    node.setdefault("hooks", {})[hook.rpartition(".")[2]] = written
+
+    def _components(self) -> Iterable[tuple[str, Data]]:
+        """Every component of the data, by the full name without the number of the layer."""
+        blocks = self.data["blocks"]
+        yield from _walk(self.data["components"], "")
+        yield from _walk(blocks["submodules"], "blocks.")
+        for kind in blocks.get("kinds", {}).values():
+            own = self.shapes.get(kind["shape"], kind)
+            yield from _walk({kind["slot"]: own}, "blocks.")
+
+
+_LAYER = re.compile(r"^blocks\.\d+\.")
+
+
+def _walk(components: Mapping[str, Data], prefix: str) -> Iterable[tuple[str, Data]]:
+    for key, one in components.items():
+        yield prefix + key, one
+        yield from _walk(one.get("add") or one.get("submodules") or {}, f"{prefix}{key}.")
+
+
+def draft_of(model: Any, tiny: Mapping[str, Any] | None = None) -> Draft:
+    """The draft of a model, which is run on a few tokens and not changed.
+
+    `tiny` are the settings of its config that tests make a model with.
+    """
+    seen = observe(model, tokens(model))
+    return _Writer(model, seen, dict(tiny or {})).draft()
+
+
+def small_model(model_class: Any, config: Mapping[str, Any]) -> tuple[Any, Data]:
+    """A small model with eager attention, and the settings of its config.
+
+    `config` are fields to start from. No weight has a value that hides a fault. Raises `Failed`.
+    """
+    settings = tiny_model(model_class, config).settings
+    model = make(model_class, settings)
+    model.config._attn_implementation = "eager"
+    perturb(model)
+    return model, settings
+
+
+def measured_draft(model: Any, tiny: Mapping[str, Any] | None = None) -> Draft:
+    """The draft of a model, with the contract of each hook as it was measured on a copy."""
+    draft = draft_of(model, tiny)
+    bridge = bind(copy.deepcopy(model), draft.plan)
+    draft.state_contracts(exceptions(bridge, tokens(model)))
+    vars(draft).pop("plan")
+    return draft
+
+
+def bind(model: Any, plan: Plan) -> Any:
+    """The bridge around a model, which is changed in place, with the adapter of a plan."""
+    target = make_target(plan, render_adapter(plan))
+    return wrap(target.architecture, target.adapter, model)
+
+
+class _Writer:
+    def __init__(self, model: Any, seen: Observation, tiny: Data) -> None:
+        self.model, self.seen, self.tiny = model, seen, tiny
+        self.layout = find_layout(model)
+        config = model.config.get_text_config()
+        cfg = bridge_config(type(model).__name__, model.config, "tiny", torch.float32)
+        self.drafter = Drafter(seen, Axes(config, cfg, BATCH, POS))
+        self.roles: dict[str, dict[str, None]] = {}
+        self.shapes: dict[str, Data] = {}
+        self.layer_kinds: list[list[str]] = []
+        name = type(model).__name__
+        self.family = re.sub(
+            r"(ForCausalLM|LMHeadModel|LMHead|ForConditionalGeneration)$", "", name
+        )
+        words = re.findall(r"[A-Z]+(?=[A-Z][a-z]|\d|$)|[A-Z]?[a-z]+|[A-Z]+|\d+", self.family)
+        self.words = words or [name]
+        kind = re.sub(r"[^a-z0-9]+", "_", str(model.config.model_type).lower()).strip("_")
+        self.module = kind or "_".join(self.words).lower()
+
+    def draft(self) -> Draft:
+        name = type(self.model).__name__
+        blocks, flags = self._blocks()
+        components = dict(self._components())
+        data: Data = {
+            "spec": 1,
+            "architecture": name,
+            "module": self.module,
+            "name": self.family[:1].upper() + self.family[1:],
+            "title": " ".join(self.words),
+            "description": f"Drafted from {name} of transformers {transformers.__version__}.",
+            "authors": [_TODO],
+            "checkpoints": [f"{_TODO}/{_TODO}"],
+            "verified_with": {
+                "transformer_lens": [version("transformer-lens")],
+                "transformers": [transformers.__version__],
+            },
+            "config": {"flags": flags},
+            "components": components,
+            "blocks": blocks,
+            "tiny": {"config": {"vocab_size": 120, **self.tiny}},
+        }
+        if self.layer_kinds:
+            data["tiny"]["kinds"] = [one[0] if len(one) == 1 else one for one in self.layer_kinds]
+        roles = {role: tuple(hooks) for role, hooks in self.roles.items()}
+        return Draft(data, self.shapes, roles, self.drafter.hooks)
+
+    def _components(self) -> Iterable[tuple[str, Data]]:
+        """What is outside the layers."""
+        embed, head = self.model.get_input_embeddings(), self.model.get_output_embeddings()
+        taken = {"blocks"}
+        for call in self._outside(""):
+            if not is_path(call.path):
+                continue
+            if call.module is embed:
+                key = "embed"
+                component = self._end(
+                    call, "embedding", ["batch", "pos"], ["batch", "pos", "d_model"]
+                )
+            elif call.module is head:
+                key = "unembed"
+                wide = ["batch", "pos", "d_vocab"]
+                component = self._end(call, "unembedding", ["batch", "pos", "d_model"], wide)
+            else:
+                component = self.drafter.component(call, call.path)
+                key = self._outer_key(call, taken)
+            taken.add(key)
+            yield key, component
+
+    def _end(self, call: Called, shape: str, took: list[str], gave: list[str]) -> Data:
+        """The embedding or unembedding, by its shape where the tensors are as there."""
+        hooks = self.drafter.ends(call, shape)
+        if (hooks["hook_in"].get("shape"), hooks["hook_out"]["shape"]) == (took, gave):
+            return self.drafter.use(shape, call.path, hooks, {}, {})
+        return self.drafter.written(f"{shape.capitalize()}Bridge", call.path, hooks)
+
+    def _outer_key(self, call: Called, taken: set[str]) -> str:
+        role = role_of(self.seen, call)
+        last = self.seen.calls.get(f"{self.layout.path}.{len(self._layers()) - 1}")
+        if role == "norm" and "ln_final" not in taken and last and call.order > last.order:
+            return "ln_final"
+        if role == "rotation" and "rotary_emb" not in taken:
+            return "rotary_emb"
+        return free_key(call.path, taken)
+
+    def _outside(self, path: str) -> Iterable[Called]:
+        """Modules outside the layers that get a component, from the outermost."""
+        inner = (self.model.get_input_embeddings(), self.model.get_output_embeddings())
+        for call in self.seen.nearest(path):
+            held = list(call.module.modules())
+            blocks = self.layout.path.startswith(f"{call.path}.") or call.path == self.layout.path
+            if blocks or any(one in held and one is not call.module for one in inner):
+                yield from self._outside(call.path)
+            elif call.path.startswith(f"{self.layout.path}."):
+                continue
+            elif self.drafter.is_bound(call):
+                yield call
+
+    def _layers(self) -> list[Any]:
+        return list(self.model.get_submodule(self.layout.path))
+
+    def _blocks(self) -> tuple[Data, Data]:
+        tables: list[dict[str, Data]] = []
+        aliases: list[dict[str, str]] = []
+        layers = [_Layer(self, f"{self.layout.path}.{i}") for i in range(len(self._layers()))]
+        agreed = agree(layer.short_keys() for layer in layers)
+        for layer in layers:
+            layer.rename(agreed)
+            tables.append(layer.submodules())
+            aliases.append(layer.aliases())
+        paths = [
+            {name for name, m in block.named_modules() if is_path(name) and has_weights(m)}
+            for block in self._layers()
+        ]
+        found = Kinds(self.drafter, tables, paths, self.module)
+        found.find()
+        self.shapes, self.layer_kinds = found.shapes, found.of_layers if found.kinds else []
+        blocks: Data = {"shape": "layer", "path": self.layout.path, "submodules": found.shared}
+        if {"ln2", "ln2_post"} & found.shared.keys():
+            blocks["hooks"] = {"hook_mlp_in": MLP_IN}
+        same = {a: to for a, to in aliases[0].items() if all(o.get(a) == to for o in aliases)}
+        if same:
+            blocks["aliases"] = same
+        if found.kinds:
+            blocks["kinds"] = found.kinds
+        flags: Data = {}
+        return blocks, flags
+
+
+class _Layer:
+    """The modules of one layer, with the names that TransformerLens gives to their roles."""
+
+    def __init__(self, writer: _Writer, path: str) -> None:
+        self.writer, self.seen, self.path = writer, writer.seen, path
+        self.call = self.seen.calls[path]
+        self.parts = [
+            (one, role_of(self.seen, one))
+            for one in self.seen.nearest(path)
+            if writer.drafter.is_bound(one) and is_path(one.path[len(path) + 1 :])
+        ]
+        self.keys = self._keys()
+
+    def short_keys(self) -> dict[str, str]:
+        """Keys by paths within the layer."""
+        return {path[len(self.path) + 1 :]: key for path, key in self.keys.items()}
+
+    def rename(self, agreed: Mapping[str, str]) -> None:
+        """Give modules the keys that they have in other layers, where those are free."""
+        keys = {
+            path: agreed.get(path[len(self.path) + 1 :], key) for path, key in self.keys.items()
+        }
+        if len(set(keys.values())) == len(keys):
+            self.keys = keys
+
+    def submodules(self) -> dict[str, Data]:
+        """The components of the layer by their keys."""
+        found = {}
+        for call, role in self.parts:
+            key, path = self.keys[call.path], call.path[len(self.path) + 1 :]
+            found[key] = self.writer.drafter.component(call, path)
+            if role in ("attention", "mixer", "feed_forward"):
+                self.writer.roles.setdefault(role, {})[f"{key}.hook_out"] = None
+        return found
+
+    def _keys(self) -> dict[str, str]:
+        """Keys by paths: the names of roles, where one module has the role, or of Hugging Face."""
+        keys: dict[str, str] = {}
+        wide = [c for c, role in self.parts if role == "feed_forward" and self._is_stream(c)]
+        roles = {
+            "attn": [c for c, role in self.parts if role == "attention"],
+            "mixer": [c for c, role in self.parts if role == "mixer"],
+            "mlp": wide[:1] if len(wide) == 1 else [],
+        }
+        for key, calls in roles.items():
+            if len(calls) == 1:
+                keys[calls[0].path] = key
+        for call, role in self.parts:
+            if role == "norm":
+                key = self._norm_key(call, keys)
+                if key and key not in keys.values():
+                    keys[call.path] = key
+        taken = set(keys.values())
+        for call, _ in self.parts:
+            if call.path not in keys:
+                keys[call.path] = free_key(call.path[len(self.path) + 1 :], taken)
+        return keys
+
+    def _norm_key(self, norm: Called, keys: Mapping[str, str]) -> str:
+        assert norm.gave is not None and norm.took is not None
+        named = [(c, keys.get(c.path, "")) for c, _ in self.parts if c is not norm]
+        for call, key in named:
+            if call.order > norm.order and _same(call.took, norm.gave):
+                if key in ("attn", "mixer"):
+                    return "ln1"
+                if key == "mlp" or role_of(self.seen, call) == "linear":
+                    return "ln2"
+        for call, key in named:
+            if call.order < norm.order and _same(call.gave, norm.took):
+                return {"attn": "ln1_post", "mixer": "ln1_post", "mlp": "ln2_post"}.get(key, "")
+        return ""
+
+    def _is_stream(self, call: Called) -> bool:
+        taken = self.call.took
+        return (
+            taken is not None
+            and call.took is not None
+            and call.gave is not None
+            and call.gave.shape == taken.shape == call.took.shape
+        )
+
+    def aliases(self) -> dict[str, str]:
+        """Names of the block for parts of the residual stream, where sums show that they are."""
+        stream = self.call.took
+        found: dict[str, str] = {}
+        if stream is None or self.call.gave is None:
+            return found
+        key_of = {key: call for call, _ in self.parts for key in [self.keys[call.path]]}
+        out = {key: call.gave for key, call in key_of.items() if call.gave is not None}
+        total = terms_of(self.call.gave, [("", stream), *out.items()])
+        for alias, keys in (
+            ("hook_attn_out", ("ln1_post", "attn")),
+            ("hook_mlp_out", ("ln2_post", "mlp")),
+        ):
+            fitting = [key for key in keys if key in out and (total is None or key in total)]
+            if fitting:
+                found[alias] = f"{fitting[0]}.hook_out"
+        first = found.get("hook_attn_out", "").partition(".")[0]
+        if first and total and len(total) == 3 and out[first].shape == stream.shape:
+            middle = stream + out[first]
+            for key, call in key_of.items():
+                if call.took is not None and is_close(call.took, middle):
+                    found["hook_resid_mid"] = f"{key}.hook_in"
+                    break
+        return found
+
+
+def _same(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
+    return (
+        one is not None
+        and other is not None
+        and one.shape == other.shape
+        and torch.equal(one, other)
+    )
+
+
+__all__ = ["Draft", "draft_of", "has_weights"]

@@ -1,0 +1,310 @@
+"""One forward of a model, watched: what modules took and returned, and what attention multiplied.
+
+The rules are over structure: no class, family or module path is named.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from adaptergen.inspection.runs import forward
+
+#: Functions of torch on which taps can be, by the name that a tap has for them.
+_SOFTMAX = {torch.nn.functional.softmax, torch.softmax, torch.Tensor.softmax}
+_PRODUCTS = {
+    torch.matmul: "matmul",
+    torch.Tensor.matmul: "matmul",
+    torch.Tensor.__matmul__: "matmul",
+    torch.Tensor.__rmatmul__: "matmul",
+    torch.bmm: "bmm",
+    torch.Tensor.bmm: "bmm",
+    torch.baddbmm: "baddbmm",
+    torch.Tensor.baddbmm: "baddbmm",
+    torch.einsum: "einsum",
+}
+#: Functions of torch whose result is the same tensor in another form.
+_FORMS = frozenset(
+    {"dropout", "to", "type_as", "type", "view", "reshape", "transpose", "permute", "contiguous",
+     "float", "__getitem__", "unsqueeze", "squeeze", "mul", "__mul__", "masked_fill", "flatten",
+     "expand", "clone", "where", "nan_to_num"}
+)  # fmt: skip
+#: How Hugging Face calls its function that computes attention step by step.
+EAGER = "eager_attention_forward"
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An argument of a product: which function of torch, which of its calls, which argument."""
+
+    function: str
+    call: int
+    argument: int
+    tensor: torch.Tensor
+
+
+@dataclass
+class Attention:
+    """What attention computes in one module: the softmax and the products around it."""
+
+    softmax_call: int
+    scores: torch.Tensor
+    pattern: torch.Tensor
+    queries: Operand | None = None
+    keys: Operand | None = None
+    values: Operand | None = None
+    result: torch.Tensor | None = None
+    calls: int = 1
+    """How often the module calls a softmax."""
+    eager: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
+    """Queries, keys and values that Hugging Face's function for attention by steps was handed."""
+
+
+@dataclass
+class Called:
+    """The first call of a module: what it took and returned, the first tensor of each."""
+
+    path: str
+    module: Any
+    order: int
+    took: torch.Tensor | None
+    gave: torch.Tensor | None = None
+    tensors: tuple[torch.Tensor, ...] = ()
+    """All tensors that it returned."""
+    named: str = ""
+    """The name of the argument that was taken by name."""
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    times: int = 1
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it took one thing and nothing else."""
+        return len(self.args) == 1 and not self.kwargs
+
+    def again(self, took: torch.Tensor) -> torch.Tensor | None:
+        """What it returns for another first tensor, all else alike; raises what it raises."""
+        args, kwargs = list(self.args), dict(self.kwargs)
+        if self.named:
+            kwargs[self.named] = took
+        else:
+            at = next(i for i, one in enumerate(args) if first_tensor(one) is not None)
+            args[at] = took
+        with torch.no_grad():
+            return first_tensor(self.module(*args, **kwargs))
+
+
+@dataclass
+class Observation:
+    """A forward: the calls of modules by their paths, and the attention in them."""
+
+    model: Any
+    ids: torch.Tensor
+    calls: dict[str, Called] = field(default_factory=dict)
+    attention: dict[str, Attention] = field(default_factory=dict)
+    logits: torch.Tensor | None = None
+
+    def below(self, path: str) -> Iterator[Called]:
+        """The modules below a path that were called, in the order of their calls."""
+        prefix = f"{path}." if path else ""
+        return (
+            call
+            for call in self.calls.values()
+            if path != call.path and call.path.startswith(prefix)
+        )
+
+    def nearest(self, path: str) -> list[Called]:
+        """Of the modules below a path that were called those without a called one between."""
+        found: list[Called] = []
+        for name, module in self.model.get_submodule(path).named_children():
+            child = f"{path}.{name}" if path else name
+            if child in self.calls:
+                found.append(self.calls[child])
+            elif any(True for _ in module.children()):
+                found += self.nearest(child)
+        return sorted(found, key=lambda call: call.order)
+
+
+def observe(model: Any, ids: torch.Tensor) -> Observation:
+    """Run a model and see what its modules do; the model is not changed."""
+    seen = Observation(model, ids)
+    watch = _Watch(seen)
+    with watch.hooked(), watch.eager_calls(), watch:
+        output = forward(model, ids, use_cache=False)
+    seen.logits = first_tensor(getattr(output, "logits", output))
+    return seen
+
+
+def first_tensor(value: Any) -> torch.Tensor | None:
+    """The first tensor in what a module takes or returns."""
+    return next(tensors(value), None)
+
+
+def tensors(value: Any) -> Iterator[torch.Tensor]:
+    """All tensors in what a module takes or returns, caches aside."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from tensors(item)
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from tensors(item)
+
+
+class _Watch(TorchFunctionMode):  # type: ignore[misc]  # torch has no types here
+    def __init__(self, seen: Observation) -> None:
+        super().__init__()
+        self.seen = seen
+        self.paths = {id(module): path for path, module in seen.model.named_modules()}
+        self.running: list[str] = []
+        self.counts: dict[tuple[str, str], int] = {}
+        self.products: dict[str, list[tuple[torch.Tensor, list[Operand]]]] = {}
+        self.softmaxes: dict[str, int] = {}
+        self.patterns: dict[int, Attention] = {}
+        self.eager: dict[str, Any] = {}
+        self.kept: list[Any] = []
+
+    @contextmanager
+    def hooked(self) -> Iterator[None]:
+        handles = []
+        for module in self.seen.model.modules():
+            handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
+            handles.append(module.register_forward_hook(self._leave, always_call=True))
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    @contextmanager
+    def eager_calls(self) -> Iterator[None]:
+        """See what modules hand to the function that computes attention by steps."""
+        forwards = (inspect.unwrap(type(module).forward) for module in self.seen.model.modules())
+        spaces = {id(f.__globals__): f.__globals__ for f in forwards if EAGER in f.__globals__}
+        originals = {key: space[EAGER] for key, space in spaces.items()}
+
+        def watched(original: Any) -> Any:
+            def eager(
+                module: Any, query: Any, key: Any, value: Any, *args: Any, **kwargs: Any
+            ) -> Any:
+                handed = (_kept(query), _kept(key), _kept(value))
+                self.eager.setdefault(self.paths[id(module)], handed)
+                return original(module, query, key, value, *args, **kwargs)
+
+            return eager
+
+        for key, space in spaces.items():
+            space[EAGER] = watched(originals[key])
+        try:
+            yield
+        finally:
+            for key, space in spaces.items():
+                space[EAGER] = originals[key]
+
+    def _enter(self, module: Any, args: Any, kwargs: Any) -> None:
+        path = self.paths[id(module)]
+        self.running.append(path)
+        if path in self.seen.calls:
+            self.seen.calls[path].times += 1
+            return
+        took, named = first_tensor(args), ""
+        if took is None:
+            name = "hidden_states" if "hidden_states" in kwargs else ""
+            name = name or next((n for n, v in kwargs.items() if isinstance(v, torch.Tensor)), "")
+            took, named = kwargs.get(name), name
+        self.seen.calls[path] = Called(
+            path,
+            module,
+            len(self.seen.calls),
+            _kept(took),
+            named=named,
+            args=tuple(_copied(one) for one in args),
+            kwargs={name: _copied(one) for name, one in kwargs.items()},
+        )
+
+    def _leave(self, module: Any, args: Any, output: Any) -> None:
+        path = self.running.pop()
+        call = self.seen.calls[path]
+        if call.gave is None:
+            call.tensors = tuple(_kept(one) for one in tensors(output))
+            call.gave = _kept(first_tensor(output))
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Called by torch in place of each function."""
+        result = func(*args, **(kwargs or {}))
+        if self.running:
+            self._saw(self.running[-1], func, args, kwargs or {}, result)
+        return result
+
+    def _saw(self, path: str, func: Any, args: Any, kwargs: Any, result: Any) -> None:
+        if func in _PRODUCTS:
+            self._product(path, _PRODUCTS[func], args, kwargs, result)
+        elif func in _SOFTMAX:
+            self._softmax(path, args[0] if args else kwargs["input"], result)
+        elif getattr(func, "__name__", "") in _FORMS:
+            for one in (*args, *kwargs.values()):
+                known = self.patterns.get(id(one)) if isinstance(one, torch.Tensor) else None
+                if known and isinstance(result, torch.Tensor):
+                    self.patterns[id(result)] = known
+                    self.kept.append(result)
+
+    def _product(self, path: str, name: str, args: Any, kwargs: Any, result: Any) -> None:
+        call = self.counts[path, name] = self.counts.get((path, name), -1) + 1
+        flat = list(args)
+        if name == "einsum" and len(args) == 2 and isinstance(args[1], (list, tuple)):
+            return
+        given: dict[int, Any] = dict(enumerate(flat))
+        if name == "baddbmm":
+            given |= {i: kwargs[n] for i, n in ((1, "batch1"), (2, "batch2")) if n in kwargs}
+            given.pop(0, None)
+        operands = [
+            Operand(name, call, i, one) for i, one in given.items() if isinstance(one, torch.Tensor)
+        ]
+        if len(operands) != 2:
+            return
+        self.kept.append((result, operands))
+        self.products.setdefault(path, []).append((result, operands))
+        for one, other in (operands, operands[::-1]):
+            known = self.patterns.get(id(one.tensor))
+            if known is not None and known.values is None:
+                known.values, known.result = _cloned(other), result.clone()
+
+    def _softmax(self, path: str, scores: torch.Tensor, result: torch.Tensor) -> None:
+        call = self.softmaxes[path] = self.softmaxes.get(path, -1) + 1
+        if path in self.seen.attention:
+            self.seen.attention[path].calls += 1
+            return
+        products = self.products.get(path, [])
+        fitting = [p for p in products if p[0].numel() == scores.numel()] or products[-1:]
+        if scores.dim() < 3 or not fitting:
+            return
+        first, second = fitting[-1][1]
+        handed = self.eager.get(path)
+        found = Attention(
+            call, scores.clone(), result.clone(), _cloned(first), _cloned(second), eager=handed
+        )
+        self.seen.attention[path] = found
+        self.patterns[id(result)] = found
+        self.kept.append(result)
+
+
+def _cloned(operand: Operand) -> Operand:
+    return Operand(operand.function, operand.call, operand.argument, operand.tensor.clone())
+
+
+def _copied(value: Any) -> Any:
+    return value.clone() if isinstance(value, torch.Tensor) else value
+
+
+def _kept(tensor: Any) -> Any:
+    """A copy: Hugging Face may write into a tensor later."""
+    return tensor.clone() if isinstance(tensor, torch.Tensor) else None

@@ -1,0 +1,143 @@
+"""Models that no spec is of, as bridges: exact, with the stream and attention live and editable."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.heavy
+
+#: Pre-norm with rotary attention; fused projections and learned positions; attention in a method
+#: of the class; a mixture of experts; norms after parts; state-space layers beside attention.
+CLASSES = (
+    "LlamaForCausalLM",
+    "GPT2LMHeadModel",
+    "BloomForCausalLM",
+    "MixtralForCausalLM",
+    "Olmo2ForCausalLM",
+    "BambaForCausalLM",
+)
+STEPS = ("hook_q", "hook_k", "hook_v", "hook_attn_scores", "hook_pattern")
+
+
+def model_of(name: str) -> Any:
+    """A small model of a class, with weights that hide nothing."""
+    import transformers
+
+    from adaptergen.contract.models import perturb
+    from adaptergen.inspection.tiny_model import make, tiny_model
+
+    cls = getattr(transformers, name)
+    model = make(cls, tiny_model(cls, {}).settings)
+    model.config._attn_implementation = "eager"
+    perturb(model)
+    return model
+
+
+@pytest.fixture(scope="module", params=CLASSES)
+def pair(request: pytest.FixtureRequest) -> tuple[Any, Any]:
+    """A bridge, and a copy of the model as it was."""
+    import copy
+
+    import adaptergen
+
+    model = model_of(request.param)
+    alone = copy.deepcopy(model)
+    return adaptergen.bridge(model), alone
+
+
+def roll(tensor: Any, hook: Any) -> Any:
+    import torch
+
+    return torch.roll(tensor, 1, -2 if tensor.shape[-2] > 1 else -1)
+
+
+def test_it_computes_what_the_model_does(pair: tuple[Any, Any]) -> None:
+    import torch
+
+    from adaptergen.inspection.runs import tokens
+
+    bridge, alone = pair
+    ids = tokens(alone)
+    with torch.no_grad():
+        expected = alone(input_ids=ids).logits
+        assert torch.equal(bridge(ids), expected)
+        logits, cache = bridge.run_with_cache(ids)
+        assert torch.equal(logits, expected)
+        layers = range(bridge.cfg.n_layers)
+        assert {f"blocks.{i}.hook_resid_{end}" for i in layers for end in ("pre", "post")} <= set(
+            cache.keys()
+        )
+        generated = bridge.generate(ids[:, :5], max_new_tokens=3, do_sample=False, verbose=False,
+                                    return_type="tokens")  # fmt: skip
+        greedy = alone.generate(ids[:, :5], max_new_tokens=3, min_new_tokens=3, do_sample=False)
+        assert torch.equal(generated, greedy)
+
+
+def test_each_step_of_attention_is_editable(pair: tuple[Any, Any]) -> None:
+    import torch
+
+    from adaptergen.inspection.runs import tokens
+
+    bridge, alone = pair
+    ids = tokens(alone)
+    plain = bridge(ids)
+    layers = [
+        i for i in range(bridge.cfg.n_layers) if f"blocks.{i}.attn.hook_q" in bridge.hook_dict
+    ]
+    assert layers
+    for layer in layers:
+        for step in STEPS:
+            name = f"blocks.{layer}.attn.{step}"
+            edited = bridge.run_with_hooks(ids, fwd_hooks=[(name, roll)])
+            assert not torch.equal(edited, plain), name
+
+
+def test_the_report_names_what_is_not_live(pair: tuple[Any, Any]) -> None:
+    bridge, alone = pair
+    report = bridge.report
+    assert report.architecture == type(alone).__name__ and report.source == "a draft"
+    assert report.hooks == len(bridge.hook_dict) and "hooks, all live" in str(report)
+    assert set(report.exceptions) <= set(bridge.hook_dict)
+    assert not [state for state in report.exceptions.values() if state == "silent"]
+
+
+def test_a_class_with_a_spec_gets_its_spec() -> None:
+    import adaptergen
+
+    bridge = adaptergen.bridge(model_of("HeliumForCausalLM"))
+    assert bridge.report.source == "the spec helium.yaml"
+    assert "blocks.0.attn.q.hook_out" in bridge.hook_dict
+
+
+def test_a_folder_brings_its_tokenizer(tmp_path: Any) -> None:
+    import torch
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    import adaptergen
+
+    model = model_of("LlamaForCausalLM")
+    model.save_pretrained(tmp_path)
+    words = {f"w{number}": number for number in range(model.config.vocab_size)}
+    made = Tokenizer(models.WordLevel(words, unk_token="w0"))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=made, unk_token="w0", bos_token="w1", eos_token="w2", pad_token="w0"
+    )
+    tokenizer.save_pretrained(tmp_path)
+    bridge = adaptergen.bridge(tmp_path)
+    assert bridge.tokenizer is not None
+    ids = torch.arange(5, 14)[None]
+    assert torch.equal(bridge(ids), model(input_ids=ids).logits)
+
+
+def test_to_import_adaptergen_imports_no_torch() -> None:
+    code = "import sys, adaptergen; assert 'torch' not in sys.modules; adaptergen.bridge"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="bridges"):
+        import adaptergen
+
+        adaptergen.bridges  # noqa: B018  # asked for on purpose
