@@ -83,9 +83,7 @@ def _check_against_lock(path: Path, made: Plan) -> None:
 
 
 def _load(path: Path, copy: Path | None = None) -> LoadedSpec:
-    file = copy or path
-    beside = file.parent / "shapes"
-    return load(file, shown_as(path), beside if beside.is_dir() else shapes())
+    return load(copy or path, shown_as(path), shapes())
 
 
 def _catalogue() -> Catalogue:

@@ -126,13 +126,16 @@ class BuildCache:
         """The digest of everything that goes into the files; empty without a cache."""
         if self._folder is None:
             return ""
-        beside = path.parent / "shapes"
-        shapes = beside if beside.is_dir() else resources.shapes()
+        folders = [
+            folder for folder in (path.parent / "shapes", resources.shapes()) if folder.is_dir()
+        ]
         try:
-            if shapes not in self._shapes:
-                self._shapes[shapes] = _digest(self._files(shapes.glob("*.yaml"), shapes))
+            for shapes in folders:
+                if shapes not in self._shapes:
+                    self._shapes[shapes] = _digest(self._files(shapes.glob("*.yaml"), shapes))
             self._shared = self._shared or self._of_adaptergen()
-            parts = [self._shared, self._shapes[shapes], *path.absolute().parts[-2:]]
+            digests = [self._shapes[shapes] for shapes in folders]
+            parts = [self._shared, *digests, *path.absolute().parts[-2:]]
             lock = self._read(lock_path(path)) if has_lock(path) else b""
             return _digest([*(part.encode() for part in parts), self._read(path), lock])
         except (OSError, PackageNotFoundError):

@@ -21,6 +21,7 @@ from adaptergen.problems import Failed, Loc, Problem, SourceLocation, quote
 from adaptergen.records import DriftFinding as Finding
 from adaptergen.source.read import parse, read_source
 from adaptergen.source.source import Source
+from adaptergen.spec.load import PACKAGED
 
 _BOM = "\ufeff"
 _RELEASE = re.compile(r"\d+\.\d+\.\d+")
@@ -165,8 +166,9 @@ def _path(plan: Plan, finding: Finding) -> Iterator[Edit]:
         if node is None or not new.startswith(around):
             continue
         source, loc = node.where.source, (*node.where.loc, "path")
-        # A path may be that of a parameter of a shape; that is for a person to change.
-        if source.value(loc) == node.path:
+        # A path may be that of a parameter of a shape, or in a shape that comes with adaptergen;
+        # that is for a person to change.
+        if source.value(loc) == node.path and not source.path.startswith(PACKAGED):
             place, value = source.place(loc), new[len(around) :]
             text = _like(source, place, value)
             written = _text(source, place)[: place.length]

@@ -16,6 +16,9 @@ from adaptergen.source.validate import recover
 from adaptergen.spec.architecture import Spec
 from adaptergen.spec.shape import Shape
 
+#: The folder that problems name for shapes that come with adaptergen.
+PACKAGED = "adaptergen/shapes/"
+
 
 @dataclass(frozen=True)
 class LoadedShape:
@@ -42,24 +45,27 @@ class LoadedSpec:
 
 
 def load(path: Path, shown_as: str, shapes: Path) -> LoadedSpec:
-    """Read the spec at `path`, and those shapes in the folder `shapes` that it uses.
+    """Read the spec at `path`, and those shapes that it uses.
 
-    Problems name the spec `shown_as`, and a shape by its file beside it. Where there is one, all
-    shapes are read: which of them are used may be in doubt. Raises `Failed` with the problems of
-    all files if nothing can be said of the spec.
+    A shape is a file in the folder `shapes` beside the spec, or else in `shapes`, those that come
+    with adaptergen. Problems name the spec `shown_as`, and a shape by its file beside it. Where
+    there is a problem, all shapes beside it are read: which of them are used may be in doubt.
+    Raises `Failed` with the problems of all files if nothing can be said of the spec.
     """
     shown_folder = shown_as[: len(shown_as) - len(path.name)] + "shapes/"
-    names = _yaml_files(shapes, shown_folder)
+    beside = path.parent / "shapes"
+    own = _yaml_files(beside, shown_folder) if beside.is_dir() else ()
+    names = tuple(sorted({*own, *_yaml_files(shapes, PACKAGED)}))
 
     def read(wanted: Collection[str]) -> dict[str, LoadedShape]:
         # Shapes are kept by their place, which a relative path is not.
-        folder = shapes.absolute()
-        return {name: load_shape(folder, shown_folder, name) for name in sorted(wanted)}
+        places = {True: (beside.absolute(), shown_folder), False: (shapes, PACKAGED)}
+        return {name: load_shape(*places[name in own], name) for name in sorted(wanted)}
 
     try:
         spec, source = recover(read_source(path, shown_as, lenient=True), Spec)
     except Failed as failed:
-        raise Failed([*failed.problems, *_problems(read(names))]) from None
+        raise Failed([*failed.problems, *_problems(read(own))]) from None
     problems = list(source.problems)
     if spec and path.name != f"{spec.module}.yaml" and source.is_resolved(("module",)):
         hint = f"call the file {spec.module}.yaml, or the module {path.stem}"
@@ -67,7 +73,7 @@ def load(path: Path, shown_as: str, shapes: Path) -> LoadedSpec:
         problems.append(source.problem("module-not-file", message, hint, ("module",)))
     found = _used(source.data, names, read)
     if problems or _problems(found):
-        found = read(names)
+        found |= read(own)
     problems += _problems(found)
     if spec is None:
         raise Failed(problems)

@@ -20,7 +20,25 @@ def specs(tmp_path: Path) -> Path:
 
 
 def read(specs: Path) -> LoadedSpec:
-    return load(specs / "nemotron_h.yaml", "specs/nemotron_h.yaml", specs / "shapes")
+    return load(specs / "nemotron_h.yaml", "specs/nemotron_h.yaml", resources.shapes())
+
+
+def test_a_shape_beside_the_spec_comes_before_one_of_adaptergen(specs: Path) -> None:
+    for path in (specs / "shapes").iterdir():
+        path.unlink()
+    shutil.copy(resources.shapes() / "rms_norm.yaml", specs / "shapes")
+    shutil.copy(resources.shapes() / "rms_norm.yaml", specs / "shapes" / "own_norm.yaml")
+    found = read(specs)
+    assert not found.problems and {"own_norm", "moe"} <= {*found.shape_names}
+    shown = {name: shape.source.path for name, shape in found.shapes.items() if shape.source}
+    assert shown["rms_norm"] == "specs/shapes/rms_norm.yaml"
+    assert shown["moe"] == "adaptergen/shapes/moe.yaml"
+
+
+def test_a_spec_alone(specs: Path) -> None:
+    shutil.rmtree(specs / "shapes")
+    found = read(specs)
+    assert not found.problems and "moe" in found.shapes
 
 
 def test_what_a_spec_uses_is_read_and_what_that_uses(specs: Path) -> None:
