@@ -13,7 +13,7 @@ import torch
 from transformer_lens.config import TransformerBridgeConfig
 
 from .findings import Finding
-from .tables import AdapterTables, component, is_met, value_of
+from .tables import AdapterTables, component, is_met, parts_of, value_of
 
 #: A value for fields that something depends on.
 SET = 16
@@ -66,17 +66,24 @@ class Structure:
         return self.bind(says or self.tables.told(layer), tuple(filter(None, held)), config)
 
     @property
-    def conditions(self) -> list[str]:
-        """Fields of HF's config that components or hooks of layers depend on."""
+    def conditions(self) -> dict[str, list[Any]]:
+        """Fields of HF's config that components or hooks of layers depend on, and their values."""
         tables = [self.tables.shared, *self.tables.kinds.values()]
         lines = [component(line)[2] for table in tables for line in table.components.values()]
         lines += [hook.when for table in tables for hook in table.hooks.values()]
-        return sorted({line.removeprefix("not ") for line in lines if line})
+        found: dict[str, list[Any]] = {}
+        for line in sorted(filter(None, lines)):
+            name, _, value = parts_of(line)
+            found.setdefault(name, []).append(value)
+        return found
 
     def configs(self) -> Iterator[dict[str, Any]]:
         """Configs that meet the conditions, and that do not."""
         for value in (SET, None) if self.conditions else (None,):
             yield dict.fromkeys(self.conditions, value)
+        for name, values in self.conditions.items():
+            for value in dict.fromkeys(value for value in values if value is not None):
+                yield {**dict.fromkeys(self.conditions, SET), name: value}
 
     def values(self) -> dict[str, Any]:
         """Fields of HF's config, no two alike, and none a default."""

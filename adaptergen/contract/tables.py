@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -25,13 +26,17 @@ _COMPUTE: dict[type[ast.operator], Callable[[int, int], int]] = {
 }  # fmt: skip
 
 
+_CONDITION = re.compile(r"(not )?(\w+)(?: (==|!=) (.+))?", re.DOTALL)
+
+
 @dataclass(frozen=True)
 class HookContract:
     """What one hook promises.
 
     `state` is an exception that holds in these `releases` of transformers, or in all. `switch`
     makes a hook on request fire: a setter of the bridge, or an attribute of the component. `when`
-    is a field of HF's config that has to be set, or `not` and one that must not be. `aliases` are
+    is a field of HF's config that has to be set, `not` and one that must not be, or a field with
+    `==` or `!=` and a value. `aliases` are
     other names within the layer or model, with spaces between them.
     """
 
@@ -66,7 +71,7 @@ class HookContract:
 class LayerTable:
     """What layers of one kind bind and offer beside all others, or what all layers do.
 
-    `components` maps dotted names to `BridgeClass hf.path`, with ` if field` or ` if not field` of
+    `components` maps dotted names to `BridgeClass hf.path`, with ` if ` and a condition on
     HF's config where it depends on one. `slot` is the name of the component that this kind adds,
     `holds` the submodule by which HF's block shows that it is of this kind, and `formerly` are
     older names of the kind.
@@ -224,11 +229,23 @@ def holds(releases: str, release: str) -> bool:
 
 
 def is_met(condition: str, hf_config: Any) -> bool:
-    """Whether HF's config meets `field` or `not field`; an empty condition is met by all."""
+    """Whether HF's config meets `field`, `not field`, `field == 2` or `field != 'rope'`.
+
+    An empty condition is met by all.
+    """
     if not condition:
         return True
-    name = condition.removeprefix("not ")
-    return (getattr(hf_config, name, None) is not None) == (name == condition)
+    name, sign, value = parts_of(condition)
+    found = getattr(hf_config, name, None)
+    if sign in ("==", "!="):
+        return bool(found == value) == (sign == "==")
+    return (found is not None) == (not sign)
+
+
+def parts_of(condition: str) -> tuple[str, str, Any]:
+    """The field of a condition, a sign, and a value: None if the condition has none."""
+    negated, name, sign, value = _CONDITION.findall(condition)[0]
+    return name, negated or sign, ast.literal_eval(value or "None")
 
 
 def offers(end: str) -> Callable[[AdapterTables], bool]:

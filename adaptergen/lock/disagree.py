@@ -232,11 +232,11 @@ class _Comparison:
                 yield name, self.in_spec("tiny", "branches", branch, name, key=True), nothing
         for node in (node for top in plan.nodes for _, node in top.walk()):
             if node.condition:
-                key = "when" if node.condition.is_set else "unless"
-                yield node.condition.field, node.where.at(key).problem, nothing
+                key = "when" if node.condition.holds else "unless"
+                yield node.condition.field, node.where.at(key, "field").problem, nothing
             for hook in node.hooks:
                 names = [name for axis in hook.axes for name in axis.names]
-                for name in dict.fromkeys([*names, *([hook.when] if hook.when else [])]):
+                for name in dict.fromkeys([*names, *([hook.when.field] if hook.when else [])]):
                     if name not in plan.cfg_fields and name not in TOKEN_AXES:
                         yield name, _in_hook(node, hook, name), plan.cfg_fields | TOKEN_AXES
 

@@ -83,7 +83,7 @@ def _names(node: Node, submodules: Iterable[Node], word: str = "") -> Iterator[P
 def _condition(node: Node, hooks: bool = True) -> Iterator[Problem]:
     conditional = [hook.name for hook in node.hooks if hook.when] if hooks else []
     if node.condition or conditional:
-        word = "unless" if node.condition and not node.condition.is_set else "when"
+        word = "unless" if node.condition and not node.condition.holds else "when"
         message = "only what stands inside a layer may depend on the config"
         place = node.where.at(word) if node.condition else node.where
         yield place.problem("misplaced-when", message, f"delete {word}", key=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from adaptergen.catalogue.model import Catalogue, Component
-from adaptergen.plan.node import HookPoint, Location, Node
+from adaptergen.plan.node import Condition, HookPoint, Location, Node
 from adaptergen.problems import Failed, Problem, listing, quote, suggestion
 from adaptergen.spec.shape import Hook, Tap, Wrapping
 
@@ -106,7 +106,7 @@ def hook_points(
             tuple(axes),
             hook.tensor or "",
             contract,
-            hook.when,
+            Condition.of(hook.when) if hook.when else None,
             hook.heads,
             hook.silent_in_compatibility_mode,
             here,

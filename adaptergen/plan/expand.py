@@ -245,5 +245,5 @@ def _cycle(circle: list[str], where: Location) -> Problem:
 
 def _condition(use: Use) -> Condition | None:
     if use.when:
-        return Condition(use.when, True)
-    return Condition(use.unless, False) if use.unless else None
+        return Condition.of(use.when)
+    return Condition.of(use.unless, holds=False) if use.unless else None

@@ -191,7 +191,7 @@ def hook_rows(
     return tuple(
         HookRow(
             **{**vars(hook), "name": prefix + hook.name},
-            condition=Condition(hook.when, True) if hook.when else conditions[prefix],
+            condition=hook.when or conditions[prefix],
             aliases=tuple(sorted(aliases.get(prefix + hook.name, ()))),
         )
         for prefix, node in walked

@@ -9,7 +9,7 @@ from typing import TypeVar
 from adaptergen.problems import Failed, Loc, Problem, SpecValueError, quote, suggestion
 from adaptergen.source.source import Source
 from adaptergen.spec.arithmetic import Dimension, parse_dimension
-from adaptergen.spec.shape import Contract, Parameter, Tap
+from adaptergen.spec.shape import Contract, FieldValue, Parameter, Tap
 from adaptergen.spec.values import Setting, check_path
 
 Value = TypeVar("Value")
@@ -100,6 +100,27 @@ class Location:
 
 
 @dataclass(frozen=True)
+class Condition:
+    """Whether a field of the HF config has to have a value, or where that is None, any at all."""
+
+    field: str
+    holds: bool
+    value: Setting = None
+
+    @classmethod
+    def of(cls, written: str | FieldValue, holds: bool = True) -> Condition:
+        """The condition that a spec or shape has."""
+        if isinstance(written, str):
+            return cls(written, holds)
+        return cls(written.field, holds, written.value)
+
+    def is_met(self, config: object) -> bool:
+        """Whether an HF config meets it."""
+        found = getattr(config, self.field, None)
+        return (found is not None if self.value is None else found == self.value) == self.holds
+
+
+@dataclass(frozen=True)
 class HookPoint:
     """A hook that the adapter offers: its axes, outermost first, what it holds, its exception.
 
@@ -111,18 +132,10 @@ class HookPoint:
     axes: tuple[Dimension, ...]
     tensor: str
     contract: Contract | None
-    when: str | None
+    when: Condition | None
     heads: str | None
     silent_when_processed: str | None
     where: Location = field(compare=False, repr=False)
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A field of the HF config, and whether it has to be set."""
-
-    field: str
-    is_set: bool
 
 
 @dataclass(frozen=True)
@@ -180,7 +193,7 @@ class Node:
 
     def conditional(self, prefix: str = "") -> dict[str, Condition]:
         """What of this component depends on the HF config: submodules and hooks, at any depth."""
-        found = {prefix + hook.name: Condition(hook.when, True) for hook in self.hooks if hook.when}
+        found = {prefix + hook.name: hook.when for hook in self.hooks if hook.when}
         return found | conditional(self.submodules, prefix)
 
     def walk(self, prefix: str = "") -> Iterator[tuple[str, Node]]:

@@ -121,7 +121,10 @@ def _kind(plan: Plan, kind: KindPlan) -> Code:
 
 
 def _conditions(conditions: dict[str, Condition]) -> str:
-    return repr({name: (c.field, c.is_set) for name, c in conditions.items()})
+    return repr({
+        name: (c.field, c.holds) if c.value is None else (c.field, c.holds, c.value)
+        for name, c in conditions.items()
+    })  # fmt: skip
 
 
 def _docstring(plan: Plan) -> str:

@@ -92,7 +92,10 @@ def _promise(row: HookRow, newest: str) -> str:
     if row.silent_when_processed:
         promise += f"; silent in compatibility mode: {row.silent_when_processed}"
     if row.condition:
-        promise += f"; only {'with' if row.condition.is_set else 'without'} `{row.condition.field}`"
+        value = row.condition.value
+        told = "" if value is None else f" = {markdown(str(value))}"
+        word = "with" if row.condition.holds else "without"
+        promise += f"; only {word} `{row.condition.field}`{told}"
     return promise
 
 

@@ -72,7 +72,9 @@ def _line(node: Node) -> str:
 
 
 def _condition(condition: Condition) -> str:
-    return condition.field if condition.is_set else f"not {condition.field}"
+    if condition.value is None:
+        return condition.field if condition.holds else f"not {condition.field}"
+    return f"{condition.field} {'==' if condition.holds else '!='} {condition.value!r}"
 
 
 def _hooks(

@@ -17,8 +17,8 @@ from transformer_lens.model_bridge.generalized_components.base import (
     GeneralizedComponent,
 )
 
-#: A field of the Hugging Face config, and whether it has to be set.
-Condition = tuple[str, bool]
+#: A field of the Hugging Face config, and whether it has to be set, or to have the value named last.
+Condition = tuple[str, bool] | tuple[str, bool, Any]
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,9 @@ def leave_out(
     if not conditional:
         return
     config = next(m.config for m in original_component.modules() if hasattr(m, "config"))
-    for path, (field_name, is_set) in conditional.items():
-        if (getattr(config, field_name) is not None) == is_set:
+    for path, (field_name, holds, *value) in conditional.items():
+        found = getattr(config, field_name)
+        if (found == value[0] if value else found is not None) == holds:
             continue
         *parents, name = path.split(".")
         owner = functools.reduce(lambda at, key: at.submodules[key], parents, component)

@@ -36,8 +36,8 @@ from adaptergen.spec.values import (
     Title,
 )
 
-WHEN = "field of the HF config; where it is None, HF leaves the module out"
-UNLESS = "field of the HF config; where it is not None, HF leaves the module out"
+WHEN = "field of the HF config: HF has the module where it is set, or where it is a value"
+UNLESS = "field of the HF config: HF leaves the module out where it is set, or where it is a value"
 
 
 class Strict(BaseModel):
@@ -88,6 +88,19 @@ Passed = Annotated[
 ]
 
 
+class FieldValue(Strict):
+    """A field of the HF config that has one value, where a field alone is one that is not None."""
+
+    field: Identifier
+    value: Setting = Field(alias="is")
+
+
+FieldCondition = Annotated[
+    Annotated[Identifier, Tag("(field)")] | Annotated[FieldValue, Tag("(value)")],
+    Discriminator(lambda value: "(value)" if isinstance(value, dict) else "(field)"),
+]
+
+
 class Contract(Strict):
     """An exception: what a hook does not promise, why, and in which releases of transformers."""
 
@@ -131,7 +144,9 @@ class Hook(Strict):
     shape: tuple[ShapeAxis, ...] | None = Field(None, description="dimensions, outermost first")
     tensor: Text | None = Field(None, description="what the tensor is")
     contract: Contract | None = None
-    when: Identifier | None = Field(None, description="field of the HF config that must be set")
+    when: FieldCondition | None = Field(
+        None, description="field of the HF config: HF fires the hook where it is set, or is a value"
+    )
     heads: Identifier | None = Field(
         None, description="field of cfg: heads into which the last axis of HF's tensor is split"
     )
@@ -239,8 +254,8 @@ class Component(Wrapping):
     """A component written out where it is used."""
 
     path: Path = Field(description="attribute of the HF module around it")
-    when: Identifier | None = Field(None, description=WHEN)
-    unless: Identifier | None = Field(None, description=UNLESS)
+    when: FieldCondition | None = Field(None, description=WHEN)
+    unless: FieldCondition | None = Field(None, description=UNLESS)
 
 
 class ShapeUse(Strict):
@@ -254,8 +269,8 @@ class ShapeUse(Strict):
     add: dict[Key, Use] = Field({}, description="further submodules")
     hooks: dict[HookName, Hook] = Field({}, description="hooks that differ from the shape's")
     taps: dict[HookName, Tap] = Field({}, description="taps beside those of the shape")
-    when: Identifier | None = Field(None, description=WHEN)
-    unless: Identifier | None = Field(None, description=UNLESS)
+    when: FieldCondition | None = Field(None, description=WHEN)
+    unless: FieldCondition | None = Field(None, description=UNLESS)
 
 
 def _kind_of_use(value: Any) -> str:

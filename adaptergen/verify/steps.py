@@ -134,7 +134,7 @@ def _found_modules(
 ) -> Iterator[tuple[str, Node, Any, Any | None]]:
     """Each component, with the module around it and HF's own, None if there is none."""
     condition = node.condition
-    if condition and (getattr(config, condition.field, None) is not None) != condition.is_set:
+    if condition and not condition.is_met(config):
         return
     found = around
     for part in node.path.split("."):

@@ -207,6 +207,15 @@ class TestConditions:
         assert ("hook_out" in block.mixer.get_hooks()) is stays
         assert "hook_in" in block.mixer.get_hooks()
 
+    @pytest.mark.parametrize("found", [True, False, 0, 4, "rope", None])
+    @pytest.mark.parametrize("value", [True, 0, "rope"])
+    @pytest.mark.parametrize("holds", [True, False])
+    def test_by_value(self, found: Any, value: Any, holds: bool) -> None:
+        conditional = {"inner": ("width", holds, value)}
+        kinds = {"scan": LayerKind("mixer", component("mixer"), conditional=conditional)}
+        block = bind(blocks(kinds=kinds), Layer("scan", config=SimpleNamespace(width=found)))
+        assert ("inner" in block.mixer.submodules) is ((found == value) is holds)
+
     @pytest.mark.parametrize("width", [None, 4])
     def test_of_every_layer(self, width: int | None) -> None:
         parts = {"mixer": component("mixer")}

@@ -25,7 +25,7 @@ def family(project: Project) -> Project:
     return project
 
 
-@pytest.mark.parametrize("name", ["dots1", "gemma2", "lfm2", "lfm2_moe", "qwen3_next"])
+@pytest.mark.parametrize("name", ["cohere", "dots1", "gemma2", "lfm2", "lfm2_moe", "qwen3_next"])
 def test_all_is_as_promised(family: Project, run: Callable[..., Result], name: str) -> None:
     """Experts, norms of heads and after parts, convolutions, delta nets, kinds of two sorts."""
     result = run(family.folder / f"{name}.yaml")

@@ -48,6 +48,14 @@ def test_conditions_follow_the_config() -> None:
     assert not is_met("absent", config)
 
 
+@pytest.mark.parametrize("value", [True, False, 0, 2, 0.5, "rope", "it's a == 'b'"])
+def test_a_condition_by_value(value: object) -> None:
+    config = SimpleNamespace(rank=value)
+    assert is_met(f"rank == {value!r}", config) and not is_met(f"rank != {value!r}", config)
+    assert not is_met("rank == 'none'", config) and is_met("rank != 'none'", config)
+    assert is_met("absent != 0", config) and not is_met("absent == 0", config)
+
+
 @pytest.mark.parametrize(
     ("releases", "release", "expected"),
     [

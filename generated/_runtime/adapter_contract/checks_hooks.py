@@ -17,7 +17,7 @@ from transformer_lens.model_bridge.generalized_components import base
 from .findings import Finding, Spot
 from .models import ModelUnderTest, at, attributes, difference, edited, quiet, relative
 from .reference import BATCH
-from .tables import Hook, names_of
+from .tables import Hook, names_of, parts_of
 
 #: Sums in another order, by the largest value: what float32 rounds.
 ROUNDED = 1e-4
@@ -153,7 +153,7 @@ def _concerned(run: ModelUnderTest) -> list[Hook]:
         hook
         for hook in run.once
         if changed & {n.removeprefix("hf.") for axis in hook.contract.axes for n in names_of(axis)}
-        or hook.contract.when.removeprefix("not ") in changed
+        or (hook.contract.when and parts_of(hook.contract.when)[0] in changed)
     ]
     # A field that has no part in any hook may have one in all that is computed.
     return found or list(run.once)
