@@ -73,18 +73,32 @@ def score(outcomes: Sequence[Outcome]) -> float:
     return sum(is_killed(result) for _, result in outcomes) / len(outcomes) if outcomes else 1.0
 
 
-def page(suites: Mapping[str, list[Outcome]], end_to_end: Mapping[str, list[Any]]) -> str:
-    """The page of all suites."""
+def page(
+    suites: Mapping[str, list[Outcome]],
+    end_to_end: Mapping[str, list[Any]],
+    everything: Mapping[str, Sequence[Mutant]],
+) -> str:
+    """The page of all suites; `everything` has all mutants of each, judged or not."""
     names = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
-    parts = [_INTRO, f"With {names}, {python}.\n", *_agreement(suites, end_to_end)]
+    parts = [_INTRO, f"With {names}, {python}.\n"]
+    if any(len(outcomes) < len(everything[name]) for name, outcomes in suites.items()):
+        parts.append("**Not all mutants were judged**: each row says how many of how many.\n")
+    parts += _agreement(suites, end_to_end, everything)
     for name, outcomes in suites.items():
-        parts += _section(name, of_adapter(outcomes))
+        total = sum(mutant.file.endswith(".py") for mutant in everything[name])
+        parts += _section(name, of_adapter(outcomes), total)
     return "\n".join(parts)
 
 
+def _of(judged: int, total: int) -> str:
+    return f"{judged}" if judged == total else f"{judged} of {total}"
+
+
 def _agreement(
-    suites: Mapping[str, list[Outcome]], end_to_end: Mapping[str, list[Any]]
+    suites: Mapping[str, list[Outcome]],
+    end_to_end: Mapping[str, list[Any]],
+    everything: Mapping[str, Sequence[Mutant]],
 ) -> Iterator[str]:
     yield "## Agreement of `verify` and the emitted tests\n"
     yield "| Family | Mutants of | Mutants | Refused | Same | Both fail | Both pass | Disagree |"
@@ -98,9 +112,10 @@ def _agreement(
             disagree = disagreements(some)
             apart += disagree
             counts = Counter(_outcome(result) for _, result in some)
+            total = sum(_file_kind(mutant) == what for mutant in everything[name])
             row = (
-                f"`{name}`", what, len(some), counts["refused"], counts["same"], counts["fail"],
-                counts["pass"], len(disagree),
+                f"`{name}`", what, _of(len(some), total), counts["refused"], counts["same"],
+                counts["fail"], counts["pass"], len(disagree),
             )  # fmt: skip
             yield f"| {' | '.join(map(str, row))} |"
     yield "\n### Disagreements\n"
@@ -132,13 +147,14 @@ def _outcome(result: Mapping[str, str]) -> str:
     return "fail" if result["emitted"] else "pass"
 
 
-def _section(name: str, outcomes: list[Outcome]) -> Iterator[str]:
+def _section(name: str, outcomes: list[Outcome], total: int) -> Iterator[str]:
     killed = [mutant for mutant, result in outcomes if is_killed(result)]
     tests = "The runtime's own tests" if name == "runtime" else "The emitted tests"
     heading = "The runtime" if name == "runtime" else f"`{name}`"
     yield f"## {heading}\n"
     share = f"{100 * score(outcomes):.1f} %"
-    yield f"{tests} kill **{len(killed)} of {len(outcomes)} mutants ({share})**.\n"
+    judged = "" if len(outcomes) == total else f" that were judged, of {total} in all"
+    yield f"{tests} kill **{len(killed)} of {len(outcomes)} mutants ({share})**{judged}.\n"
     for heading, group in (("Mistake", "operator"), ("Module", "file")):
         total = Counter(getattr(mutant, group) for mutant, _ in outcomes)
         kills = Counter(getattr(mutant, group) for mutant in killed)

@@ -6,6 +6,7 @@ judged is not judged again, until something that it depends on changes.
     python tests/mutants/mutation_run.py --report docs/mutants.md
     python tests/mutants/mutation_run.py --suite runtime --sample 25
     python tests/mutants/mutation_run.py --suite helium --only "HF path"
+    python tests/mutants/mutation_run.py --known --report docs/mutants.md
 """
 
 from __future__ import annotations
@@ -101,16 +102,17 @@ class Runner:
         self._answers: HFAnswers | None = None
         self._kills = Counter[str]()
 
-    def run(self, suite: str) -> tuple[list[Outcome], Results]:
+    def run(self, suite: str, everything: list[Mutant]) -> tuple[list[Outcome], Results]:
         """The outcome of each mutant that is asked for; those known are not judged again."""
         arguments = self.arguments
-        everything = runtime_mutants() if suite == RUNTIME else family_mutants(suite)
         chosen = [
             one for one in everything if arguments.only in f"{one.operator} {one.file} {one.where}"
         ]
         if 0 < arguments.sample < len(chosen):
             chosen = random.Random(arguments.seed).sample(chosen, arguments.sample)
         results = Results(suite, arguments.results, arguments.anew)
+        if arguments.known:
+            return results.of(chosen), results
         known = {one.identity for one, found in results.of(chosen) if "ended" not in found}
         waiting = [one for one in chosen if one.identity not in known]
         if waiting or arguments.end_to_end > len(results.end_to_end):
@@ -200,17 +202,19 @@ def main() -> int:
     arguments = _arguments()
     runner = Runner(arguments)
     suites: dict[str, list[Outcome]] = {}
+    everything: dict[str, list[Mutant]] = {}
     end_to_end: dict[str, list[Any]] = {}
     is_fine = True
     for suite in sorted(arguments.suite, key=lambda one: one != RUNTIME):
-        outcomes, results = runner.run(suite)
+        everything[suite] = runtime_mutants() if suite == RUNTIME else family_mutants(suite)
+        outcomes, results = runner.run(suite, everything[suite])
         suites[suite], end_to_end[suite] = outcomes, results.end_to_end
         share, apart = score(of_adapter(outcomes)), disagreements(outcomes)
         print(f"{suite}: {100 * share:.1f} % killed, {len(apart)} disagreements", flush=True)
         is_fine &= share >= MARKS.get(suite, MARK) and not (apart and suite != RUNTIME)
         is_fine &= all(one["agrees"] for one in results.end_to_end)
     if arguments.report:
-        arguments.report.write_text(page(suites, end_to_end), "utf-8")
+        arguments.report.write_text(page(suites, end_to_end, everything), "utf-8")
     return 0 if is_fine else 1
 
 
@@ -225,6 +229,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="part of `operator file where`")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--results", type=Path, default=RESULTS, help="where results are kept")
+    parser.add_argument("--known", action="store_true", help="judge none, report what is known")
     parser.add_argument("--anew", action="store_true", help="forget what is known")
     parser.add_argument("--end-to-end", type=int, default=0, help="how many by commands, a family")
     parser.add_argument("--verbose", action="store_true", help="print each outcome")

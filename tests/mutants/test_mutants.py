@@ -216,7 +216,9 @@ def test_page_counts_survivors_and_names_disagreements() -> None:
         (refused, {"refused": "unknown-key"}),
         (same, {"same": "the adapter and its tests"}),
     ]
-    text = page({"helium": outcomes}, {"helium": []})
+    judged = [mutant for mutant, _ in outcomes]
+    text = page({"helium": outcomes}, {"helium": []}, {"helium": judged})
+    assert "were judged" not in text
     assert disagreements(outcomes) == [outcomes[2]]
     assert score(outcomes[:2]) == 0.5
     assert "| `helium` | adapter | 2 | 0 | 0 | 1 | 1 | 0 |" in text
@@ -224,6 +226,10 @@ def test_page_counts_survivors_and_names_disagreements() -> None:
     assert "kill **1 of 2 mutants (50.0 %)**" in text
     assert f"- {survivor.operator} in `a.py`, `{survivor.where}`" in text
     assert "there is none" in text.split("### Disagreements")[1].split("##")[0]
+    sample = page({"helium": outcomes}, {"helium": []}, {"helium": [*judged, *judged[:2]]})
+    assert "Not all mutants were judged" in sample
+    assert "| `helium` | adapter | 2 of 4 | 0 | 0 | 1 | 1 | 0 |" in sample
+    assert "kill **1 of 2 mutants (50.0 %)** that were judged, of 4 in all" in sample
 
 
 def run(*arguments: str) -> str:
