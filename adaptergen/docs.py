@@ -24,7 +24,12 @@ _TYPES: dict[str, tuple[Any, str]] = {
     "identifier": (values.Identifier, "a Python identifier in ASCII, e.g. `gate_proj`"),
     "module name": (values.ModuleName, "lower-case words joined by `_`, e.g. `nemotron_h`"),
     "class name": (values.ClassName, "CapWords, e.g. `NemotronHForCausalLM`"),
-    "dotted path": (values.AttributePath, "identifiers joined by dots, e.g. `model.layers`"),
+    "class of HF": (values.HFClassName, "CapWords, maybe with `_`, e.g. `Ernie4_5ForCausalLM`"),
+    "path": (
+        values.AttributePath,
+        "identifiers joined by dots, or a number for a place in a list, e.g. `model.layers`",
+    ),
+    "dotted path": (values.HookName, "identifiers joined by dots, e.g. `attn.hook_pattern`"),
     "Hub id": (values.HubId, "owner and name of a model, e.g. `nvidia/Nemotron-H-8B-Base-8K`"),
     "Hub owner": (values.HubOwner, "a user or an organisation, e.g. `nvidia`"),
     "version": (values.Version, "three numbers, e.g. `4.3.0`"),

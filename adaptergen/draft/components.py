@@ -20,6 +20,7 @@ Data = dict[str, Any]
 #: Fields of TransformerLens' config that are sizes, from the most specific to the least.
 _SIZES = ("d_model", "d_vocab", "n_heads", "n_key_value_heads", "d_head", "d_mlp")
 _KEY = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
+_PLACE = re.compile(r"[0-9]+")
 _STREAM = ["batch", "pos"]
 #: The arguments that the shape of attention has by default.
 _ATTENTION = {"in": "d_model", "out": "d_model", "heads": "n_heads", "kv_heads": "n_heads",
@@ -152,7 +153,7 @@ class Drafter:
         assert took is not None and gave is not None
         eps = getattr(module, "eps", getattr(module, "variance_epsilon", None))
         weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
-        if not isinstance(eps, float) or not isinstance(weight, torch.Tensor):
+        if not isinstance(eps, float) or getattr(weight, "shape", None) != took.shape[-1:]:
             return None
         for centred in (False, True):
             x = took - took.mean(-1, keepdim=True) if centred else took
@@ -236,8 +237,11 @@ class Drafter:
 
 
 def is_path(path: str) -> bool:
-    """Whether a spec can name a module by this path: no part is a number."""
-    return all(_KEY.fullmatch(part) for part in path.split("."))
+    """Whether a spec can name a module by this path; a number is a place in a list."""
+    first, *rest = path.split(".")
+    return bool(_KEY.fullmatch(first)) and all(
+        _KEY.fullmatch(part) or _PLACE.fullmatch(part) for part in rest
+    )
 
 
 def free_key(path: str, taken: set[str]) -> str:
@@ -245,7 +249,7 @@ def free_key(path: str, taken: set[str]) -> str:
     parts = path.split(".")
     for number in range(1, len(parts) + 1):
         key = "_".join(parts[-number:]).strip("_")
-        if key and key not in taken:
+        if _KEY.fullmatch(key) and key not in taken:
             break
     taken.add(key)
     return key

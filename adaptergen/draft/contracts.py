@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -33,7 +34,11 @@ def exceptions(bridge: Any, ids: torch.Tensor) -> dict[str, str]:
 def _exceptions(bridge: Any, ids: torch.Tensor) -> dict[str, str]:
     model, hooks = bridge.original_model, bridge.hook_dict
     prompt, cache = _fired(model, hooks, ids, {})
-    step = _fired(model, hooks, ids[:, -1:], cache)[0] if cache else prompt
+    step = prompt
+    if cache:
+        # Some models of Hugging Face cannot take a step with the cache that they return.
+        with suppress(Exception):
+            step = _fired(model, hooks, ids[:, -1:], cache)[0]
     found: dict[str, str] = {}
     for name in hooks:
         if name not in prompt:

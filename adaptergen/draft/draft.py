@@ -25,10 +25,12 @@ from adaptergen.draft.observation import Called, Observation, observe
 from adaptergen.draft.roles import has_weights, is_close, role_of, terms_of
 from adaptergen.draft.text import as_yaml
 from adaptergen.generate import plan as plan_of
-from adaptergen.inspection.layout import find_layout
+from adaptergen.inspection.fault_isolation import failed
 from adaptergen.inspection.runs import BATCH, POS, tokens
+from adaptergen.inspection.tiny_config import layer_count
 from adaptergen.inspection.tiny_model import make, tiny_model
 from adaptergen.plan.model import Plan
+from adaptergen.problems import quote
 from adaptergen.render.adapter import render_adapter
 from adaptergen.verify.target import make_target
 
@@ -153,7 +155,7 @@ def bind(model: Any, plan: Plan) -> Any:
 class _Writer:
     def __init__(self, model: Any, seen: Observation, tiny: Data) -> None:
         self.model, self.seen, self.tiny = model, seen, tiny
-        self.layout = find_layout(model)
+        self.layers_path = _list_of_layers(seen)
         config = model.config.get_text_config()
         cfg = bridge_config(type(model).__name__, model.config, "tiny", torch.float32)
         self.drafter = Drafter(seen, Axes(config, cfg, BATCH, POS))
@@ -177,7 +179,7 @@ class _Writer:
             "spec": 1,
             "architecture": name,
             "module": self.module,
-            "name": self.family[:1].upper() + self.family[1:],
+            "name": "".join(re.findall("[A-Za-z0-9]+", self.family[:1].upper() + self.family[1:])),
             "title": " ".join(self.words),
             "description": f"Drafted from {name} of transformers {transformers.__version__}.",
             "authors": [_TODO],
@@ -201,7 +203,8 @@ class _Writer:
         embed, head = self.model.get_input_embeddings(), self.model.get_output_embeddings()
         taken = {"blocks"}
         for call in self._outside(""):
-            if not is_path(call.path):
+            # A list outside the layers is as long as the config says.
+            if re.search(r"\.[0-9]+(\.|$)", call.path):
                 continue
             if call.module is embed:
                 key = "embed"
@@ -227,7 +230,7 @@ class _Writer:
 
     def _outer_key(self, call: Called, taken: set[str]) -> str:
         role = role_of(self.seen, call)
-        last = self.seen.calls.get(f"{self.layout.path}.{len(self._layers()) - 1}")
+        last = self.seen.calls.get(f"{self.layers_path}.{len(self._layers()) - 1}")
         if role == "norm" and "ln_final" not in taken and last and call.order > last.order:
             return "ln_final"
         if role == "rotation" and "rotary_emb" not in taken:
@@ -239,34 +242,39 @@ class _Writer:
         inner = (self.model.get_input_embeddings(), self.model.get_output_embeddings())
         for call in self.seen.nearest(path):
             held = list(call.module.modules())
-            blocks = self.layout.path.startswith(f"{call.path}.") or call.path == self.layout.path
+            blocks = self.layers_path.startswith(f"{call.path}.") or call.path == self.layers_path
             if blocks or any(one in held and one is not call.module for one in inner):
                 yield from self._outside(call.path)
-            elif call.path.startswith(f"{self.layout.path}."):
+            elif call.path.startswith(f"{self.layers_path}."):
                 continue
             elif self.drafter.is_bound(call):
                 yield call
 
     def _layers(self) -> list[Any]:
-        return list(self.model.get_submodule(self.layout.path))
+        return list(self.model.get_submodule(self.layers_path))
 
     def _blocks(self) -> tuple[Data, Data]:
         tables: list[dict[str, Data]] = []
         aliases: list[dict[str, str]] = []
-        layers = [_Layer(self, f"{self.layout.path}.{i}") for i in range(len(self._layers()))]
-        agreed = agree(layer.short_keys() for layer in layers)
+        # A layer that is not called, such as one of cross-attention without images, shows nothing.
+        paths = [f"{self.layers_path}.{i}" for i in range(len(self._layers()))]
+        layers = [_Layer(self, path) if path in self.seen.calls else None for path in paths]
+        agreed = agree(layer.short_keys() for layer in layers if layer)
         for layer in layers:
+            if layer is None:
+                tables.append({})
+                continue
             layer.rename(agreed)
             tables.append(layer.submodules())
             aliases.append(layer.aliases())
-        paths = [
+        held = [
             {name for name, m in block.named_modules() if is_path(name) and has_weights(m)}
             for block in self._layers()
         ]
-        found = Kinds(self.drafter, tables, paths, self.module)
+        found = Kinds(self.drafter, tables, held, self.module)
         found.find()
         self.shapes, self.layer_kinds = found.shapes, found.of_layers if found.kinds else []
-        blocks: Data = {"shape": "layer", "path": self.layout.path, "submodules": found.shared}
+        blocks: Data = {"shape": "layer", "path": self.layers_path, "submodules": found.shared}
         if {"ln2", "ln2_post"} & found.shared.keys():
             blocks["hooks"] = {"hook_mlp_in": MLP_IN}
         same = {a: to for a, to in aliases[0].items() if all(o.get(a) == to for o in aliases)}
@@ -276,6 +284,26 @@ class _Writer:
             blocks["kinds"] = found.kinds
         flags: Data = {}
         return blocks, flags
+
+
+def _list_of_layers(seen: Observation) -> str:
+    """The list whose modules carry the stream: most parameters in modules that were called."""
+    number = layer_count(seen.model.config.get_text_config())
+    best, most = "", (False, 0)
+    for path, module in seen.model.named_modules():
+        if not isinstance(module, torch.nn.ModuleList) or len(module) < 2:
+            continue
+        calls = [seen.calls.get(f"{path}.{name}") for name, _ in module.named_children()]
+        if all(call is None or call.gave is None for call in calls):
+            continue
+        weight = sum(parameter.numel() for parameter in module.parameters())
+        # A list inside a layer holds less than the list that the layer is in.
+        if (len(module) == number, weight) > most:
+            best, most = path, (len(module) == number, weight)
+    if not best:
+        name = quote(type(seen.model).__name__)
+        raise failed("hf-forward", f"no list of layers is called in {name}", "report the class")
+    return best
 
 
 class _Layer:

@@ -54,7 +54,9 @@ class Kinds:
         return min(own or marks, key=lambda path: (path.count("."), path), default="")
 
     def _enter(self, slot: str, one: Data, layers: list[int], several: bool) -> None:
-        if len(layers) == len(self.tables):
+        called = [index for index, table in enumerate(self.tables) if table]
+        others = [path for index, path in enumerate(self.paths) if index not in layers]
+        if layers == called and all(one["path"] in path for path in others):
             self.shared[slot] = one
             return
         mark = self._mark(layers, one)
@@ -91,7 +93,8 @@ class Kinds:
 
 
 def _kind_of(one: Data) -> tuple[object, ...]:
-    return one.get("shape"), one.get("component"), one["path"], one.get("with"), one.get("taps")
+    # Sizes may differ from layer to layer: those of the first stand for all.
+    return one.get("shape"), one.get("component"), one["path"], one.get("taps")
 
 
 def _shape(component: Data, slot: str) -> Data:

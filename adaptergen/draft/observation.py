@@ -35,6 +35,8 @@ _FORMS = frozenset(
      "float", "__getitem__", "unsqueeze", "squeeze", "mul", "__mul__", "masked_fill", "flatten",
      "expand", "clone", "where", "nan_to_num"}
 )  # fmt: skip
+#: Modules in a list, at most, that are parts by themselves.
+_SHORT_LIST = 2
 #: How Hugging Face calls its function that computes attention step by step.
 EAGER = "eager_attention_forward"
 
@@ -120,9 +122,15 @@ class Observation:
         )
 
     def nearest(self, path: str) -> list[Called]:
-        """Of the modules below a path that were called those without a called one between."""
+        """Of the modules below a path that were called those without a called one between.
+
+        Long lists, such as experts, are left out: how long they are depends on the config.
+        """
         found: list[Called] = []
-        for name, module in self.model.get_submodule(path).named_children():
+        around = self.model.get_submodule(path)
+        if isinstance(around, torch.nn.ModuleList) and len(around) > _SHORT_LIST:
+            return found
+        for name, module in around.named_children():
             child = f"{path}.{name}" if path else name
             if child in self.calls:
                 found.append(self.calls[child])
@@ -133,6 +141,8 @@ class Observation:
 
 def observe(model: Any, ids: torch.Tensor) -> Observation:
     """Run a model and see what its modules do; the model is not changed."""
+    # Some models exchange modules when they are called for the first time.
+    forward(model, ids, use_cache=False)
     seen = Observation(model, ids)
     watch = _Watch(seen)
     with watch.hooked(), watch.eager_calls(), watch:
@@ -163,6 +173,9 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc]  # torch has no types her
         super().__init__()
         self.seen = seen
         self.paths = {id(module): path for path, module in seen.model.named_modules()}
+        modules = seen.model.named_modules()
+        own = torch.nn.Softmax.__module__
+        self.activations = {path for path, module in modules if type(module).__module__ == own}
         self.running: list[str] = []
         self.counts: dict[tuple[str, str], int] = {}
         self.products: dict[str, list[tuple[torch.Tensor, list[Operand]]]] = {}
@@ -241,8 +254,10 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc]  # torch has no types her
     ) -> Any:
         """Called by torch in place of each function."""
         result = func(*args, **(kwargs or {}))
-        if self.running:
-            self._saw(self.running[-1], func, args, kwargs or {}, result)
+        # A softmax that is a module is a function of the module that calls it.
+        path = next((one for one in self.running[::-1] if one not in self.activations), None)
+        if path is not None:
+            self._saw(path, func, args, kwargs or {}, result)
         return result
 
     def _saw(self, path: str, func: Any, args: Any, kwargs: Any, result: Any) -> None:
@@ -260,8 +275,6 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc]  # torch has no types her
     def _product(self, path: str, name: str, args: Any, kwargs: Any, result: Any) -> None:
         call = self.counts[path, name] = self.counts.get((path, name), -1) + 1
         flat = list(args)
-        if name == "einsum" and len(args) == 2 and isinstance(args[1], (list, tuple)):
-            return
         given: dict[int, Any] = dict(enumerate(flat))
         if name == "baddbmm":
             given |= {i: kwargs[n] for i, n in ((1, "batch1"), (2, "batch2")) if n in kwargs}

@@ -10,7 +10,7 @@ from adaptergen.problems import Failed, Loc, Problem, SpecValueError, quote, sug
 from adaptergen.source.source import Source
 from adaptergen.spec.arithmetic import Dimension, parse_dimension
 from adaptergen.spec.shape import Contract, FieldValue, Parameter, Tap
-from adaptergen.spec.values import Setting, check_path
+from adaptergen.spec.values import Setting, check_attribute_path
 
 Value = TypeVar("Value")
 
@@ -68,7 +68,7 @@ class Location:
         `Failed` if it is none; without a problem if that is reported elsewhere.
         """
         if isinstance(path, Parameter):
-            return self._argument(path, lambda value: check_path(str(value)))
+            return self._argument(path, lambda value: check_attribute_path(str(value)))
         return path
 
     def axis(self, axis: Parameter | Dimension) -> Dimension:

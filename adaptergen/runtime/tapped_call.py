@@ -30,10 +30,14 @@ _TORCH_FUNCTIONS = {
     ),
     "bmm": (torch.bmm, torch.Tensor.bmm),
     "baddbmm": (torch.baddbmm, torch.Tensor.baddbmm),
+    "einsum": (torch.einsum,),
 }
 
 #: The parameters of functions of torch that have no signature.
 _UNSIGNED = {"baddbmm": ("input", "batch1", "batch2")}
+
+#: The module of torch's activations.
+_ACTIVATIONS = torch.nn.Softmax.__module__
 
 #: Takes the place of a hook that a tap fires. TransformerLens asks for a `HookPoint` there.
 _SILENT = HookPoint()
@@ -388,13 +392,16 @@ def below(component: torch.nn.Module, path: str) -> Any:
 
 
 def _running_module() -> Any:
-    """The module whose method, or function that takes it first, is the innermost that runs."""
+    """The module whose method, or function that takes it first, is the innermost that runs.
+
+    A softmax that is a module, and other activations of torch, are functions of those who call.
+    """
     frame: Any = sys._getframe(2)
     while True:  # The component that is called is found at last.
         code = frame.f_code
         if code.co_argcount:
             first = frame.f_locals.get(code.co_varnames[0])
-            if isinstance(first, torch.nn.Module):
+            if isinstance(first, torch.nn.Module) and type(first).__module__ != _ACTIVATIONS:
                 return first
         frame = frame.f_back
 

@@ -19,6 +19,7 @@ from adaptergen.spec.values import (
     AttributePath,
     ClassName,
     FileVersion,
+    HFClassName,
     HookName,
     HubId,
     HubOwner,
@@ -32,7 +33,9 @@ from adaptergen.spec.values import (
     Version,
 )
 
-TinyValue = Setting | tuple[Setting, ...]
+_Plain = Setting | tuple[Setting, ...]
+#: A config inside a config has one inside at most, such as that of its rotation.
+TinyValue = _Plain | dict[Identifier, _Plain | dict[Identifier, _Plain]]
 #: The kind of a layer, or all kinds that it is of.
 KindsOfLayer = Annotated[
     Annotated[Identifier, Tag("(kind)")] | Annotated[tuple[Identifier, ...], Tag("(kinds)")],
@@ -111,7 +114,9 @@ class Spec(Strict):
     """A file in `specs/`; its name is the name of the module."""
 
     version: FileVersion = Field(alias="spec")
-    architecture: ClassName = Field(description="HF class, as in `architectures` of a config.json")
+    architecture: HFClassName = Field(
+        description="HF class, as in `architectures` of a config.json"
+    )
     module: ModuleName
     name: ClassName = Field(description="what the names of the generated classes start with")
     title: Title

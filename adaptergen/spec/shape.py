@@ -172,7 +172,7 @@ class Tap(Strict):
         description="functions of HF's module, methods, or submodules that are called; releases "
         "may have different ones",
     )
-    torch: Literal["softmax", "matmul", "bmm", "baddbmm"] | None = Field(
+    torch: Literal["softmax", "matmul", "bmm", "baddbmm", "einsum"] | None = Field(
         None, description="a function of torch"
     )
     weight: HookName | None = Field(

@@ -30,6 +30,8 @@ _NUMBER = r"(?:0|[1-9][0-9]{0,5})"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MODULE_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 _CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
+_HF_CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*")
+_PLACE = re.compile(_NUMBER)
 _HUB_ID = re.compile(rf"{_HUB_PART}/{_HUB_PART}")
 _HUB_OWNER = rf"(?!.*(?:--|\.\.)){_HUB_PART}"
 _VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}")
@@ -76,6 +78,11 @@ def check_class_name(text: str) -> str:
     return _check_name(text, _CLASS_NAME, "bad-class-name", "class", better, hint)
 
 
+def check_hf_class_name(text: str) -> str:
+    """The name of a class of transformers: CapWords, where `_` may stand between numbers."""
+    return check_class_name(text) if not _HF_CLASS_NAME.fullmatch(text) else check_identifier(text)
+
+
 def _check_name(
     text: str, form: re.Pattern[str], code: str, of: str, better: str, hint: str
 ) -> str:
@@ -96,6 +103,14 @@ def check_path(text: str) -> str:
         raise SpecValueError("bad-path", f"{quote(text)} is not a dotted path", hint)
     for part in parts:
         check_identifier(part)
+    return text
+
+
+def check_attribute_path(text: str) -> str:
+    """Identifiers joined by dots; after the first, a number is a place in a list of modules."""
+    first, *rest = text.split(".")
+    named = ".".join([first, *(part for part in rest if not _PLACE.fullmatch(part))])
+    check_path(named)
     return text
 
 
@@ -181,10 +196,19 @@ Identifier = Annotated[str, AfterValidator(check_identifier), _schema(_ONE, MAX_
 ModuleName = Annotated[
     str, AfterValidator(check_module_name), _schema(_NOT_RESERVED + _MODULE_NAME.pattern, MAX_NAME)
 ]
+HFClassName = Annotated[
+    str,
+    AfterValidator(check_hf_class_name),
+    _schema(_NOT_RESERVED + _HF_CLASS_NAME.pattern, MAX_NAME),
+]
 ClassName = Annotated[
     str, AfterValidator(check_class_name), _schema(_NOT_RESERVED + _CLASS_NAME.pattern, MAX_NAME)
 ]
-AttributePath = Annotated[str, AfterValidator(check_path), _DOTTED]
+AttributePath = Annotated[
+    str,
+    AfterValidator(check_attribute_path),
+    _schema(rf"{_ONE}(?:\.(?:{_ONE}|{_NUMBER}))*", MAX_PATH),
+]
 HookName = Annotated[str, AfterValidator(check_path), _DOTTED]
 HubId = Annotated[
     str, AfterValidator(check_hub_id), _schema(r"(?!.*(?:--|\.\.|\.git$))" + _HUB_ID.pattern, 193)

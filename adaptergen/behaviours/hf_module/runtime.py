@@ -41,6 +41,11 @@ class HFBlockBridge(BlockBridge):
         if "ln2" not in self.submodules and not self.mlp_reads_resid_directly:
             without_hooks(self, "hook_mlp_in")
 
+    @staticmethod
+    def _is_standalone_hidden_state_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        # What a block returns is what Hugging Face's does, also where it takes the stream alone.
+        return False
+
     def _apply_output_hook(self, output: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(output, torch.Tensor) or type(output) is tuple:
             return super()._apply_output_hook(output, *args, **kwargs)
