@@ -139,6 +139,9 @@ def forward(model: Any, ids: torch.Tensor, with_grad: bool = False, **arguments:
         for name, value in arguments.items()
         if name in taken or (free and name != "use_cache")
     }
+    if "decoder_input_ids" in taken and model.config.is_encoder_decoder:
+        # Some make it of the other text themselves, and some want it.
+        chosen.setdefault("decoder_input_ids", ids)
     with torch.set_grad_enabled(with_grad):
         return model(input_ids=ids, **chosen)
 

@@ -15,6 +15,8 @@ from adaptergen.survey.hooks import Subject
 from adaptergen.survey.runs import Runner, Runs, options_of
 
 _FOLDED = 1e-4
+#: Of what an analysis raises, so much is told.
+_LONGEST = 120
 
 
 def analyses(subject: Subject, runner: Runner, expected: Expected, runs: Runs) -> dict[str, str]:
@@ -62,7 +64,7 @@ def analyses(subject: Subject, runner: Runner, expected: Expected, runs: Runs) -
                 apart = way()
             found[name] = "" if apart <= allowed else f"{apart:.1g} apart"
         except Exception as error:  # an analysis that does not apply raises anything
-            found[name] = reason(error)
+            found[name] = reason(error)[:_LONGEST]
     return found
 
 

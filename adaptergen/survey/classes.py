@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,24 @@ import transformers
 from transformers.models.auto import modeling_auto
 
 from adaptergen import resources
-from adaptergen.contract.models import perturb, quiet, wrap
+from adaptergen.behaviours import with_components
+from adaptergen.catalogue.store import load as load_catalogue
+from adaptergen.contract.models import perturb, quiet, undisturbed, wrap
 from adaptergen.coverage import Measured, SurveyedClass, Task
+from adaptergen.draft.draft import measured_draft
 from adaptergen.generate import plan as plan_of
 from adaptergen.inspection.fault_isolation import reason
 from adaptergen.inspection.target import Target as Named
 from adaptergen.inspection.target import load_class
+from adaptergen.inspection.tiny_config import Settings
 from adaptergen.inspection.tiny_model import make, tiny_model, vocabulary, with_words
 from adaptergen.problems import Failed
+from adaptergen.render.adapter import render_adapter
+from adaptergen.render.files import render_files
+from adaptergen.survey.judge import judged
 from adaptergen.survey.measure import Known, known, measure
 from adaptergen.verify import tiers
-from adaptergen.verify.target import Target, load_target
+from adaptergen.verify.target import Target, load_target, make_target
 from transformer_lens.factories.architecture_adapter_factory import ArchitectureAdapterFactory
 from transformer_lens.model_bridge.sources import _bridge_builder
 
@@ -48,7 +56,8 @@ def surveyed(name: str, task: Task, spec: Path | None) -> SurveyedClass:
     transformers.logging.set_verbosity_error()
     try:
         with quiet():
-            found = known(tiny_of(load_class(Named(name))), generates=task != "masked-lm")
+            model, settings = tiny_of(load_class(Named(name)))
+            found = known(model, generates=task != "masked-lm")
     except Failed as error:
         return SurveyedClass(name=name, error=error.problems[0].message)
     except Exception as error:  # models may raise anything
@@ -56,26 +65,47 @@ def surveyed(name: str, task: Task, spec: Path | None) -> SurveyedClass:
     return SurveyedClass(
         name=name,
         hf=found.hf,
-        draft=None,
+        draft=_of_draft(found, settings),
         spec=_of_spec(found, spec) if spec else None,
         by_hand=_by_hand(found, name),
     )
 
 
-def tiny_of(model_class: Any) -> Any:
-    """A tiny model with a layer of each kind, eager attention, and weights that hide nothing."""
+def tiny_of(model_class: Any) -> tuple[Any, Settings]:
+    """A tiny model with a layer of each kind, and the settings of its config.
+
+    Attention is eager, and weights hide nothing.
+    """
     tiny = tiny_model(model_class, {})
     words = vocabulary(tiny)
     if words:
         tiny = with_words(tiny, words.field, words.words)
     model = make(model_class, {**tiny.settings, "attn_implementation": "eager"})
     perturb(model)
-    return model
+    return model, tiny.settings
+
+
+def _of_draft(found: Known, settings: Settings) -> Measured:
+    """The draft of this model, and what `verify` finds of it."""
+    try:
+        with quiet(), undisturbed():
+            draft = measured_draft(copy.deepcopy(found.model), settings)
+            plan = draft.plan
+            target = make_target(plan, render_adapter(plan))
+            render_files(plan, with_components(load_catalogue()[0]))
+    except Failed as error:
+        return judged(Measured(error=f"the draft: {error.problems[0].message}"))
+    except Exception as error:  # what a draft makes of a model is not known before
+        return judged(Measured(error=f"the draft: {reason(error)}"))
+    return _of_target(found, target)
 
 
 def _of_spec(found: Known, spec: Path) -> Measured:
     """A committed spec on this model, and what `verify` finds of it."""
-    target = load_target(spec)
+    return _of_target(found, load_target(spec))
+
+
+def _of_target(found: Known, target: Target) -> Measured:
     layers = (target.tables.model, target.tables.shared, *target.tables.kinds.values())
     switches = {hook.switch for layer in layers for hook in layer.hooks.values()}
     return measure(

@@ -154,8 +154,12 @@ def _edited_in_rows(subject: Subject, names: list[str], base: Any) -> tuple[set[
     edits = [(name, _edit_row(row, odd)) for row, name in enumerate(names, 1)]
     try:
         logits = subject.run(edits, subject.first.repeat(_ROWS, 1))
-    except Exception:  # values of one hook may be such that nothing can be computed
-        return set(), names
+    except Exception:  # one of the hooks cannot be edited, or not in a batch
+        if len(names) == 1:
+            return set(), names
+        half = len(names) // 2
+        halves = [_edited_in_rows(subject, part, base) for part in (names[:half], names[half:])]
+        return halves[0][0] | halves[1][0], halves[0][1] + halves[1][1]
     apart = (logits - base).abs().reshape(_ROWS, -1).amax(1)
     noise = float(apart[0])
     if not noise <= _NOISE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -38,6 +39,8 @@ _COLUMNS = (
     "Why not green", "By hand",
 )  # fmt: skip
 _LONGEST = 100
+#: Reasons that list names, which are those of one class.
+_LISTING = ("outputs without an editable hook", "silent hooks", "unbound", "opaque")
 
 
 def page(tables: Sequence[SurveyTable]) -> str:
@@ -78,9 +81,32 @@ def _totals(table: SurveyTable) -> Iterator[str]:
             for of in ("draft", "by_hand")
         )
         yield f"| {what} | {' | '.join(map(str, counts))} |"
+    for title, word in (("do not stand", "stands"), ("stand and are not green", "green")):
+        yield from _grouped(ran, title, word)
     yield ""
     number = sum(bool(one.hf) for one in ran)
     yield f"In {number} classes transformers itself raises, or disagrees with itself, in a run."
+
+
+def _grouped(ran: Sequence[SurveyedClass], title: str, word: str) -> Iterator[str]:
+    """Classes that lack something, by the first reason, without what differs between classes."""
+    groups: dict[str, list[str]] = {}
+    for one in ran:
+        found = one.draft
+        if (
+            found
+            and found.why_not
+            and not getattr(found, word)
+            and (found.stands or word != "green")
+        ):
+            head = found.why_not[0].partition(": ")[0]
+            told = head if head in _LISTING else found.why_not[0]
+            reason = re.sub(r"`[^`]*`|\d+", "…", told)
+            groups.setdefault(reason, []).append(one.name)
+    if groups:
+        yield f"\nDrafts that {title}, by the first reason:\n"
+    for reason, names in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+        yield f"- {len(names)}: {_cell(reason)} ({', '.join(names)})"
 
 
 def _all_editable(role: Role, found: Measured) -> bool:
@@ -139,4 +165,7 @@ def _verdict(found: Measured) -> str:
 def _cell(text: str) -> str:
     short = " ".join(text.split())
     short = short if len(short) <= _LONGEST else f"{short[: _LONGEST - 3]}..."
-    return short.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
+    # Between backticks nothing but the border of a cell has a meaning.
+    parts = short.replace("|", "\\|").split("`")
+    parts[::2] = [re.sub(r"[*_<]", lambda sign: "\\" + str(sign[0]), part) for part in parts[::2]]
+    return "`".join(parts)

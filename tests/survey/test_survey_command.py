@@ -81,6 +81,27 @@ def test_shards_are_joined(run: Run, tmp_path: Path) -> None:
     assert code == 2 and "did not write" in err and page.read_text() == "of a person\n"
 
 
+def test_the_page_groups_by_reason(run: Run, tmp_path: Path) -> None:
+    falls = good(
+        stands=False, green=False, why_not=("silent hooks: blocks.*.hook_x", "not verified")
+    )
+    other = falls.model_copy(update={"why_not": ("silent hooks: a.hook_y",)})
+    lacks = good(green=False, why_not=("unbound: `a|b`_c",))
+    page = tmp_path / "page.md"
+    assert (
+        run(
+            "--merge",
+            write(tmp_path / "1.json", table(A=falls, B=other, C=lacks)),
+            "--report",
+            page,
+        )[0]
+        == 0
+    )
+    text = page.read_text()
+    assert "- 2: silent hooks (A, B)" in text and "- 1: unbound (C)" in text
+    assert "silent hooks: blocks.\\*.hook\\_x; not verified" in text and "`a\\|b`\\_c" in text
+
+
 def test_a_class_that_is_worse(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     committed = write(tmp_path / "before.json", table(A=good(), B=good(), C=good()))
     monkeypatch.setattr(command, "COMMITTED", committed)
@@ -155,11 +176,12 @@ def test_a_survey_goes_on_where_it_was(
     monkeypatch.setenv("ADAPTERGEN_CACHE", str(tmp_path / "cache"))
     made = tmp_path / "all.json"
     code, out, err = run("HeliumForCausalLM", "DbrxForCausalLM", "--json", made)
-    assert code == 0 and "1 of 2 classes stand, 1 green" in out
+    assert code == 0 and "1 of 2 classes stand" in out
     assert "[  2/2]" in err and "HeliumForCausalLM: " in err
     first = made.read_text()
     dbrx, helium = valid(made)["tables"][0]["classes"]
     assert dbrx["error"] and helium["spec"]["green"] and helium["by_hand"] is None
+    assert helium["draft"]["stands"] and helium["draft"]["findings"] is not None
     code, _, err = run("HeliumForCausalLM", "DbrxForCausalLM", "--json", made)
     assert code == 0 and "2 of 2 classes are taken from" in err and "[" not in err
     assert made.read_text() == first

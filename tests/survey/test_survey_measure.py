@@ -21,7 +21,7 @@ def known() -> Any:
     from adaptergen.survey import measure
     from adaptergen.survey.classes import tiny_of
 
-    return measure.known(tiny_of(load_class(Target(NAME))), generates=True)
+    return measure.known(tiny_of(load_class(Target(NAME)))[0], generates=True)
 
 
 def bridged(model: Any) -> Any:
