@@ -133,6 +133,16 @@ class TestKinds:
             odd.shared = nn.Linear(4, 4)
             bind(blocks(kinds=kinds, attribute=""), odd)
 
+    def test_several_of_one_slot_are_named(self) -> None:
+        kinds = {
+            each: LayerKind("mixer", component(each), has_submodule=each)
+            for each in ("one", "other")
+        }
+        layer = Layer("", "one")
+        layer.other = Mixer()
+        with pytest.raises(ValueError, match=r"one of \{'one': 'one', 'other': 'other'\}"):
+            bind(blocks(kinds=kinds, attribute=""), layer)
+
     def test_a_kind_cannot_be_changed_for_all_layers(self) -> None:
         kind = blocks().kinds["scan"]
         with pytest.raises(FrozenInstanceError):

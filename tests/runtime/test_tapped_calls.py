@@ -457,9 +457,13 @@ class TestTokens:
         assert torch.equal(seen["hook_x"][0], alone.transpose(1, 2))
         assert torch.equal(seen["hook_y"][0], 2 * alone.transpose(1, 2))
 
-    def test_what_is_padded_after_the_tokens_is_left_out_and_kept(self, states: Any) -> None:
+    @pytest.mark.parametrize("by_keyword", [True, False])
+    def test_what_is_padded_after_the_tokens_is_left_out_and_kept(
+        self, states: Any, by_keyword: bool
+    ) -> None:
         def forward(self: Any, hidden_states: Any) -> Any:
-            return lengthen(hidden_states.transpose(1, 2))
+            states = hidden_states.transpose(1, 2)
+            return lengthen(states=states) if by_keyword else lengthen(states)
 
         component = wrap(module_of(forward), hook_y=Tap(function="lengthen", tokens=2))
         seen = record(component, "hook_y")
