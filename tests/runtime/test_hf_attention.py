@@ -187,6 +187,26 @@ def test_hooks_of_others_cost_no_steps(target: Any) -> None:
     assert attn._needs_taps()
 
 
+def test_functions_of_torch_are_watched_while_attention_is_computed_alone(
+    target: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformer_lens.model_bridge.generalized_components import tapped_call
+
+    modes: list[Any] = []
+    mode = tapped_call.TappedCall.mode
+
+    def note(self: Any) -> Any:
+        modes.append(mode(self))
+        return modes[-1]
+
+    monkeypatch.setattr(tapped_call.TappedCall, "mode", note)
+    _, bridge = tiny(target, "eager")
+    seen = record(bridge.blocks[0].attn, "hook_pattern")
+    bridge(tokens())
+    assert len(seen["hook_pattern"]) == len(modes) == 1
+    assert not isinstance(modes[0], torch.overrides.TorchFunctionMode)
+
+
 def test_states_may_be_handed_over_by_position(target: Any) -> None:
     _, bridge = tiny(target, "eager")
     attn = bridge.blocks[0].attn
