@@ -144,7 +144,6 @@ class LayerKindsMixin(GeneralizedComponent):
 def _kinds_class(block: type) -> type[LayerKindsMixin]:
     members = {
         "__doc__": f"{block.__name__} that binds what its layer has.",
-        "__module__": __name__,
     }
     return type(f"{block.__name__}WithKinds", (LayerKindsMixin, block), members)
 

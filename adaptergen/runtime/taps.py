@@ -203,7 +203,6 @@ def _tapped_class(
     bases = (bridge,) if issubclass(bridge, TapsMixin) else (TapsMixin, bridge)
     members = {
         "__doc__": f"{bridge.__name__} with taps on the forward of Hugging Face.",
-        "__module__": __name__,
         "taps": {**own, **dict(taps)},
         "fused_in_training": fused_in_training,
         "made_of": (bridge, taps, fused_in_training),
