@@ -423,6 +423,20 @@ class TestTokens:
         component(states)
         assert torch.equal(seen["hook_y"][0], -states.transpose(1, 2))
 
+    def test_what_a_hook_only_looks_at_is_handed_on_as_it_is(self, states: Any) -> None:
+        made: list[Any] = []
+
+        def forward(self: Any, hidden_states: Any) -> Any:
+            made.append(lengthen(hidden_states.transpose(1, 2)))
+            return made[-1]
+
+        component = wrap(module_of(forward), hook_y=Tap(function="lengthen", tokens=2))
+        kept: list[Any] = []
+        component.hook_y.add_hook(lambda tensor, hook: kept.append(tensor))
+        component(states)
+        # No copy of it is made.
+        assert made[0].data_ptr() == kept[0].data_ptr()
+
     def test_a_token_without_an_axis_of_positions(self, states: Any) -> None:
         def forward(self: Any, hidden_states: Any) -> Any:
             return double(hidden_states[:, 0])[:, None]

@@ -76,7 +76,7 @@ class StepwiseAttentionMixin(TapsMixin):
         if not steps and not any(EAGER in tap.names for _, tap, _ in call.used):
             return {}
         eager = call.function(EAGER)
-        if steps and eager is not None:
+        if eager is not None:
             # No other function of this module calls the functions of torch that have taps.
             call.has_steps = True
             eager = functools.partial(call.steps, eager)
