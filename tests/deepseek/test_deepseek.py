@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from adaptergen.generate import plan
+from adaptergen.plan.model import absent_hooks
 
 ROOT = Path(__file__).parents[2]
 #: Module of the spec, and the branches of its tiny model that a comparison needs.
@@ -165,7 +166,8 @@ def test_nothing_the_other_adapter_offers_is_lost_unlisted(case):
     import torch
 
     tokens = case.prompt(9)
-    listed = {name for kind in case.plan.kinds for name, _ in (*kind.gone, *kind.absent)}
+    tops = [top for layer in case.plan.layers for top in case.plan.bound_in(layer)]
+    listed = {*case.plan.spec.replaces, *(name for name, _ in absent_hooks(tops))}
     listed |= {f"{node.key}.{name}" for node in case.plan.components for name, _ in node.absent}
     names = {name for bridge in (case.ours, case.theirs) for name in bridge.hook_dict}
     caches = [bridge.run_with_cache(tokens)[1] for bridge in (case.ours, case.theirs)]

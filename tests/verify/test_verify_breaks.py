@@ -201,8 +201,8 @@ ADAPTERS = {
         mixer(f"1.01 * {MIXER_FORWARD}"),
         ("parity", 0, "linear_attention", "hook_out"), "linear_attention:",
     ),
-    "a slot of another kind": (
-        ('"hook_mixer_in": "hook_in"', '"hook_mixer_in": "hook_out"'),
+    "an alias of another hook": (
+        ('"hook_mixer_in": ["mixer.hook_in"', '"hook_mixer_in": ["mixer.hook_out"'),
         ("aliases", 0, "linear_attention", "hook_mixer_in"), "hook_in:",
     ),
     "a wrong path": (
