@@ -67,7 +67,9 @@ class Measured(Part):
     on_request: Names = ()
     silent: Names = ()
     unbound: Names = Field((), description="modules with weights that no component binds")
-    explained: dict[str, str] = Field({}, description="why not, where the report of a bridge says")
+    explained: dict[str, str] = Field(
+        {}, description="why not, where no run uses the weights, or the report of a bridge says"
+    )
     opaque: Names = Field(
         (), description="attentions, mixers and feed-forwards with nothing hooked inside, although "
         "they have modules with weights"

@@ -13,6 +13,7 @@ from adaptergen.contract.models import undisturbed
 from adaptergen.coverage import ROLES, Measured, Role
 from adaptergen.inspection.fault_isolation import reason
 from adaptergen.inspection.layout import wildcard_path
+from adaptergen.inspection.watch import watching
 from adaptergen.survey.analyses import analyses
 from adaptergen.survey.expected import Attention, Expected, Softmaxes, close, observe
 from adaptergen.survey.hooks import Subject, edit, hook_names, on_request, reaching
@@ -26,6 +27,7 @@ from adaptergen.survey.runs import (
     of_hf,
     options_of,
     run_all,
+    steps,
     tokens_of,
 )
 
@@ -39,14 +41,18 @@ _NAMES: dict[Role, tuple[str, ...]] = {
 }
 
 
+_UNUSED = "no run of the model uses its weights"
+
+
 @dataclass(frozen=True)
 class Known:
-    """A tiny model, and what it does alone."""
+    """A tiny model, and what it does alone. `unused` are modules whose weights no run uses."""
 
     model: Any
     expected: Expected
     runs: Runs
     hf: tuple[str, ...]
+    unused: tuple[str, ...]
 
 
 def known(model: Any, generates: bool) -> Known:
@@ -58,7 +64,13 @@ def known(model: Any, generates: bool) -> Known:
             raise RuntimeError(runs.errors["plain"])
         options = options_of(model, use_cache=False)
         expected = observe(model, lambda: runner(tokens, **options), POS)
-        return Known(model, expected, runs, tuple(of_hf(model, runs)))
+        with watching(model) as seen:
+            runner(tokens, **options)
+            if "decode" in runs.logits:
+                steps(runner, tokens)
+        used, modules = seen.touched(), dict(model.named_modules())
+        unused = tuple(path for path in expected.weights if id(modules[path]) not in used)
+        return Known(model, expected, runs, tuple(of_hf(model, runs)), unused)
 
 
 def measure(
@@ -82,7 +94,8 @@ def measure(
             measured = _measured(found, bridge, model, paths, switches)
         except Exception as error:  # adapters and models may raise anything
             return judged(Measured(error=reason(error)))
-        told = {wildcard_path(path): why for path, why in explain(bridge).items()}
+        told = {wildcard_path(path): _UNUSED for path in found.unused}
+        told |= {wildcard_path(path): why for path, why in explain(bridge).items()}
     explained = {path: why for path, why in told.items() if path in measured.unbound}
     more = {"explained": explained, "findings": None if findings is None else tuple(findings)}
     return judged(measured.model_copy(update=more))

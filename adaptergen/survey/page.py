@@ -22,8 +22,8 @@ there is one. `docs/coverage.json` has all figures and all names.
   every attention, mixer and feed-forward, are in hooks whose edits reach the logits; and no hook is
   silent.
 - It is **green** if it stands, `verify` and so the emitted tests find nothing, every module with
-  weights is bound, or the report of the bridge says why not, and there is a hook inside every
-  attention, mixer and feed-forward.
+  weights is bound, or no run uses the weights, or the report of the bridge says why not, and there
+  is a hook inside every attention, mixer and feed-forward.
 - *From HF* is the largest difference of logits: plain, with a cache, in decode steps. *Tokens* are
   greedy tokens with and without a cache: as `generate` of transformers has them, as its forward has
   them where the two disagree, or other ones.

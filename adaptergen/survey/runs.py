@@ -114,7 +114,7 @@ def run_all(runner: Runner, generates: bool) -> Runs:
     }
     if "use_cache" in inspect.signature(type(runner.model).forward).parameters:
         ways["cached"] = lambda: runner(tokens, **options_of(runner.model, use_cache=True))
-        ways["decode"] = lambda: _steps(runner, tokens)
+        ways["decode"] = lambda: steps(runner, tokens)
     for way, run in ways.items():
         _attempt(way, run, found.logits, found.errors)
     if generates:
@@ -137,7 +137,7 @@ def _attempt(
         found[way] = result
 
 
-def _steps(runner: Runner, tokens: Any) -> Any:
+def steps(runner: Runner, tokens: Any) -> Any:
     """The logits of the last tokens, one after the other, with a cache; None without a cache."""
     options = options_of(runner.model, use_cache=True)
     whole = options.pop("decoder_input_ids", None)

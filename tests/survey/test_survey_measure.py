@@ -16,12 +16,12 @@ NAME = "LlamaForCausalLM"
 
 
 @cache
-def known() -> Any:
+def known(name: str = NAME) -> Any:
     from adaptergen.inspection.target import Target, load_class
     from adaptergen.survey import measure
     from adaptergen.survey.classes import tiny_of
 
-    return measure.known(tiny_of(load_class(Target(NAME)))[0], generates=True)
+    return measure.known(tiny_of(load_class(Target(name)))[0], generates=True)
 
 
 def bridged(model: Any) -> Any:
@@ -53,7 +53,13 @@ def test_what_the_model_is_asked_for() -> None:
     kinds = {part.path.rpartition(".")[2] for part in expected.parts}
     assert kinds == {"self_attn", "mlp"} and len(expected.parts) == 8
     assert [one.softmaxes for one in expected.attention] == [(0,), (1,), (2,), (3,)]
-    assert known().hf == ()
+    assert known().hf == () and known().unused == ()
+
+
+def test_weights_that_no_run_uses() -> None:
+    # Layers of a decoder that has no encoder here.
+    unused = {path.partition("layers.")[2] for path in known("BartForCausalLM").unused}
+    assert "0.encoder_attn.q_proj" in unused and "0.self_attn.q_proj" not in unused
 
 
 def test_a_bridge_without_a_fault() -> None:
