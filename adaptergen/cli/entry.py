@@ -23,6 +23,7 @@ from adaptergen.cli import (
     completion,
     drift,
     export,
+    init,
     inspect,
     lock,
     schema,
@@ -37,7 +38,7 @@ INTERRUPTED = 130  # as if SIGINT or SIGPIPE had ended the process
 PIPE_CLOSED = 141
 
 _COMMANDS = (
-    build, verify, inspect, survey, lock, drift, update, export, audit, schema, catalog,
+    init, build, verify, inspect, survey, lock, drift, update, export, audit, schema, catalog,
     completion,
 )  # fmt: skip
 _EXAMPLES = """\

@@ -48,7 +48,7 @@ def add_limit(parser: argparse.ArgumentParser) -> None:
 
 def check_options(args: argparse.Namespace) -> None:
     """Raise `InputError` for options that do not go together, or that would have no effect."""
-    rules = {"audit": _audit, "drift": _drift, "export": _export, "survey": _survey,
+    rules = {"audit": _audit, "drift": _drift, "export": _export, "init": _init, "survey": _survey,
              "verify": _verify}  # fmt: skip
     for wrong, message, hint in rules[args.command](args):
         if wrong:
@@ -100,6 +100,13 @@ def _survey(args: argparse.Namespace) -> _Rules:
         yield bool(args.merge and given), message, f"leave out {option}"
     message = "--json and --report both write to standard output"
     yield args.json == args.report == "-", message, "name a file for one of them"
+
+
+def _init(args: argparse.Namespace) -> _Rules:
+    nothing = args.compare or not args.verify
+    message = "--json writes what verification finds"
+    yield bool(args.json) and nothing, message, "leave out --json, or --compare and --no-verify"
+    yield args.compare and args.force, "--compare writes nothing", "leave out --force"
 
 
 def _verify(args: argparse.Namespace) -> _Rules:

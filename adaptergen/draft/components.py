@@ -56,6 +56,8 @@ class Axes:
             return "pos"
         if size == self.batch * self.pos:
             return "batch * pos"
+        if at == 0 and size % self.batch == 0 and size // self.batch in self.known:
+            return f"batch * {self.known[size // self.batch]}"
         return 1 if size == 1 else self.known.get(size) or str(size)
 
 
@@ -76,6 +78,9 @@ class Drafter:
         made = self._norm(call, path) if role == "norm" else None
         if made:
             return made
+        made = self._mlp(call, path) if role == "feed_forward" else None
+        if made:
+            return made
         own = self.seen.attention.get(call.path)
         made = self._attention(call, path, own) if own else self._module(call, path)
         submodules = dict(self._submodules(call.path))
@@ -88,7 +93,9 @@ class Drafter:
         for child in self.seen.nearest(path):
             inner = child.path[len(path) + 1 :] if path else child.path
             if self.is_bound(child) and is_path(inner):
-                yield free_key(inner, taken), self.component(child, inner)
+                key = free_key(inner, taken)
+                # Where MLPs are gated, the name stands for what gates the neurons.
+                yield "router" if key == "gate" else key, self.component(child, inner)
 
     def is_bound(self, call: Called) -> bool:
         """Whether a component of its own says something about a module."""
@@ -139,6 +146,41 @@ class Drafter:
                 return self.use(shape, path, hooks, given, least)
         return self.written("LinearBridge", path, hooks)
 
+    def _mlp(self, call: Called, path: str) -> Data | None:
+        """A gated or ungated MLP of linear maps; None where it is anything else."""
+        parts = [one for one in self.seen.nearest(call.path) if has_weights(one.module)]
+        took, axes = call.took, self.axes
+        if took is None or call.named or axes(took)[:-1] != _STREAM or call.gave is None:
+            return None
+        if not all(type(one.module) is torch.nn.Linear for one in parts):
+            return None
+        names = [one.path[len(call.path) + 1 :] for one in parts]
+        first = [one for one in parts if one.took is not None and torch.equal(one.took, took)]
+        if not all(map(is_path, names)):
+            return None
+        if len(parts) == 2 and first == parts[:1] and is_close(parts[1].gave, call.gave):
+            given = {"up": names[0], "down": names[1], "width": axes(parts[0].gave)[-1]}
+            defaults = {"up": "up_proj", "down": "down_proj", "width": "d_mlp"}
+            return self.use("ungated_mlp", path, self.ends(call, "MLP"), given, defaults)
+        if len(parts) != 3 or first != parts[:2] or not is_close(parts[2].gave, call.gave):
+            return None
+        for gate, up in ((0, 1), (1, 0)):
+            before, other, product = parts[gate].gave, parts[up].gave, parts[2].took
+            if before is None or other is None or product is None:
+                continue
+            activated = [
+                one.gave
+                for one in self.seen.below(call.path)
+                if one.gave is not None and one.took is not None and torch.equal(one.took, before)
+            ]
+            if any(is_close(one * other, product) for one in activated):
+                given = {"gate": names[gate], "up": names[up], "down": names[2],
+                         "width": axes(parts[0].gave)[-1]}  # fmt: skip
+                defaults = {"gate": "gate_proj", "up": "up_proj", "down": "down_proj",
+                            "width": "d_mlp"}  # fmt: skip
+                return self.use("gated_mlp", path, self.ends(call, "MLP"), given, defaults)
+        return None
+
     def _module(self, call: Called, path: str) -> Data:
         hooks = self.ends(call, "module")
         before, after = (hooks[name].get("shape", []) for name in ("hook_in", "hook_out"))
@@ -175,10 +217,13 @@ class Drafter:
         if axes[:-1] == _STREAM:
             shape = "layer_norm" if centred else "rms_norm"
             return self.use(shape, path, hooks, {"width": axes[-1]}, {"width": "d_model"})
+        of_heads = len(axes) == 4 and axes[2] == "pos"
         if not centred:
-            return self.written("RMSNormalizationBridge", path, hooks, config=True)
+            name = "HeadRMSNormBridge" if of_heads else "RMSNormalizationBridge"
+            return self.written(name, path, hooks, config=True)
         options = {"use_native_layernorm_autograd": True, "uses_rms_norm": False}
-        return self.written("NormalizationBridge", path, hooks, config=True, options=options)
+        name = "HeadNormBridge" if of_heads else "NormalizationBridge"
+        return self.written(name, path, hooks, config=True, options=options)
 
     def _attention(self, call: Called, path: str, found: Attention) -> Data:
         hooks = self.ends(call, "attention")

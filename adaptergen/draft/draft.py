@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import re
-import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +15,6 @@ from typing import Any
 import torch
 import transformers
 
-from adaptergen import resources
 from adaptergen.contract.models import bridge_config, perturb, wrap
 from adaptergen.draft.components import Axes, Data, Drafter, free_key, is_path
 from adaptergen.draft.contracts import REASONS, exceptions
@@ -35,6 +33,11 @@ from adaptergen.render.adapter import render_adapter
 from adaptergen.verify.target import make_target
 
 _TODO = "todo"
+_UNKNOWN = {
+    "authors": "the owners of the checkpoints on the Hub",
+    "checkpoints": "ids of models on the Hub",
+}
+_SCHEMA = "# yaml-language-server: $schema={}adaptergen/data/{}.schema.json\n"
 
 
 #: What TransformerLens fires on the stream before a norm of this name, when asked.
@@ -67,21 +70,31 @@ class Draft:
 
     @property
     def spec_text(self) -> str:
-        """The spec as a file has it."""
-        return as_yaml(self.data)
+        """The spec as a file has it, with what no machine knows marked."""
+        text = f"{_SCHEMA.format('../', 'spec')}{as_yaml(self.data)}"
+        for key, what in _UNKNOWN.items():
+            text = re.sub(rf"^({key}: .*)$", rf"\1  # TODO: {what}", text, count=1, flags=re.M)
+        return text
+
+    def files(self) -> dict[str, str]:
+        """The spec and the shapes that it alone uses, by their paths beside the spec."""
+        return {
+            f"{self.module}.yaml": self.spec_text,
+            **{
+                f"shapes/{name}.yaml": f"{_SCHEMA.format('../../', 'shape')}{as_yaml(shape)}"
+                for name, shape in self.shapes.items()
+            },
+        }
 
     @cached_property
     def plan(self) -> Plan:
         """The plan of the spec. Raises `Failed`."""
         with tempfile.TemporaryDirectory(prefix="adaptergen-draft-") as folder:
             specs = Path(folder) / "specs"
-            specs.mkdir()
-            shutil.copytree(resources.shapes(), specs / "shapes")
-            for name, shape in self.shapes.items():
-                (specs / "shapes" / f"{name}.yaml").write_text(as_yaml(shape), "utf-8")
-            path = specs / f"{self.module}.yaml"
-            path.write_text(self.spec_text, "utf-8")
-            return plan_of(path)
+            (specs / "shapes").mkdir(parents=True)
+            for name, text in self.files().items():
+                (specs / name).write_text(text, "utf-8")
+            return plan_of(specs / f"{self.module}.yaml")
 
     def state_contracts(self, states: Mapping[str, str]) -> None:
         """Write the contract of hooks that are not live, by their full names, into the data."""
@@ -173,8 +186,9 @@ class _Writer:
 
     def draft(self) -> Draft:
         name = type(self.model).__name__
-        blocks, flags = self._blocks()
+        blocks = self._blocks()
         components = dict(self._components())
+        flags = self._flags(components, blocks)
         data: Data = {
             "spec": 1,
             "architecture": name,
@@ -188,7 +202,11 @@ class _Writer:
                 "transformer_lens": [version("transformer-lens")],
                 "transformers": [transformers.__version__],
             },
-            "config": {"flags": flags},
+            "config": {
+                "flags": flags,
+                # Both need weights by head and by part under the names of TransformerLens.
+                "adapter": {"supports_fold_ln": False, "supports_center_writing_weights": False},
+            },
             "components": components,
             "blocks": blocks,
             "tiny": {"config": {"vocab_size": 120, **self.tiny}},
@@ -197,6 +215,20 @@ class _Writer:
             data["tiny"]["kinds"] = [one[0] if len(one) == 1 else one for one in self.layer_kinds]
         roles = {role: tuple(hooks) for role, hooks in self.roles.items()}
         return Draft(data, self.shapes, roles, self.drafter.hooks)
+
+    def _flags(self, components: Data, blocks: Data) -> Data:
+        """What TransformerLens' config has to say of the model."""
+        flags: Data = {}
+        if components.get("ln_final", {}).get("shape") == "rms_norm":
+            flags |= {"normalization_type": "RMS", "uses_rms_norm": True, "final_rms": True}
+        roles = {role_of(self.seen, call) for call in self.seen.calls.values()}
+        if "pos_embed" not in components:
+            rotated = "rotation" in roles
+            flags["positional_embedding_type"] = "rotary" if rotated else "none"
+        used = [*blocks["submodules"].values(), *blocks.get("kinds", {}).values()]
+        if any(one.get("shape") == "gated_mlp" for one in used):
+            flags["gated_mlp"] = True
+        return flags
 
     def _components(self) -> Iterable[tuple[str, Data]]:
         """What is outside the layers."""
@@ -233,6 +265,12 @@ class _Writer:
         last = self.seen.calls.get(f"{self.layers_path}.{len(self._layers()) - 1}")
         if role == "norm" and "ln_final" not in taken and last and call.order > last.order:
             return "ln_final"
+        stream = self.seen.calls[f"{self.layers_path}.0"].took
+        if role == "embedding" and stream is not None and "pos_embed" not in taken:
+            gave, wide = call.gave, stream.shape[-1]
+            positions = call.took is not None and bool((call.took.diff(dim=-1) == 1).all())
+            if positions and gave is not None and gave.shape[-1] == wide:
+                return "pos_embed"
         if role == "rotation" and "rotary_emb" not in taken:
             return "rotary_emb"
         return free_key(call.path, taken)
@@ -253,7 +291,7 @@ class _Writer:
     def _layers(self) -> list[Any]:
         return list(self.model.get_submodule(self.layers_path))
 
-    def _blocks(self) -> tuple[Data, Data]:
+    def _blocks(self) -> Data:
         tables: list[dict[str, Data]] = []
         aliases: list[dict[str, str]] = []
         # A layer that is not called, such as one of cross-attention without images, shows nothing.
@@ -282,8 +320,7 @@ class _Writer:
             blocks["aliases"] = same
         if found.kinds:
             blocks["kinds"] = found.kinds
-        flags: Data = {}
-        return blocks, flags
+        return blocks
 
 
 def _list_of_layers(seen: Observation) -> str:

@@ -1,0 +1,10 @@
+"""The components of norms of each head."""
+
+from __future__ import annotations
+
+from adaptergen.behaviours import RuntimeComponent
+
+COMPONENTS = (
+    RuntimeComponent("HeadRMSNormBridge", extends="RMSNormalizationBridge"),
+    RuntimeComponent("HeadNormBridge", extends="NormalizationBridge"),
+)

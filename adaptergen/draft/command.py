@@ -1,0 +1,133 @@
+"""`adaptergen init`: from a target to a spec that is built, verified and tested."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from adaptergen import guard
+from adaptergen.inspection.fault_isolation import Job, limited
+from adaptergen.inspection.target import Target, load_class, read_target
+from adaptergen.isolated import run_isolated
+from adaptergen.problems import InputError, quote
+
+#: What the emitted tests of a family may take.
+SECONDS = 1800.0
+
+_HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+")
+
+#: Files by their paths beside the spec: the spec itself and the shapes that it alone uses.
+Files = dict[str, str]
+
+
+def drafted(text: str, trust_remote_code: bool, seconds: float) -> Files:
+    """The files of the draft of a target, made in a process with a time limit. Raises `Failed`."""
+    target = read_target(_local(text), trust_remote_code)
+    # Imported before the fork, so that what is missing is reported as such.
+    import adaptergen.draft.draft  # noqa: F401
+
+    job = Job(quote(target.architecture), lambda: _draft(target))
+    files: Files = json.loads(limited(job, seconds))
+    return files
+
+
+def _local(text: str) -> str:
+    """What is named, or the config.json of an id on the Hub, which is downloaded."""
+    if not _HUB_ID.fullmatch(text) or Path(text).exists():
+        return text
+    from transformers.utils import cached_file
+
+    try:
+        return str(cached_file(text, "config.json"))
+    except OSError as error:
+        message = f"{quote(text)} is neither a folder nor an id that the Hub answers for"
+        raise InputError(message, "name a class, a folder with a config.json, or an id") from error
+
+
+def _draft(target: Target) -> str:
+    import torch
+    import transformers
+
+    from adaptergen.draft.draft import measured_draft, small_model
+
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    model, settings = small_model(load_class(target), target.config)
+    draft = measured_draft(model, settings)
+    return json.dumps(draft.files())
+
+
+def placed(files: Files, out: Path | None) -> dict[Path, str]:
+    """The files by where they are written: the spec at `out`, shapes in the folder beside it."""
+    (spec,) = (name for name in files if "/" not in name)
+    path = out or Path("specs") / spec
+    if path.name != spec:
+        message = f"{path.as_posix()}: the file of this spec is called {spec}"
+        raise InputError(message, f"name {path.with_name(spec).as_posix()}")
+    return {path if name == spec else path.parent / name: one for name, one in files.items()}
+
+
+def differences(files: dict[Path, str]) -> Iterator[str]:
+    """What writing the files would change, as a unified diff."""
+    for path, text in files.items():
+        before = guard.read(path).decode("utf-8").splitlines(True) if path.is_file() else []
+        name = path.as_posix()
+        yield from difflib.unified_diff(before, text.splitlines(True), name, name)
+
+
+def write(files: dict[Path, str], force: bool) -> None:
+    """Write the files, each whole or not at all; without `force` none that is there already."""
+    for path in files:
+        if path.exists() and not force:
+            message = f"{path.as_posix()}: this is there already, and is not overwritten"
+            raise InputError(message, "--compare shows what differs; --force overwrites the file")
+    for path, text in reversed(files.items()):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        guard.write_whole(path, text.encode())
+
+
+def report(path: Path, shapes: int, out: Path, json_file: str | None) -> int:
+    """Build, verify and test the spec at `path`; say what holds in a few lines."""
+    from adaptergen.generate import generate
+    from adaptergen.output.transaction import build
+    from adaptergen.render.tables import adapter_tables
+    from adaptergen.runtime import wanted
+    from adaptergen.verify.environment import peak_memory
+    from adaptergen.verify.report import Report, SpecResult, table, verify_record
+    from adaptergen.verify.target import load_target
+    from adaptergen.verify.tiers import tiny
+
+    tree = generate(path)
+    written = build(out, [tree, wanted()], write=True, force=False)
+    target = load_target(path)
+    tables = adapter_tables(target.plan)
+    hooks = [*tables.model.hooks.values(), *tables.shared.hooks.values()]
+    hooks += [hook for kind in tables.kinds.values() for hook in kind.hooks.values()]
+    live = sum(hook.state == "live" for hook in hooks)
+    result = SpecResult(tree.name, path.as_posix(), target.architecture, tuple(tiny(target)))
+    found = Report("tiny", (result,), (), peak_memory())
+    if json_file:
+        verify_record(found).write(json_file)
+    passed, last = tested(out / tree.name)
+    print(f"spec: {path.as_posix()}, {len(path.read_text('utf-8').splitlines())} lines, "
+          f"and {shapes} shape{'' if shapes == 1 else 's'} of its own")  # fmt: skip
+    print(f"hooks: {len(hooks)} by name, {live} of them live and editable in every run")
+    print(f"built: {written.summary}")
+    print(f"verified: {found.summary}")
+    print(f"emitted tests: {last}")
+    if found.exit_code:
+        print(table(found), file=sys.stderr)
+    return 1 if found.exit_code or not passed or written.exit_code else 0
+
+
+def tested(folder: Path) -> tuple[bool, str]:
+    """Whether the emitted tests of a family pass, and how many do and do not."""
+    arguments = ["-q", "--import-mode=importlib", "-p", "no:cacheprovider", "-m", "not slow"]
+    done = run_isolated("pytest", [*arguments, folder.resolve()], SECONDS, cwd=folder)
+    last = (done.stdout.strip().splitlines() or [done.stderr.strip()])[-1]
+    counts = re.findall(r"\d+ (?:passed|failed|errors?)", last)
+    return done.returncode == 0, ", ".join(counts) or last
