@@ -102,7 +102,13 @@ def observe(model: Any, run: Any, pos: int) -> Expected:
         run()
     stacks = list(_stacks(model, calls))
     layers = [block for stack in stacks for block in stack]
-    parts = [p for block in layers for p in _parts(block, calls, calls.returned[id(block)][0])]
+    streams = {id(block): calls.returned[id(block)][0] for block in layers}
+    parts = [part for block in layers for part in _parts(block, calls, streams[id(block)])]
+    width = getattr(model.get_input_embeddings(), "embedding_dim", 0)
+    if width and not parts:
+        # Several streams may lie side by side in one axis; a part writes as wide as one of them.
+        one = {key: stream[..., :width] for key, stream in streams.items()}
+        parts = [part for block in layers for part in _parts(block, calls, one[id(block)])]
     return Expected(
         layers=tuple(
             Layer(paths[id(block)], tuple(calls.taken[id(block)]), tuple(calls.returned[id(block)]))
