@@ -227,7 +227,9 @@ class Drafter:
 
     def _attention(self, call: Called, path: str, found: Attention) -> Data:
         hooks = self.ends(call, "attention")
-        keyed = [*self.axes(found.scores)[:-1], "kv_pos"]
+        # A sink is one more place that tokens attend to.
+        sinks = found.scores.shape[-1] - self.axes.pos
+        keyed = [*self.axes(found.scores)[:-1], f"kv_pos + {sinks}" if sinks == 1 else "kv_pos"]
         hooks |= {
             "hook_attn_scores": {"shape": keyed, "tensor": "attention scores before the softmax"},
             "hook_pattern": {"shape": keyed, "tensor": "attention weights after the softmax"},

@@ -151,6 +151,15 @@ def _uncached(model: Any, work: Work) -> Any:
     return continue_without_cache(run, work.tokens[:, :first], new)
 
 
+def continue_padded(model: Any, tokens: Any, mask: Any, new_tokens: int) -> Any:
+    """Left-padded prompts and their greedy continuation by HF's forward, without a cache."""
+    for _ in range(new_tokens):
+        logits = model(tokens, use_cache=False, **positions(model, mask)).logits
+        tokens = torch.cat([tokens, logits[:, -1:].argmax(-1)], dim=1)
+        mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
+    return tokens
+
+
 def _padded(model: Any, work: Work) -> tuple[Any, Any, Any]:
     longest = max(work.padded)
     tokens = work.tokens[:1, :longest].repeat(len(work.padded), 1)
