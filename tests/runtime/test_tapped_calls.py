@@ -22,6 +22,10 @@ def double(states: Any, by: float = 2.0) -> Any:
     return by * states
 
 
+def shift(states: Any, *, by: Any) -> Any:
+    return states + by
+
+
 def convolve(states: Any, activation: Any = None) -> Any:
     return functional.silu(states) if activation else states
 
@@ -276,6 +280,15 @@ class TestFunctions:
         module = module_of(forward)
         type(module).shift = shift
         component = wrap(module, hook_by=Tap(function="shift", argument=1))
+        seen = record(component, "hook_by")
+        assert torch.equal(component(states), 4 * states)
+        assert torch.equal(seen["hook_by"][0], 3 * states)
+
+    def test_an_argument_by_keyword_only(self, states: Any) -> None:
+        def forward(self: Any, hidden_states: Any) -> Any:
+            return shift(hidden_states, by=3 * hidden_states)
+
+        component = wrap(module_of(forward), hook_by=Tap(function="shift", argument=1))
         seen = record(component, "hook_by")
         assert torch.equal(component(states), 4 * states)
         assert torch.equal(seen["hook_by"][0], 3 * states)

@@ -449,9 +449,8 @@ def _parameters(function: Any) -> Sequence[str]:
     if not inspect.isfunction(function):
         known = _UNSIGNED.get(getattr(function, "__name__", ""))
         return known or list(inspect.signature(function).parameters)
-    # The same at a fraction of the time.
-    code = _innermost(function).__code__
-    names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
+    # The same at a fraction of the time; what a function keeps besides comes after its parameters.
+    names: tuple[str, ...] = _innermost(function).__code__.co_varnames
     return names
 
 
