@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from adaptergen import resources
 from adaptergen.contract.models import bridge_config
 from adaptergen.draft.contracts import exceptions
 from adaptergen.draft.draft import bind, draft_of, small_model
 from adaptergen.generate import plan as plan_of
-from adaptergen.inspection.runs import tokens
+from adaptergen.inspection.runs import forward, tokens
 from adaptergen.plan.model import Plan, layer_tables
 from adaptergen.problems import Failed
 from adaptergen.render.adapter import render_adapter
 from adaptergen.verify.target import make_target
+from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
 
 __all__ = ["BridgeReport", "bridge"]
 
@@ -38,8 +41,8 @@ class BridgeReport:
     """The number of hooks of the model."""
     exceptions: Mapping[str, str]
     """Hooks that are not live -> `on_request`, `read_only`, `silent` or `silent_in_decode`."""
-    opaque: tuple[str, ...]
-    """Modules with weights that no hook is in or around, by their paths at Hugging Face."""
+    unbound: Mapping[str, str]
+    """Modules with weights that no component wraps, by their paths at Hugging Face -> why."""
 
     def __str__(self) -> str:
         counts = Counter(self.exceptions.values())
@@ -48,8 +51,11 @@ class BridgeReport:
             f"{self.architecture}, by {self.source}: {self.hooks} hooks"
             + (f", all live except {few}" if few else ", all live"),
         ]
-        if self.opaque:
-            lines.append(f"without hooks of their own: {', '.join(self.opaque)}")
+        for why in dict.fromkeys(self.unbound.values()):
+            paths = [path for path, reason in self.unbound.items() if reason == why]
+            more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+            reason = f": {why}" if why else ""
+            lines.append(f"without hooks of its own: {', '.join(paths[:3])}{more}{reason}")
         return "\n".join(lines)
 
 
@@ -93,14 +99,15 @@ def bridge(
         plan, source = (
             (plan_of(spec), f"the spec {spec.name}") if spec else (draft_of(small).plan, "a draft")
         )
-        states = exceptions(bind(copy.deepcopy(small), plan), tokens(small))
+        observed = bind(copy.deepcopy(small), plan)
+        states, apart = exceptions(observed, tokens(small)), unbound(observed)
     made = _wrapped(model, plan, tokenizer)
     made.report = BridgeReport(
         architecture,
         source,
         len(made.hook_dict),
         _states(plan, states),
-        tuple(_opaque(made.original_model)),
+        apart,
     )
     return made
 
@@ -161,16 +168,56 @@ def _wrapped(model: Any, plan: Plan, tokenizer: Any) -> Any:
     return TransformerBridge(model, adapter, tokenizer)
 
 
-def _opaque(module: Any, path: str = "") -> Iterator[str]:
-    """Modules of Hugging Face with weights of their own that no component wraps."""
-    from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
+def unbound(made: Any) -> dict[str, str]:
+    """Modules of Hugging Face with weights of their own that no component wraps, and why.
 
+    The bridge is run, and not changed.
+    """
+    model = made.original_model
+    found = list(_unwrapped(model))
+    wrapped = {
+        id(parameter)
+        for module in made.modules()
+        if isinstance(module, GeneralizedComponent) and module.original_component is not None
+        for parameter in module.original_component.parameters(recurse=False)
+    }
+    called: set[str] = set()
+    handles = [
+        module.register_forward_pre_hook(lambda *_, path=path: called.add(path))
+        for path, module, _ in found
+    ]
+    try:
+        forward(model, tokens(model), use_cache=False)
+    finally:
+        for handle in handles:
+            handle.remove()
+    reasons = {}
+    for path, module, in_list in found:
+        if all(id(parameter) in wrapped for parameter in module.parameters(recurse=False)):
+            reasons[path] = "a component has the same weights"
+        elif in_list:
+            reasons[path] = "one of a list that is as long as the config says"
+        elif path not in called:
+            reasons[path] = "Hugging Face does not call the module"
+        else:
+            reasons[path] = ""
+    return reasons
+
+
+def _unwrapped(
+    module: Any, path: str = "", in_list: bool = False
+) -> Iterator[tuple[str, Any, bool]]:
+    """Modules with weights that no component wraps, and whether each is one of a list."""
     is_component = isinstance(module, GeneralizedComponent)
     if not is_component and any(True for _ in module.parameters(recurse=False)):
-        yield path
+        yield path, module, in_list
     held = module.original_component if is_component else module
     for name, child in held.named_children() if held is not None else ():
-        yield from _opaque(child, f"{path}.{name}" if path else name)
+        # Blocks stand in a list too, and are components.
+        listed = isinstance(held, torch.nn.ModuleList) and not isinstance(
+            child, GeneralizedComponent
+        )
+        yield from _unwrapped(child, f"{path}.{name}" if path else name, in_list or listed)
 
 
 def _states(plan: Plan, measured: Mapping[str, str]) -> dict[str, str]:

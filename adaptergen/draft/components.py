@@ -69,6 +69,8 @@ class Drafter:
     axes: Axes
     hooks: dict[int, Data] = field(default_factory=dict)
     """By the `id` of what is made: each hook, with the shape and what the tensor is."""
+    has_one_mlp: bool = True
+    """Whether all layers have the same MLP: TransformerLens computes it itself on request."""
 
     def component(self, call: Called, path: str) -> Data:
         """A module as a component with all that is called in it; `path` is that from around it."""
@@ -78,7 +80,7 @@ class Drafter:
         made = self._norm(call, path) if role == "norm" else None
         if made:
             return made
-        made = self._mlp(call, path) if role == "feed_forward" else None
+        made = self._mlp(call, path) if role == "feed_forward" and self.has_one_mlp else None
         if made:
             return made
         own = self.seen.attention.get(call.path)
@@ -144,7 +146,8 @@ class Drafter:
             if before[:-1] == leading == after[:-1]:
                 given = {"in": before[-1], "out": after[-1]}
                 return self.use(shape, path, hooks, given, least)
-        return self.written("LinearBridge", path, hooks)
+        of_heads = len(before) == 4 and before[2] == "pos"
+        return self.written("HeadLinearBridge" if of_heads else "LinearBridge", path, hooks)
 
     def _mlp(self, call: Called, path: str) -> Data | None:
         """A gated or ungated MLP of linear maps; None where it is anything else."""

@@ -297,6 +297,12 @@ class _Writer:
         # A layer that is not called, such as one of cross-attention without images, shows nothing.
         paths = [f"{self.layers_path}.{i}" for i in range(len(self._layers()))]
         layers = [_Layer(self, path) if path in self.seen.calls else None for path in paths]
+        mlps = [
+            {type(call.module) for call, role in layer.parts if role == "feed_forward"}
+            for layer in layers
+            if layer
+        ]
+        self.drafter.has_one_mlp = all(one == mlps[0] for one in mlps)
         agreed = agree(layer.short_keys() for layer in layers if layer)
         for layer in layers:
             if layer is None:

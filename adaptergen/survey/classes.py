@@ -15,6 +15,7 @@ from adaptergen.behaviours import with_components
 from adaptergen.catalogue.store import load as load_catalogue
 from adaptergen.contract.models import perturb, quiet, undisturbed, wrap
 from adaptergen.coverage import Measured, SurveyedClass, Task
+from adaptergen.draft.bridge import unbound
 from adaptergen.draft.draft import measured_draft
 from adaptergen.generate import plan as plan_of
 from adaptergen.inspection.fault_isolation import reason
@@ -113,6 +114,7 @@ def _of_target(found: Known, target: Target) -> Measured:
         lambda model: wrap(target.architecture, target.adapter, model),
         # The others are switches of every bridge.
         switches=[name for name in sorted(switches) if name and not name.startswith("set_")],
+        explain=lambda bridge: {path: why for path, why in unbound(bridge).items() if why},
         findings=_findings(target),
     )
 

@@ -1,4 +1,4 @@
-"""The components of norms of each head."""
+"""The components of norms and projections of each head."""
 
 from __future__ import annotations
 
@@ -7,4 +7,5 @@ from adaptergen.behaviours import RuntimeComponent
 COMPONENTS = (
     RuntimeComponent("HeadRMSNormBridge", extends="RMSNormalizationBridge"),
     RuntimeComponent("HeadNormBridge", extends="NormalizationBridge"),
+    RuntimeComponent("HeadLinearBridge", extends="LinearBridge"),
 )
