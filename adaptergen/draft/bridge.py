@@ -15,7 +15,7 @@ import torch
 
 from adaptergen import resources
 from adaptergen.contract.models import bridge_config
-from adaptergen.draft.contracts import exceptions
+from adaptergen.draft.contracts import measure_contracts
 from adaptergen.draft.draft import bind, draft_of, small_model
 from adaptergen.generate import plan as plan_of
 from adaptergen.inspection.runs import forward, tokens
@@ -100,7 +100,7 @@ def bridge(
             (plan_of(spec), f"the spec {spec.name}") if spec else (draft_of(small).plan, "a draft")
         )
         observed = bind(copy.deepcopy(small), plan)
-        states, apart = exceptions(observed, tokens(small)), unbound(observed)
+        states, apart = measure_contracts(observed, tokens(small)).states, unbound(observed)
     made = _wrapped(model, plan, tokenizer)
     made.report = BridgeReport(
         architecture,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,18 +21,25 @@ REASONS = {
 }
 
 
-def exceptions(bridge: Any, ids: torch.Tensor) -> dict[str, str]:
-    """The hooks that are not live, by their full names, and what they are instead.
+@dataclass(frozen=True)
+class Contracts:
+    """What was measured of hooks, by their full names."""
 
-    The bridge is run on tokens, ``[batch, pos]``, and not changed.
-    """
+    states: Mapping[str, str]
+    """Hooks that are not live, and what they are instead."""
+    cached: frozenset[str]
+    """Hooks that hold all tokens of the cache in a decode step."""
+
+
+def measure_contracts(bridge: Any, ids: torch.Tensor) -> Contracts:
+    """What holds of the hooks of a bridge, which is run on tokens, ``[batch, pos]``."""
     with warnings.catch_warnings():
         # TransformerLens says that an edit of a norm's hooks rounds otherwise.
         warnings.simplefilter("ignore")
-        return _exceptions(bridge, ids)
+        return _contracts(bridge, ids)
 
 
-def _exceptions(bridge: Any, ids: torch.Tensor) -> dict[str, str]:
+def _contracts(bridge: Any, ids: torch.Tensor) -> Contracts:
     model, hooks = bridge.original_model, bridge.hook_dict
     prompt, cache = _fired(model, hooks, ids, {})
     step = prompt
@@ -47,17 +55,28 @@ def _exceptions(bridge: Any, ids: torch.Tensor) -> dict[str, str]:
             found[name] = "silent_in_decode"
     live = [name for name in hooks if name not in found or found[name] == "silent_in_decode"]
     found |= dict.fromkeys(_read_only(bridge, live, ids), "read_only")
-    return found
+    pos = ids.shape[-1]
+    cached = {
+        name
+        for name, sizes in step.items()
+        if (pos, pos + 1) in zip(prompt.get(name, ()), sizes, strict=False)
+    }
+    return Contracts(found, frozenset(cached))
 
 
 def _fired(
     model: Any, hooks: Mapping[str, Any], ids: torch.Tensor, cache: Mapping[str, Any]
-) -> tuple[set[str], Mapping[str, Any]]:
-    fired: set[str] = set()
-    handles = [
-        hook.register_forward_hook(lambda *_, name=name: fired.add(name))
-        for name, hook in hooks.items()
-    ]
+) -> tuple[dict[str, tuple[int, ...]], Mapping[str, Any]]:
+    """The shapes of what hooks held, where they fired, and the cache after that."""
+    fired: dict[str, tuple[int, ...]] = {}
+
+    def see(name: str) -> Any:
+        def hooked(_module: Any, _args: Any, output: Any) -> None:
+            fired.setdefault(name, tuple(getattr(output, "shape", ())))
+
+        return hooked
+
+    handles = [hook.register_forward_hook(see(name)) for name, hook in hooks.items()]
     try:
         output = forward(model, ids, use_cache=True, **cache)
     finally:

@@ -17,7 +17,7 @@ import transformers
 
 from adaptergen.contract.models import bridge_config, perturb, wrap
 from adaptergen.draft.components import Axes, Data, Drafter, free_key, is_path
-from adaptergen.draft.contracts import REASONS, exceptions
+from adaptergen.draft.contracts import REASONS, Contracts, measure_contracts
 from adaptergen.draft.kinds import Kinds, agree
 from adaptergen.draft.observation import Called, Observation, observe
 from adaptergen.draft.roles import has_weights, is_close, role_of, terms_of
@@ -96,19 +96,22 @@ class Draft:
                 (specs / name).write_text(text, "utf-8")
             return plan_of(specs / f"{self.module}.yaml")
 
-    def state_contracts(self, states: Mapping[str, str]) -> None:
-        """Write the contract of hooks that are not live, by their full names, into the data."""
-        short = {(_LAYER.sub("blocks.", name), state) for name, state in states.items()}
+    def state_contracts(self, found: Contracts) -> None:
+        """Write what was measured of hooks into the data: exceptions, and axes of cached tokens."""
+        states = {_LAYER.sub("blocks.", name): state for name, state in found.states.items()}
+        cached = {_LAYER.sub("blocks.", name) for name in found.cached}
         for name, node in self._components():
-            hooks = self.described.get(id(node), {})
-            for hook, state in sorted(short):
-                if hook.rpartition(".")[0] != name or hook.rpartition(".")[2] not in hooks:
-                    continue
-                described = hooks[hook.rpartition(".")[2]]
-                if "contract" not in described:
-                    contract = {"is": state, "reason": REASONS[state]}
-                    written = {**described, "contract": contract}
-                    node.setdefault("hooks", {})[hook.rpartition(".")[2]] = written
+            for hook, described in self.described.get(id(node), {}).items():
+                full, written = f"{name}.{hook}", dict(described)
+                if full in cached:
+                    axes = axes_of(described)
+                    if "kv_pos" not in axes:
+                        written["shape"] = ["kv_pos" if axis == "pos" else axis for axis in axes]
+                if full in states and "contract" not in described:
+                    state = states[full]
+                    written["contract"] = {"is": state, "reason": REASONS[state]}
+                if written != described:
+                    node.setdefault("hooks", {})[hook] = written
 
     def _components(self) -> Iterable[tuple[str, Data]]:
         """Every component of the data, by the full name without the number of the layer."""
@@ -118,6 +121,11 @@ class Draft:
         for kind in blocks.get("kinds", {}).values():
             own = self.shapes.get(kind["shape"], kind)
             yield from _walk({kind["slot"]: own}, "blocks.")
+
+
+def axes_of(described: Data) -> list[str]:
+    """The axes of a hook as a spec describes it."""
+    return [str(axis) for axis in described.get("shape", [])]
 
 
 _LAYER = re.compile(r"^blocks\.\d+\.")
@@ -154,7 +162,7 @@ def measured_draft(model: Any, tiny: Mapping[str, Any] | None = None) -> Draft:
     """The draft of a model, with the contract of each hook as it was measured on a copy."""
     draft = draft_of(model, tiny)
     bridge = bind(copy.deepcopy(model), draft.plan)
-    draft.state_contracts(exceptions(bridge, tokens(model)))
+    draft.state_contracts(measure_contracts(bridge, tokens(model)))
     vars(draft).pop("plan")
     return draft
 
