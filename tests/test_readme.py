@@ -103,7 +103,7 @@ def run_with_tiny_model(code, module, folder):
 
 @pytest.mark.heavy
 def test_the_first_lines_boot_a_model(tmp_path):
-    first, _ = blocks("python")
+    first, _, _ = blocks("python")
     assert run_with_tiny_model(f"{first}\nprint(type(bridge).__name__)", "helium", tmp_path)[
         -1
     ] == ("TransformerBridge")
@@ -111,7 +111,7 @@ def test_the_first_lines_boot_a_model(tmp_path):
 
 @pytest.mark.heavy
 def test_a_model_is_read_with_an_unmodified_transformer_lens(tmp_path):
-    _, code = blocks("python")
+    _, _, code = blocks("python")
     layers, convolution, state = run_with_tiny_model(code, "nemotron_h", tmp_path)[-3:]
     assert layers == "[0, 4]"
     assert re.fullmatch(r"torch\.Size\(\[1, 112, \d+\]\)", convolution)

@@ -104,7 +104,7 @@ class LayerKindsMixin(GeneralizedComponent):
         self._alias()
 
     def _kinds_of(self, hf_block: Any) -> list[LayerKind]:
-        told = getattr(hf_block, self._attribute) if self._attribute else None
+        told: Any = getattr(hf_block, self._attribute) if self._attribute else None
         own = self._former.get(told, told)
         by_attribute = sorted(name for name, kind in self._kinds.items() if not kind.has_submodule)
         if self._attribute and own not in by_attribute:

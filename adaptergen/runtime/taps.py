@@ -112,11 +112,14 @@ class TapsMixin(GeneralizedComponent):
             # To stay out of a compiled graph costs, so only where there is one.
             compiling = torch.compiler.is_compiling()
             run = self._forward_untraced if compiling else self._forward_with_taps
+        offloaded = [part for part in self._read_modules() if "_hf_hook" in vars(part)]
+        if not offloaded:
+            # A compiled forward is kept where no context is entered.
+            return run(*args, **kwargs)
         with ExitStack() as stack:
-            for part in self._read_modules():
-                if "_hf_hook" in vars(part):
-                    # Hugging Face reads the weight, and no call of the module loads it.
-                    stack.enter_context(align_module_device(part))
+            for part in offloaded:
+                # Hugging Face reads the weight, and no call of the module loads it.
+                stack.enter_context(align_module_device(part))
             return run(*args, **kwargs)
 
     def _plain_forward(self, *args: Any, **kwargs: Any) -> Any:

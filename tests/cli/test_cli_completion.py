@@ -49,6 +49,7 @@ def script(run: Any, tmp_path: Path) -> Path:
                 "completion",
                 "drift",
                 "export",
+                "init",
                 "inspect",
                 "lock",
                 "schema",

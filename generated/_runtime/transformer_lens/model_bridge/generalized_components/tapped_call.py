@@ -84,8 +84,16 @@ def hooks_of(module: torch.nn.Module) -> tuple[Any, ...]:
 
 def is_hooked(module: torch.nn.Module) -> bool:
     """Whether anything is attached to a module."""
-    # A compiled forward takes no notice of what comes later to torch's tables, but of lists.
-    return bool(getattr(module, "fwd_hooks", None)) or any(hooks_of(module))
+    return bool(
+        # A compiled forward takes no notice of what comes later to torch's tables, but of lists,
+        # and only where it is asked for each by its name.
+        getattr(module, "fwd_hooks", None)
+        or getattr(module, "bwd_hooks", None)
+        or module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )
 
 
 class TappedCall:
