@@ -269,7 +269,9 @@ def test_a_missing_module_is_an_error(case):
         case.hf = unchanged
 
 
-@pytest.mark.parametrize("module", ["deepseek_v2", "deepseek_v3"])
+@pytest.mark.parametrize(
+    "module", [pytest.param("deepseek_v2", marks=pytest.mark.long), "deepseek_v3"]
+)
 def test_emitted_tests_are_green(module):
     command = [sys.executable, "-m", "pytest", "-q", "--import-mode=importlib", "-m", "not slow"]
     command += ["-p", "no:cacheprovider", "."]

@@ -40,7 +40,7 @@ from adaptergen.spec.architecture import Spec
 from adaptergen.spec.load import LoadedShape, LoadedSpec, load, load_shape
 from adaptergen.spec.shape import Shape
 
-ORDINARY = 5000
+ORDINARY = 3000
 EXAMPLES = int(os.environ.get("ADAPTERGEN_FUZZ", ORDINARY))
 #: Of those, one in this many is read from a file, and one in that many of these is formatted.
 READ, FORMATTED = 50, 200

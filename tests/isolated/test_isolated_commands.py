@@ -45,8 +45,9 @@ HEAVY = {
 }
 ALL = [
     *(pytest.param(*LIGHT[name], id=name) for name in LIGHT),
-    *(pytest.param(*HEAVY[name], id=name, marks=[pytest.mark.heavy, pytest.mark.slow])
-      for name in HEAVY),
+    *(pytest.param(*HEAVY[name], id=name, marks=[
+        pytest.mark.heavy, pytest.mark.long if name.startswith("export") else pytest.mark.slow,
+      ]) for name in HEAVY),
 ]  # fmt: skip
 
 

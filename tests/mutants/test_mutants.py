@@ -240,14 +240,14 @@ def run(*arguments: str) -> str:
 
 
 @pytest.mark.heavy
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_sample_of_a_family_is_killed_and_agreed_upon(tmp_path: Path) -> None:
     output = run("--suite", "helium", "--sample", "12", "--results", str(tmp_path))
     assert "helium: 100.0 % killed, 0 disagreements" in output
 
 
 @pytest.mark.heavy
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_sample_of_the_runtime_is_killed(tmp_path: Path) -> None:
     output = run("--suite", "runtime", "--only", "comparison adaptergen/runtime/layer_kinds.py",
                  "--sample", "6", "--results", str(tmp_path))  # fmt: skip

@@ -99,7 +99,11 @@ def tests(packages: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=[WHEEL, SDIST], ids=["wheel", "sdist"])
+@pytest.fixture(
+    scope="module",
+    params=[WHEEL, pytest.param(SDIST, marks=pytest.mark.long)],
+    ids=["wheel", "sdist"],
+)
 def python(
     request: pytest.FixtureRequest, packages: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:

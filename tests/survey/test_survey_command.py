@@ -169,7 +169,7 @@ def test_an_unknown_class(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.heavy
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_survey_goes_on_where_it_was(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
