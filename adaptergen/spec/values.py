@@ -30,7 +30,7 @@ _NUMBER = r"(?:0|[1-9][0-9]{0,5})"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MODULE_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 _CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
-_HF_CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*")
+_HF_CLASS_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*")
 _PLACE = re.compile(_NUMBER)
 _HUB_ID = re.compile(rf"{_HUB_PART}/{_HUB_PART}")
 _HUB_OWNER = rf"(?!.*(?:--|\.\.)){_HUB_PART}"
@@ -79,8 +79,9 @@ def check_class_name(text: str) -> str:
 
 
 def check_hf_class_name(text: str) -> str:
-    """The name of a class of transformers: CapWords, where `_` may stand between numbers."""
-    return check_class_name(text) if not _HF_CLASS_NAME.fullmatch(text) else check_identifier(text)
+    """The name of a class of transformers: words with at least one capital, maybe with `_`."""
+    fits = _HF_CLASS_NAME.fullmatch(text) and text.lower() != text
+    return check_identifier(text) if fits else check_class_name(text)
 
 
 def _check_name(
