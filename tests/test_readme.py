@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -116,3 +117,11 @@ def test_a_model_is_read_with_an_unmodified_transformer_lens(tmp_path):
     assert layers == "[0, 4]"
     assert re.fullmatch(r"torch\.Size\(\[1, 112, \d+\]\)", convolution)
     assert state == "torch.Size([1, 6, 8, 16])"
+
+
+def test_how_many_classes_stand():
+    (table,) = json.loads((ROOT / "docs" / "coverage.json").read_text("utf-8"))["tables"]
+    drafts = [one["draft"] for one in table["classes"] if one["draft"]]
+    stand, green = (sum(draft[word] for draft in drafts) for word in ("stands", "green"))
+    figures = f"of the {len(table['classes'])} of transformers {table['transformers']}"
+    assert f"{figures}, {stand} stand and {green} are green" in README
