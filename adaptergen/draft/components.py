@@ -22,6 +22,8 @@ _SIZES = ("d_model", "d_vocab", "n_heads", "n_key_value_heads", "d_head", "d_mlp
 _KEY = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
 _PLACE = re.compile(r"[0-9]+")
 _STREAM = ["batch", "pos"]
+#: Fields that count tokens: no tensor is as wide.
+_NO_WIDTH = re.compile(r"window|chunk|budget|context")
 #: The arguments that the shape of attention has by default.
 _ATTENTION = {"in": "d_model", "out": "d_model", "heads": "n_heads", "kv_heads": "n_heads",
               "width": "d_head", "value_width": "d_head"}  # fmt: skip
@@ -34,7 +36,8 @@ class Axes:
         self.batch, self.pos = batch, pos
         self.known: dict[int, str] = {}
         sizes = [(name, getattr(cfg, name, None)) for name in _SIZES]
-        sizes += sorted(dict(size_fields(config)).items(), key=lambda item: rank(item[0]))
+        fields = ((name, size) for name, size in size_fields(config) if not _NO_WIDTH.search(name))
+        sizes += sorted(dict(fields).items(), key=lambda item: rank(item[0]))
         for name, value in sizes:
             if isinstance(value, int) and value > 2:
                 self.known.setdefault(value, name)

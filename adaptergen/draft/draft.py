@@ -229,9 +229,8 @@ class _Writer:
         flags: Data = {}
         if components.get("ln_final", {}).get("shape") == "rms_norm":
             flags |= {"normalization_type": "RMS", "uses_rms_norm": True, "final_rms": True}
-        roles = {role_of(self.seen, call) for call in self.seen.calls.values()}
         if "pos_embed" not in components:
-            rotated = "rotation" in roles
+            rotated = "rotary_emb" in components
             flags["positional_embedding_type"] = "rotary" if rotated else "none"
         used = [*blocks["submodules"].values(), *blocks.get("kinds", {}).values()]
         if any(one.get("shape") == "gated_mlp" for one in used):

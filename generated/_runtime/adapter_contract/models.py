@@ -38,9 +38,16 @@ def hf_class(architecture: str) -> Any:
 
 def hf_config(architecture: str, fields: Mapping[str, Any]) -> Any:
     """A config with these fields; attention is eager, as TransformerLens sets it."""
-    # As in a file: lists, not tuples.
-    plain = {key: list(v) if isinstance(v, tuple) else v for key, v in fields.items()}
-    return hf_class(architecture).config_class(**{**plain, "attn_implementation": "eager"})
+    return hf_class(architecture).config_class(
+        **{**_as_in_a_file(fields), "attn_implementation": "eager"}
+    )
+
+
+def _as_in_a_file(value: Any) -> Any:
+    """A value with lists instead of tuples, at any depth."""
+    if isinstance(value, Mapping):
+        return {key: _as_in_a_file(one) for key, one in value.items()}
+    return [_as_in_a_file(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def random_model(
