@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,9 +12,9 @@ from typing import Any
 import torch
 
 from adaptergen import resources
-from adaptergen.contract.models import bridge_config
+from adaptergen.contract.models import wrap
 from adaptergen.draft.contracts import measure_contracts
-from adaptergen.draft.draft import bind, draft_of, small_model
+from adaptergen.draft.draft import LAYER, draft_of, small_model
 from adaptergen.generate import plan as plan_of
 from adaptergen.inspection.runs import forward, tokens
 from adaptergen.plan.model import Plan, layer_tables
@@ -26,8 +24,6 @@ from adaptergen.verify.target import make_target
 from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
 
 __all__ = ["BridgeReport", "bridge"]
-
-_LAYER = re.compile(r"^blocks\.\d+\.")
 
 
 @dataclass(frozen=True)
@@ -95,16 +91,18 @@ def bridge(
     architecture = type(model).__name__
     spec = _spec_of(architecture)
     small = _small(model)
-    with _step_by_step(small):
-        plan, source = (
-            (plan_of(spec), f"the spec {spec.name}") if spec else (draft_of(small).plan, "a draft")
-        )
-        observed = bind(copy.deepcopy(small), plan)
-        states, apart = measure_contracts(observed, tokens(small)).states, unbound(observed)
-    made = _wrapped(model, plan, tokenizer)
+    alone = model if small is None else small
+    name = getattr(model.config, "_name_or_path", "") or architecture
+    with _step_by_step(alone):
+        plan = plan_of(spec) if spec else draft_of(alone).plan
+        adapter = make_target(plan, render_adapter(plan)).adapter
+        made = wrap(architecture, adapter, model, name, tokenizer)
+        observed = made if small is None else wrap(architecture, adapter, small)
+        states = measure_contracts(observed, tokens(alone)).states
+        apart = unbound(observed)
     made.report = BridgeReport(
         architecture,
-        source,
+        f"the spec {spec.name}" if spec else "a draft",
         len(made.hook_dict),
         _states(plan, states),
         apart,
@@ -133,11 +131,11 @@ def _spec_of(architecture: str) -> Path | None:
 
 
 def _small(model: Any) -> Any:
-    """A small model of the same config with eager attention; the model itself if there is none."""
+    """A small model of the same config with eager attention; None if none runs."""
     try:
         return small_model(type(model), model.config.to_dict())[0]
     except Failed:
-        return model
+        return None
 
 
 @contextmanager
@@ -151,21 +149,6 @@ def _step_by_step(model: Any) -> Iterator[None]:
     finally:
         if before != "eager":
             model.set_attn_implementation(before)
-
-
-def _wrapped(model: Any, plan: Plan, tokenizer: Any) -> Any:
-    from transformer_lens.model_bridge import TransformerBridge
-    from transformer_lens.model_bridge.sources import _bridge_builder
-
-    adapter_class = make_target(plan, render_adapter(plan)).adapter
-    architecture, config = plan.spec.architecture, model.config
-    name = getattr(config, "_name_or_path", "") or architecture
-    adapter = adapter_class(bridge_config(architecture, config, name, model.dtype))
-    adapter.cfg.device = str(model.device) if model.device.type != "meta" else "cpu"
-    adapter.prepare_model(model)
-    if tokenizer is not None:
-        tokenizer = _bridge_builder.configure_tokenizer(tokenizer, adapter.cfg)
-    return TransformerBridge(model, adapter, tokenizer)
 
 
 def unbound(made: Any) -> dict[str, str]:
@@ -225,6 +208,6 @@ def _states(plan: Plan, measured: Mapping[str, str]) -> dict[str, str]:
     tables = (plan.model_hooks, *(table for _, table in layer_tables(plan)))
     asked = {row.name for table in tables for row in table if row.state == "on_request"}
     return {
-        name: "on_request" if _LAYER.sub("", name) in asked else state
+        name: "on_request" if LAYER.sub("", name) in asked else state
         for name, state in measured.items()
     }

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 from adaptergen import guard
@@ -28,8 +29,7 @@ def drafted(text: str, trust_remote_code: bool, seconds: float) -> Files:
     """The files of the draft of a target, made in a process with a time limit. Raises `Failed`."""
     target = read_target(_local(text), trust_remote_code)
     # Imported before the fork, so that what is missing is reported as such.
-    import adaptergen.draft.draft  # noqa: F401
-
+    import_module("adaptergen.draft.draft")
     job = Job(quote(target.architecture), lambda: _draft(target))
     files: Files = json.loads(limited(job, seconds))
     return files
@@ -85,6 +85,7 @@ def write(files: dict[Path, str], force: bool) -> None:
         if path.exists() and not force:
             message = f"{path.as_posix()}: this is there already, and is not overwritten"
             raise InputError(message, "--compare shows what differs; --force overwrites the file")
+    # The spec last: where it is, all that it uses is.
     for path, text in reversed(files.items()):
         path.parent.mkdir(parents=True, exist_ok=True)
         guard.write_whole(path, text.encode())
@@ -94,7 +95,6 @@ def report(path: Path, shapes: int, out: Path, json_file: str | None) -> int:
     """Build, verify and test the spec at `path`; say what holds in a few lines."""
     from adaptergen.generate import generate
     from adaptergen.output.transaction import build
-    from adaptergen.render.tables import adapter_tables
     from adaptergen.runtime import wanted
     from adaptergen.verify.environment import peak_memory
     from adaptergen.verify.report import Report, SpecResult, table, verify_record
@@ -104,7 +104,7 @@ def report(path: Path, shapes: int, out: Path, json_file: str | None) -> int:
     tree = generate(path)
     written = build(out, [tree, wanted()], write=True, force=False)
     target = load_target(path)
-    tables = adapter_tables(target.plan)
+    tables = target.tables
     hooks = [*tables.model.hooks.values(), *tables.shared.hooks.values()]
     hooks += [hook for kind in tables.kinds.values() for hook in kind.hooks.values()]
     live = sum(hook.state == "live" for hook in hooks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -27,6 +27,14 @@ _NO_WIDTH = re.compile(r"window|chunk|budget|context")
 #: The arguments that the shape of attention has by default.
 _ATTENTION = {"in": "d_model", "out": "d_model", "heads": "n_heads", "kv_heads": "n_heads",
               "width": "d_head", "value_width": "d_head"}  # fmt: skip
+
+
+class Made(Data):
+    """What a spec says of a component; `described` are all its hooks, also those of its shape."""
+
+    def __init__(self, described: Data, **said: Any) -> None:
+        super().__init__(said)
+        self.described = described
 
 
 class Axes:
@@ -70,12 +78,10 @@ class Drafter:
 
     seen: Observation
     axes: Axes
-    hooks: dict[int, Data] = field(default_factory=dict)
-    """By the `id` of what is made: each hook, with the shape and what the tensor is."""
     has_one_mlp: bool = True
     """Whether all layers have the same MLP: TransformerLens computes it itself on request."""
 
-    def component(self, call: Called, path: str) -> Data:
+    def component(self, call: Called, path: str) -> Made:
         """A module as a component with all that is called in it; `path` is that from around it."""
         role = role_of(self.seen, call)
         if role == "linear":
@@ -93,7 +99,7 @@ class Drafter:
             made["add" if "shape" in made else "submodules"] = submodules
         return made
 
-    def _submodules(self, path: str) -> Iterator[tuple[str, Data]]:
+    def _submodules(self, path: str) -> Iterator[tuple[str, Made]]:
         taken: set[str] = set()
         for child in self.seen.nearest(path):
             inner = child.path[len(path) + 1 :] if path else child.path
@@ -122,25 +128,10 @@ class Drafter:
             "hook_out": {"shape": self.axes(call.gave), "tensor": f"output of the {what}"},
         }
 
-    def use(self, shape: str, path: str, hooks: Data, given: Data, defaults: Data) -> Data:
-        """A use of a shape, with the arguments that are not its defaults."""
-        arguments = {name: one for name, one in given.items() if one != defaults[name]}
-        made: Data = {"shape": shape, "path": path}
-        if arguments:
-            made["with"] = arguments
-        self.hooks[id(made)] = hooks
-        return made
-
-    def written(self, component: str, path: str, hooks: Data, **more: Any) -> Data:
-        """A component that is written out."""
-        made: Data = {"component": component, "path": path, **more, "hooks": hooks}
-        self.hooks[id(made)] = hooks
-        return made
-
-    def _linear(self, call: Called, path: str) -> Data:
+    def _linear(self, call: Called, path: str) -> Made:
         hooks = self.ends(call, "projection")
         if isinstance(call.module, Conv1D):
-            return self.written("Conv1DBridge", path, hooks)
+            return written("Conv1DBridge", path, hooks)
         before, after = (hooks[name].get("shape", []) for name in ("hook_in", "hook_out"))
         for shape, leading, least in (
             ("linear", _STREAM, {"in": "d_model", "out": "d_model"}),
@@ -148,11 +139,11 @@ class Drafter:
         ):
             if before[:-1] == leading == after[:-1]:
                 given = {"in": before[-1], "out": after[-1]}
-                return self.use(shape, path, hooks, given, least)
+                return use(shape, path, hooks, given, least)
         of_heads = len(before) == 4 and before[2] == "pos"
-        return self.written("HeadLinearBridge" if of_heads else "LinearBridge", path, hooks)
+        return written("HeadLinearBridge" if of_heads else "LinearBridge", path, hooks)
 
-    def _mlp(self, call: Called, path: str) -> Data | None:
+    def _mlp(self, call: Called, path: str) -> Made | None:
         """A gated or ungated MLP of linear maps; None where it is anything else."""
         parts = [one for one in self.seen.nearest(call.path) if has_weights(one.module)]
         took, axes = call.took, self.axes
@@ -167,7 +158,7 @@ class Drafter:
         if len(parts) == 2 and first == parts[:1] and is_close(parts[1].gave, call.gave):
             given = {"up": names[0], "down": names[1], "width": axes(parts[0].gave)[-1]}
             defaults = {"up": "up_proj", "down": "down_proj", "width": "d_mlp"}
-            return self.use("ungated_mlp", path, self.ends(call, "MLP"), given, defaults)
+            return use("ungated_mlp", path, self.ends(call, "MLP"), given, defaults)
         if len(parts) != 3 or first != parts[:2] or not is_close(parts[2].gave, call.gave):
             return None
         for gate, up in ((0, 1), (1, 0)):
@@ -184,18 +175,18 @@ class Drafter:
                          "width": axes(parts[0].gave)[-1]}  # fmt: skip
                 defaults = {"gate": "gate_proj", "up": "up_proj", "down": "down_proj",
                             "width": "d_mlp"}  # fmt: skip
-                return self.use("gated_mlp", path, self.ends(call, "MLP"), given, defaults)
+                return use("gated_mlp", path, self.ends(call, "MLP"), given, defaults)
         return None
 
-    def _module(self, call: Called, path: str) -> Data:
+    def _module(self, call: Called, path: str) -> Made:
         hooks = self.ends(call, "module")
         before, after = (hooks[name].get("shape", []) for name in ("hook_in", "hook_out"))
         if before[:-1] == _STREAM == after[:-1]:
             given = {"in": before[-1], "out": after[-1]}
-            return self.use("module", path, hooks, given, {"in": "d_model", "out": "d_model"})
-        return self.written("HFModuleBridge", path, hooks)
+            return use("module", path, hooks, given, {"in": "d_model", "out": "d_model"})
+        return written("HFModuleBridge", path, hooks)
 
-    def _norm(self, call: Called, path: str) -> Data | None:
+    def _norm(self, call: Called, path: str) -> Made | None:
         """A norm whose scale TransformerLens computes so; None where that is another norm."""
         took, gave, module = call.took, call.gave, call.module
         assert took is not None and gave is not None
@@ -212,7 +203,7 @@ class Drafter:
                 return self._scaled(call, path, centred)
         return None
 
-    def _scaled(self, call: Called, path: str, centred: bool) -> Data:
+    def _scaled(self, call: Called, path: str, centred: bool) -> Made:
         hooks = self.ends(call, "norm")
         axes = hooks["hook_in"]["shape"]
         what = "standard deviation" if centred else "root mean square"
@@ -222,16 +213,16 @@ class Drafter:
         }
         if axes[:-1] == _STREAM:
             shape = "layer_norm" if centred else "rms_norm"
-            return self.use(shape, path, hooks, {"width": axes[-1]}, {"width": "d_model"})
+            return use(shape, path, hooks, {"width": axes[-1]}, {"width": "d_model"})
         of_heads = len(axes) == 4 and axes[2] == "pos"
         if not centred:
             name = "HeadRMSNormBridge" if of_heads else "RMSNormalizationBridge"
-            return self.written(name, path, hooks, config=True)
+            return written(name, path, hooks, config=True)
         options = {"use_native_layernorm_autograd": True, "uses_rms_norm": False}
         name = "HeadNormBridge" if of_heads else "NormalizationBridge"
-        return self.written(name, path, hooks, config=True, options=options)
+        return written(name, path, hooks, config=True, options=options)
 
-    def _attention(self, call: Called, path: str, found: Attention) -> Data:
+    def _attention(self, call: Called, path: str, found: Attention) -> Made:
         hooks = self.ends(call, "attention")
         # A sink is one more place that tokens attend to.
         sinks = found.scores.shape[-1] - self.axes.pos
@@ -265,8 +256,8 @@ class Drafter:
             hooks[hook] = {"shape": axes, "tensor": what}
         given = self._as_shape(hooks) if found.eager and not which else None
         if given:
-            return self.use("attention", path, hooks, given, _ATTENTION)
-        return self.written("HFTappedAttentionBridge", path, hooks, config=True, taps=taps)
+            return use("attention", path, hooks, given, _ATTENTION)
+        return written("HFTappedAttentionBridge", path, hooks, config=True, taps=taps)
 
     def _as_shape(self, hooks: Data) -> Data | None:
         """The arguments with which the shape of attention has these hooks; None if none do."""
@@ -287,6 +278,17 @@ class Drafter:
             "hook_pattern": ["batch", one["heads"], "pos", "kv_pos"],
         }
         return one if axes == expected else None
+
+
+def use(shape: str, path: str, hooks: Data, given: Data, defaults: Data) -> Made:
+    """A use of a shape, with the arguments that are not its defaults."""
+    arguments = {name: one for name, one in given.items() if one != defaults[name]}
+    return Made(hooks, shape=shape, path=path, **({"with": arguments} if arguments else {}))
+
+
+def written(component: str, path: str, hooks: Data, **more: Any) -> Made:
+    """A component that is written out."""
+    return Made(hooks, component=component, path=path, **more, hooks=hooks)
 
 
 def is_path(path: str) -> bool:

@@ -114,7 +114,7 @@ def _with_gradient(bridge: Any, names: list[str], ids: torch.Tensor) -> set[str]
             grads = torch.autograd.grad(
                 (logits * weights).sum(), list(added.values()), allow_unused=True
             )
-    except Exception:  # code of transformers may write into tensors that a gradient needs
+    except Exception:  # HF writes into tensors that a gradient needs: each hook is edited instead
         return set()
     pairs = zip(added, grads, strict=True)
     return {name for name, grad in pairs if grad is not None and bool((grad != 0).any())}
@@ -131,7 +131,7 @@ def _edited(bridge: Any, name: str, ids: torch.Tensor) -> torch.Tensor:
     try:
         with bridge.hooks(fwd_hooks=[(name, edit)]):
             return _logits(bridge.original_model, ids)
-    except Exception:  # an index out of range reaches as far as there
+    except Exception:  # HF cannot go on with the edited tensor, so the edit reached it
         return torch.empty(0)
 
 

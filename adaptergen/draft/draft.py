@@ -6,7 +6,7 @@ import copy
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +16,16 @@ import torch
 import transformers
 
 from adaptergen.contract.models import bridge_config, perturb, wrap
-from adaptergen.draft.components import Axes, Data, Drafter, free_key, is_path
+from adaptergen.draft.components import (
+    Axes,
+    Data,
+    Drafter,
+    Made,
+    free_key,
+    is_path,
+    use,
+    written,
+)
 from adaptergen.draft.contracts import REASONS, Contracts, measure_contracts
 from adaptergen.draft.kinds import Kinds, agree
 from adaptergen.draft.observation import Called, Observation, observe
@@ -24,9 +33,9 @@ from adaptergen.draft.roles import has_weights, is_close, role_of, terms_of
 from adaptergen.draft.text import as_yaml
 from adaptergen.generate import plan as plan_of
 from adaptergen.inspection.fault_isolation import failed
+from adaptergen.inspection.layout import list_of_layers
 from adaptergen.inspection.runs import BATCH, POS, tokens
-from adaptergen.inspection.tiny_config import layer_count
-from adaptergen.inspection.tiny_model import make, tiny_model
+from adaptergen.inspection.tiny_model import make, tiny_model, vocabulary, with_words
 from adaptergen.plan.model import Plan
 from adaptergen.problems import quote
 from adaptergen.render.adapter import render_adapter
@@ -39,6 +48,9 @@ _UNKNOWN = {
 }
 _SCHEMA = "# yaml-language-server: $schema={}adaptergen/data/{}.schema.json\n"
 
+
+#: How the full name of a hook in a layer begins.
+LAYER = re.compile(r"^blocks\.\d+\.")
 
 #: What TransformerLens fires on the stream before a norm of this name, when asked.
 MLP_IN = {
@@ -54,14 +66,10 @@ MLP_IN = {
 
 @dataclass(frozen=True)
 class Draft:
-    """A spec that was drafted, as data, and what the hooks of each role are called."""
+    """A spec that was drafted, as data, with the shapes that it alone uses."""
 
     data: Data
-    shapes: Mapping[str, Data] = field(default_factory=dict)
-    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Role -> hooks in a layer: the output of each attention, mixer and feed-forward."""
-    described: Mapping[int, Data] = field(default_factory=dict, repr=False)
-    """By the `id` of a component in the data: its hooks, as a spec describes them."""
+    shapes: Mapping[str, Made]
 
     @property
     def module(self) -> str:
@@ -98,10 +106,10 @@ class Draft:
 
     def state_contracts(self, found: Contracts) -> None:
         """Write what was measured of hooks into the data: exceptions, and axes of cached tokens."""
-        states = {_LAYER.sub("blocks.", name): state for name, state in found.states.items()}
-        cached = {_LAYER.sub("blocks.", name) for name in found.cached}
+        states = {LAYER.sub("blocks.", name): state for name, state in found.states.items()}
+        cached = {LAYER.sub("blocks.", name) for name in found.cached}
         for name, node in self._components():
-            for hook, described in self.described.get(id(node), {}).items():
+            for hook, described in node.described.items():
                 full, written = f"{name}.{hook}", dict(described)
                 if full in cached:
                     axes = axes_of(described)
@@ -113,7 +121,7 @@ class Draft:
                 if written != described:
                     node.setdefault("hooks", {})[hook] = written
 
-    def _components(self) -> Iterable[tuple[str, Data]]:
+    def _components(self) -> Iterable[tuple[str, Made]]:
         """Every component of the data, by the full name without the number of the layer."""
         blocks = self.data["blocks"]
         yield from _walk(self.data["components"], "")
@@ -128,10 +136,7 @@ def axes_of(described: Data) -> list[str]:
     return [str(axis) for axis in described.get("shape", [])]
 
 
-_LAYER = re.compile(r"^blocks\.\d+\.")
-
-
-def _walk(components: Mapping[str, Data], prefix: str) -> Iterable[tuple[str, Data]]:
+def _walk(components: Mapping[str, Made], prefix: str) -> Iterable[tuple[str, Made]]:
     for key, one in components.items():
         yield prefix + key, one
         yield from _walk(one.get("add") or one.get("submodules") or {}, f"{prefix}{key}.")
@@ -149,13 +154,16 @@ def draft_of(model: Any, tiny: Mapping[str, Any] | None = None) -> Draft:
 def small_model(model_class: Any, config: Mapping[str, Any]) -> tuple[Any, Data]:
     """A small model with eager attention, and the settings of its config.
 
-    `config` are fields to start from. No weight has a value that hides a fault. Raises `Failed`.
+    `config` are fields to start from; without any, there is a layer of each kind that the class
+    knows. No weight has a value that hides a fault. Raises `Failed`.
     """
-    settings = tiny_model(model_class, config).settings
-    model = make(model_class, settings)
-    model.config._attn_implementation = "eager"
+    tiny = tiny_model(model_class, config)
+    words = None if config else vocabulary(tiny)
+    if words:
+        tiny = with_words(tiny, words.field, words.words)
+    model = make(model_class, {**tiny.settings, "attn_implementation": "eager"})
     perturb(model)
-    return model, settings
+    return model, tiny.settings
 
 
 def measured_draft(model: Any, tiny: Mapping[str, Any] | None = None) -> Draft:
@@ -180,8 +188,7 @@ class _Writer:
         config = model.config.get_text_config()
         cfg = bridge_config(type(model).__name__, model.config, "tiny", torch.float32)
         self.drafter = Drafter(seen, Axes(config, cfg, BATCH, POS))
-        self.roles: dict[str, dict[str, None]] = {}
-        self.shapes: dict[str, Data] = {}
+        self.shapes: dict[str, Made] = {}
         self.layer_kinds: list[list[str]] = []
         name = type(model).__name__
         self.family = re.sub(
@@ -221,8 +228,7 @@ class _Writer:
         }
         if self.layer_kinds:
             data["tiny"]["kinds"] = [one[0] if len(one) == 1 else one for one in self.layer_kinds]
-        roles = {role: tuple(hooks) for role, hooks in self.roles.items()}
-        return Draft(data, self.shapes, roles, self.drafter.hooks)
+        return Draft(data, self.shapes)
 
     def _flags(self, components: Data, blocks: Data) -> Data:
         """What TransformerLens' config has to say of the model."""
@@ -237,7 +243,7 @@ class _Writer:
             flags["gated_mlp"] = True
         return flags
 
-    def _components(self) -> Iterable[tuple[str, Data]]:
+    def _components(self) -> Iterable[tuple[str, Made]]:
         """What is outside the layers."""
         embed, head = self.model.get_input_embeddings(), self.model.get_output_embeddings()
         taken = {"blocks"}
@@ -260,12 +266,12 @@ class _Writer:
             taken.add(key)
             yield key, component
 
-    def _end(self, call: Called, shape: str, took: list[str], gave: list[str]) -> Data:
+    def _end(self, call: Called, shape: str, took: list[str], gave: list[str]) -> Made:
         """The embedding or unembedding, by its shape where the tensors are as there."""
         hooks = self.drafter.ends(call, shape)
         if (hooks["hook_in"].get("shape"), hooks["hook_out"]["shape"]) == (took, gave):
-            return self.drafter.use(shape, call.path, hooks, {}, {})
-        return self.drafter.written(f"{shape.capitalize()}Bridge", call.path, hooks)
+            return use(shape, call.path, hooks, {}, {})
+        return written(f"{shape.capitalize()}Bridge", call.path, hooks)
 
     def _outer_key(self, call: Called, taken: set[str]) -> str:
         role = role_of(self.seen, call)
@@ -299,7 +305,7 @@ class _Writer:
         return list(self.model.get_submodule(self.layers_path))
 
     def _blocks(self) -> Data:
-        tables: list[dict[str, Data]] = []
+        tables: list[dict[str, Made]] = []
         aliases: list[dict[str, str]] = []
         # A layer that is not called, such as one of cross-attention without images, shows nothing.
         paths = [f"{self.layers_path}.{i}" for i in range(len(self._layers()))]
@@ -322,7 +328,7 @@ class _Writer:
             {name for name, m in block.named_modules() if is_path(name) and has_weights(m)}
             for block in self._layers()
         ]
-        found = Kinds(self.drafter, tables, held, self.module)
+        found = Kinds(tables, held, self.module)
         found.find()
         self.shapes, self.layer_kinds = found.shapes, found.of_layers if found.kinds else []
         blocks: Data = {"shape": "layer", "path": self.layers_path, "submodules": found.shared}
@@ -337,23 +343,17 @@ class _Writer:
 
 
 def _list_of_layers(seen: Observation) -> str:
-    """The list whose modules carry the stream: most parameters in modules that were called."""
-    number = layer_count(seen.model.config.get_text_config())
-    best, most = "", (False, 0)
-    for path, module in seen.model.named_modules():
-        if not isinstance(module, torch.nn.ModuleList) or len(module) < 2:
-            continue
-        calls = [seen.calls.get(f"{path}.{name}") for name, _ in module.named_children()]
-        if all(call is None or call.gave is None for call in calls):
-            continue
-        weight = sum(parameter.numel() for parameter in module.parameters())
-        # A list inside a layer holds less than the list that the layer is in.
-        if (len(module) == number, weight) > most:
-            best, most = path, (len(module) == number, weight)
-    if not best:
+    """The list of layers among those with a layer that was called. Raises `Failed`."""
+
+    def is_called(path: str, layers: Any) -> bool:
+        calls = (seen.calls.get(f"{path}.{name}") for name, _ in layers.named_children())
+        return any(call is not None and call.gave is not None for call in calls)
+
+    path = list_of_layers(seen.model, is_called)
+    if not path:
         name = quote(type(seen.model).__name__)
         raise failed("hf-forward", f"no list of layers is called in {name}", "report the class")
-    return best
+    return path
 
 
 class _Layer:
@@ -381,14 +381,12 @@ class _Layer:
         if len(set(keys.values())) == len(keys):
             self.keys = keys
 
-    def submodules(self) -> dict[str, Data]:
+    def submodules(self) -> dict[str, Made]:
         """The components of the layer by their keys."""
         found = {}
-        for call, role in self.parts:
-            key, path = self.keys[call.path], call.path[len(self.path) + 1 :]
-            found[key] = self.writer.drafter.component(call, path)
-            if role in ("attention", "mixer", "feed_forward"):
-                self.writer.roles.setdefault(role, {})[f"{key}.hook_out"] = None
+        for call, _ in self.parts:
+            path = call.path[len(self.path) + 1 :]
+            found[self.keys[call.path]] = self.writer.drafter.component(call, path)
         return found
 
     def _keys(self) -> dict[str, str]:
@@ -470,6 +468,3 @@ def _same(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
         and one.shape == other.shape
         and torch.equal(one, other)
     )
-
-
-__all__ = ["Draft", "draft_of", "has_weights"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from adaptergen.draft.components import Data, Drafter, free_key
+from adaptergen.draft.components import Data, Made, free_key, written
 
 #: Where a component has those below it: a use of a shape, and one that is written out.
 _BELOW = ("add", "submodules")
@@ -19,20 +19,19 @@ class Kinds:
     that have weights, by their paths in it.
     """
 
-    drafter: Drafter
-    tables: list[dict[str, Data]]
+    tables: list[dict[str, Made]]
     paths: list[set[str]]
     module: str
-    shared: dict[str, Data] = field(default_factory=dict)
-    kinds: dict[str, Data] = field(default_factory=dict)
+    shared: dict[str, Made] = field(default_factory=dict)
+    kinds: dict[str, Made] = field(default_factory=dict)
     of_layers: list[list[str]] = field(default_factory=list)
-    shapes: dict[str, Data] = field(default_factory=dict)
+    shapes: dict[str, Made] = field(default_factory=dict)
 
     def find(self) -> None:
         """Fill in what all layers share, the kinds, and the kinds of each layer."""
         self.of_layers = [[] for _ in self.tables]
         for slot in dict.fromkeys(key for table in self.tables for key in table):
-            variants: list[Data] = []
+            variants: list[Made] = []
             for table in self.tables:
                 if slot in table and table[slot] not in variants:
                     variants.append(table[slot])
@@ -43,17 +42,17 @@ class Kinds:
             for one, layers in pairs:
                 self._enter(slot, one, layers, len(pairs) > 1)
 
-    def _with(self, slot: str, variants: list[Data]) -> list[int]:
+    def _with(self, slot: str, variants: list[Made]) -> list[int]:
         return [i for i, table in enumerate(self.tables) if table.get(slot) in variants]
 
-    def _mark(self, layers: list[int], one: Data) -> str:
+    def _mark(self, layers: list[int], one: Made) -> str:
         """A submodule that these layers have, and no others; empty if there is none."""
         others = [path for i, path in enumerate(self.paths) if i not in layers]
         marks = set.intersection(*(self.paths[i] for i in layers)).difference(*others)
         own = {mark for mark in marks if f"{mark}.".startswith(f"{one['path']}.")}
         return min(own or marks, key=lambda path: (path.count("."), path), default="")
 
-    def _enter(self, slot: str, one: Data, layers: list[int], several: bool) -> None:
+    def _enter(self, slot: str, one: Made, layers: list[int], several: bool) -> None:
         called = [index for index, table in enumerate(self.tables) if table]
         others = [path for index, path in enumerate(self.paths) if index not in layers]
         if layers == called and all(one["path"] in path for path in others):
@@ -67,23 +66,20 @@ class Kinds:
             name = free_key(f"{slot}.{mark}", set(self.kinds))
         for index in layers:
             self.of_layers[index].append(name)
-        described, use = self.drafter.hooks[id(one)], one
+        used: Data = one
         if "component" in one:
-            use = {"shape": f"{self.module}_{name}", "path": one["path"]}
-            shape = self.shapes[use["shape"]] = _shape(one, slot)
-            self.drafter.hooks[id(shape)] = described
-        made = self.kinds[name] = {"slot": slot, **use, "has_submodule": mark}
-        self.drafter.hooks[id(made)] = described
+            used = {"shape": f"{self.module}_{name}", "path": one["path"]}
+            self.shapes[used["shape"]] = _shape(one, slot)
+        self.kinds[name] = Made(one.described, slot=slot, **used, has_submodule=mark)
 
-    def _common(self, variants: list[Data]) -> Data:
+    def _common(self, variants: list[Made]) -> Made:
         """What several components at one path have in common."""
         first, *others = variants
-        described = self.drafter.hooks[id(first)]
         if any(_kind_of(one) != _kind_of(first) for one in others):
-            ends = {name: described[name] for name in ("hook_in", "hook_out")}
-            return self.drafter.written("HFModuleBridge", first["path"], ends)
-        made = {key: one for key, one in first.items() if key not in _BELOW}
-        self.drafter.hooks[id(made)] = described
+            ends = {name: first.described[name] for name in ("hook_in", "hook_out")}
+            return written("HFModuleBridge", first["path"], ends)
+        kept = {key: one for key, one in first.items() if key not in _BELOW}
+        made = Made(first.described, **kept)
         for word in _BELOW:
             below = [one.get(word, {}) for one in variants]
             keys = [key for key in below[0] if all(key in one for one in below)]
@@ -92,18 +88,15 @@ class Kinds:
         return made
 
 
-def _kind_of(one: Data) -> tuple[object, ...]:
+def _kind_of(one: Made) -> tuple[object, ...]:
     # Sizes may differ from layer to layer: those of the first stand for all.
     return one.get("shape"), one.get("component"), one["path"], one.get("taps")
 
 
-def _shape(component: Data, slot: str) -> Data:
+def _shape(component: Made, slot: str) -> Made:
     """A component as a file of its own, without the path of its use."""
-    return {
-        "shape": 1,
-        "title": slot.replace("_", " "),
-        **{key: one for key, one in component.items() if key != "path"},
-    }
+    said = {key: one for key, one in component.items() if key != "path"}
+    return Made(component.described, shape=1, title=slot.replace("_", " "), **said)
 
 
 def agree(keys_of_layers: Iterable[dict[str, str]]) -> dict[str, str]:

@@ -15,19 +15,14 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from adaptergen.inspection.runs import forward
+from adaptergen.runtime.tapped_call import ACTIVATIONS, TORCH_FUNCTIONS
 
-#: Functions of torch on which taps can be, by the name that a tap has for them.
-_SOFTMAX = {torch.nn.functional.softmax, torch.softmax, torch.Tensor.softmax}
+_SOFTMAX = frozenset(TORCH_FUNCTIONS["softmax"])
 _PRODUCTS = {
-    torch.matmul: "matmul",
-    torch.Tensor.matmul: "matmul",
-    torch.Tensor.__matmul__: "matmul",
-    torch.Tensor.__rmatmul__: "matmul",
-    torch.bmm: "bmm",
-    torch.Tensor.bmm: "bmm",
-    torch.baddbmm: "baddbmm",
-    torch.Tensor.baddbmm: "baddbmm",
-    torch.einsum: "einsum",
+    function: name
+    for name, functions in TORCH_FUNCTIONS.items()
+    if name != "softmax"
+    for function in functions
 }
 #: Functions of torch whose result is the same tensor in another form.
 _FORMS = frozenset(
@@ -61,7 +56,6 @@ class Attention:
     queries: Operand | None = None
     keys: Operand | None = None
     values: Operand | None = None
-    result: torch.Tensor | None = None
     calls: int = 1
     """How often the module calls a softmax."""
     eager: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
@@ -83,7 +77,6 @@ class Called:
     """The name of the argument that was taken by name."""
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
-    times: int = 1
 
     @property
     def is_alone(self) -> bool:
@@ -107,10 +100,10 @@ class Observation:
     """A forward: the calls of modules by their paths, and the attention in them."""
 
     model: Any
-    ids: torch.Tensor
     calls: dict[str, Called] = field(default_factory=dict)
     attention: dict[str, Attention] = field(default_factory=dict)
-    logits: torch.Tensor | None = None
+    roles: dict[str, Any] = field(default_factory=dict)
+    """Roles that were found so far, by the paths of modules."""
 
     def below(self, path: str) -> Iterator[Called]:
         """The modules below a path that were called, in the order of their calls."""
@@ -143,11 +136,10 @@ def observe(model: Any, ids: torch.Tensor) -> Observation:
     """Run a model and see what its modules do; the model is not changed."""
     # Some models exchange modules when they are called for the first time.
     forward(model, ids, use_cache=False)
-    seen = Observation(model, ids)
+    seen = Observation(model)
     watch = _Watch(seen)
-    with watch.hooked(), watch.eager_calls(), watch:
-        output = forward(model, ids, use_cache=False)
-    seen.logits = first_tensor(getattr(output, "logits", output))
+    with watch.hooked(), watch:
+        forward(model, ids, use_cache=False)
     return seen
 
 
@@ -173,15 +165,13 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc]  # torch has no types her
         super().__init__()
         self.seen = seen
         self.paths = {id(module): path for path, module in seen.model.named_modules()}
-        modules = seen.model.named_modules()
-        own = torch.nn.Softmax.__module__
-        self.activations = {path for path, module in modules if type(module).__module__ == own}
+        named = seen.model.named_modules()
+        self.activations = {path for path, one in named if type(one).__module__ == ACTIVATIONS}
         self.running: list[str] = []
         self.counts: dict[tuple[str, str], int] = {}
         self.products: dict[str, list[tuple[torch.Tensor, list[Operand]]]] = {}
         self.softmaxes: dict[str, int] = {}
         self.patterns: dict[int, Attention] = {}
-        self.eager: dict[str, Any] = {}
         self.kept: list[Any] = []
 
     @contextmanager
@@ -196,36 +186,10 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc]  # torch has no types her
             for handle in handles:
                 handle.remove()
 
-    @contextmanager
-    def eager_calls(self) -> Iterator[None]:
-        """See what modules hand to the function that computes attention by steps."""
-        forwards = (inspect.unwrap(type(module).forward) for module in self.seen.model.modules())
-        spaces = {id(f.__globals__): f.__globals__ for f in forwards if EAGER in f.__globals__}
-        originals = {key: space[EAGER] for key, space in spaces.items()}
-
-        def watched(original: Any) -> Any:
-            def eager(
-                module: Any, query: Any, key: Any, value: Any, *args: Any, **kwargs: Any
-            ) -> Any:
-                handed = (_kept(query), _kept(key), _kept(value))
-                self.eager.setdefault(self.paths[id(module)], handed)
-                return original(module, query, key, value, *args, **kwargs)
-
-            return eager
-
-        for key, space in spaces.items():
-            space[EAGER] = watched(originals[key])
-        try:
-            yield
-        finally:
-            for key, space in spaces.items():
-                space[EAGER] = originals[key]
-
     def _enter(self, module: Any, args: Any, kwargs: Any) -> None:
         path = self.paths[id(module)]
         self.running.append(path)
         if path in self.seen.calls:
-            self.seen.calls[path].times += 1
             return
         took, named = first_tensor(args), ""
         if took is None:
@@ -274,8 +238,7 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc]  # torch has no types her
 
     def _product(self, path: str, name: str, args: Any, kwargs: Any, result: Any) -> None:
         call = self.counts[path, name] = self.counts.get((path, name), -1) + 1
-        flat = list(args)
-        given: dict[int, Any] = dict(enumerate(flat))
+        given: dict[int, Any] = dict(enumerate(args))
         if name == "baddbmm":
             given |= {i: kwargs[n] for i, n in ((1, "batch1"), (2, "batch2")) if n in kwargs}
             given.pop(0, None)
@@ -289,7 +252,7 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc]  # torch has no types her
         for one, other in (operands, operands[::-1]):
             known = self.patterns.get(id(one.tensor))
             if known is not None and known.values is None:
-                known.values, known.result = _cloned(other), result.clone()
+                known.values = _cloned(other)
 
     def _softmax(self, path: str, scores: torch.Tensor, result: torch.Tensor) -> None:
         call = self.softmaxes[path] = self.softmaxes.get(path, -1) + 1
@@ -301,13 +264,23 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc]  # torch has no types her
         if scores.dim() < 3 or not fitting:
             return
         first, second = fitting[-1][1]
-        handed = self.eager.get(path)
         found = Attention(
-            call, scores.clone(), result.clone(), _cloned(first), _cloned(second), eager=handed
+            call, scores.clone(), result.clone(), _cloned(first), _cloned(second), eager=_handed()
         )
         self.seen.attention[path] = found
         self.patterns[id(result)] = found
         self.kept.append(result)
+
+
+def _handed() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None:
+    """What the function for attention by steps was handed, if it runs."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_name != EAGER:
+        frame = frame.f_back
+    if frame is None:
+        return None
+    _, query, key, value = (frame.f_locals[name] for name in frame.f_code.co_varnames[:4])
+    return query.clone(), key.clone(), value.clone()
 
 
 def _cloned(operand: Operand) -> Operand:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
 
@@ -22,17 +21,16 @@ CLOSE = 1e-4
 MOST_TERMS = 4
 
 
-@dataclass(frozen=True)
-class Part:
-    """A module of a layer, the path within the layer, and the role."""
-
-    path: str
-    call: Called
-    role: Role
-
-
 def role_of(seen: Observation, call: Called) -> Role:
     """The role of a module by its class where torch has it, and by what it does."""
+    if call.path not in seen.roles:
+        # Some roles show only where the module runs again, so each is asked once.
+        seen.roles[call.path] = _role(seen, call)
+    found: Role = seen.roles[call.path]
+    return found
+
+
+def _role(seen: Observation, call: Called) -> Role:
     module = call.module
     if isinstance(module, torch.nn.Embedding):
         return "embedding"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -30,6 +31,9 @@ _LONGEST = 300
 #: at once that live as long as it does.
 _COLLECTED_AFTER = 1_000_000
 
+#: Where packages are installed differs from machine to machine.
+_INSTALLED = re.compile(r"[^\s'\"(]*/site-packages/")
+
 
 def failed(code: str, message: str, hint: str) -> Failed:
     """The failure of one target."""
@@ -37,8 +41,8 @@ def failed(code: str, message: str, hint: str) -> Failed:
 
 
 def reason(error: BaseException) -> str:
-    """The type of an error and its message on one line, shortened."""
-    text = " ".join(str(error).split())
+    """The type of an error and its message on one line, shortened; files from their package on."""
+    text = _INSTALLED.sub("", " ".join(str(error).split()))
     text = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

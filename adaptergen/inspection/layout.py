@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -123,7 +123,7 @@ class Layout:
 
 def find_layout(model: Any) -> Layout:
     """The layout of a model."""
-    path = _list_of_layers(model)
+    path = list_of_layers(model)
     if not path:
         return Layout(model, "", ())
     blocks = list(model.get_submodule(path))
@@ -193,12 +193,17 @@ def tied_weights(model: Any) -> tuple[tuple[str, ...], ...]:
     return tuple(sorted({tuple(sorted(group)) for group in names.values() if len(group) > 1}))
 
 
-def _list_of_layers(model: Any) -> str:
-    """The path of the list that holds most parameters, of as many layers as the config says."""
+def list_of_layers(
+    model: Any, wanted: Callable[[str, Any], bool] = lambda path, layers: True
+) -> str:
+    """The path of the list that holds most parameters, of as many layers as the config says.
+
+    Empty without a list. `wanted` is asked for each, by path and module.
+    """
     number = layer_count(model.config.get_text_config())
     best, most = "", (False, 0)
     for path, module in model.named_modules():
-        if isinstance(module, torch.nn.ModuleList) and len(module) > 1:
+        if isinstance(module, torch.nn.ModuleList) and len(module) > 1 and wanted(path, module):
             weight = sum(parameter.numel() for parameter in module.parameters())
             rank = (len(module) == number, weight)
             # A list inside a layer holds less than the list that the layer is in.

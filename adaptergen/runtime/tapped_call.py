@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transformer_lens.model_bridge.generalized_components.taps import Tap, TapsMixin
 
 #: Functions of torch that a tap can name.
-_TORCH_FUNCTIONS = {
+TORCH_FUNCTIONS = {
     "softmax": (torch.nn.functional.softmax, torch.softmax, torch.Tensor.softmax),
     "matmul": (
         torch.matmul,
@@ -37,7 +37,7 @@ _TORCH_FUNCTIONS = {
 _UNSIGNED = {"baddbmm": ("input", "batch1", "batch2")}
 
 #: The module of torch's activations.
-_ACTIVATIONS = torch.nn.Softmax.__module__
+ACTIVATIONS = torch.nn.Softmax.__module__
 
 #: Takes the place of a hook that a tap fires. TransformerLens asks for a `HookPoint` there.
 _SILENT = HookPoint()
@@ -214,7 +214,7 @@ class TappedCall:
     def _torch_functions(self) -> Any:
         functions: dict[Any, list[Any]] = {}
         for entry in self.used:
-            for function in _TORCH_FUNCTIONS.get(entry[1].torch, ()):
+            for function in TORCH_FUNCTIONS.get(entry[1].torch, ()):
                 functions.setdefault(function, []).append(entry)
         return _Mode(self, functions) if functions else ExitStack()
 
@@ -409,7 +409,7 @@ def _running_module() -> Any:
         code = frame.f_code
         if code.co_argcount:
             first = frame.f_locals.get(code.co_varnames[0])
-            if isinstance(first, torch.nn.Module) and type(first).__module__ != _ACTIVATIONS:
+            if isinstance(first, torch.nn.Module) and type(first).__module__ != ACTIVATIONS:
                 return first
         frame = frame.f_back
 

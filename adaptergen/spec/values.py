@@ -109,6 +109,7 @@ def check_path(text: str) -> str:
 
 def check_attribute_path(text: str) -> str:
     """Identifiers joined by dots; after the first, a number is a place in a list of modules."""
+    _check_length(text, MAX_PATH)
     first, *rest = text.split(".")
     named = ".".join([first, *(part for part in rest if not _PLACE.fullmatch(part))])
     check_path(named)

@@ -13,16 +13,15 @@ from transformers.models.auto import modeling_auto
 from adaptergen import resources
 from adaptergen.behaviours import with_components
 from adaptergen.catalogue.store import load as load_catalogue
-from adaptergen.contract.models import perturb, quiet, undisturbed, wrap
+from adaptergen.contract.models import quiet, undisturbed, wrap
 from adaptergen.coverage import Measured, SurveyedClass, Task
 from adaptergen.draft.bridge import unbound
-from adaptergen.draft.draft import measured_draft
+from adaptergen.draft.draft import measured_draft, small_model
 from adaptergen.generate import plan as plan_of
 from adaptergen.inspection.fault_isolation import reason
 from adaptergen.inspection.target import Target as Named
 from adaptergen.inspection.target import load_class
 from adaptergen.inspection.tiny_config import Settings
-from adaptergen.inspection.tiny_model import make, tiny_model, vocabulary, with_words
 from adaptergen.problems import Failed
 from adaptergen.render.adapter import render_adapter
 from adaptergen.render.files import render_files
@@ -57,7 +56,7 @@ def surveyed(name: str, task: Task, spec: Path | None) -> SurveyedClass:
     transformers.logging.set_verbosity_error()
     try:
         with quiet():
-            model, settings = tiny_of(load_class(Named(name)))
+            model, settings = small_model(load_class(Named(name)), {})
             found = known(model, generates=task != "masked-lm")
     except Failed as error:
         return SurveyedClass(name=name, error=error.problems[0].message)
@@ -70,20 +69,6 @@ def surveyed(name: str, task: Task, spec: Path | None) -> SurveyedClass:
         spec=_of_spec(found, spec) if spec else None,
         by_hand=_by_hand(found, name),
     )
-
-
-def tiny_of(model_class: Any) -> tuple[Any, Settings]:
-    """A tiny model with a layer of each kind, and the settings of its config.
-
-    Attention is eager, and weights hide nothing.
-    """
-    tiny = tiny_model(model_class, {})
-    words = vocabulary(tiny)
-    if words:
-        tiny = with_words(tiny, words.field, words.words)
-    model = make(model_class, {**tiny.settings, "attn_implementation": "eager"})
-    perturb(model)
-    return model, tiny.settings
 
 
 def _of_draft(found: Known, settings: Settings) -> Measured:

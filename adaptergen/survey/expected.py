@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
-_SOFTMAX = {F.softmax, torch.softmax, torch.Tensor.softmax}
+from adaptergen.runtime.tapped_call import TORCH_FUNCTIONS
+
+_SOFTMAX = frozenset(TORCH_FUNCTIONS["softmax"])
 
 #: Of float32, by the largest value.
 _CLOSE = 1e-4
@@ -62,7 +63,7 @@ class Expected:
     weights: tuple[str, ...]
 
 
-class Softmaxes(TorchFunctionMode):  # type: ignore[misc]
+class Softmaxes(TorchFunctionMode):  # type: ignore[misc]  # torch has no types here
     """Notes the arguments and results of softmaxes over positions, in the order of the calls."""
 
     def __init__(self, pos: int, running: list[Any] | None = None) -> None:

@@ -61,7 +61,7 @@ class Subject:
             kept = activation.detach().clone() if isinstance(activation, torch.Tensor) else None
             found.setdefault(str(hook.name), []).append(kept)
 
-        self.run([(lambda name: True, note)])  # type: ignore[list-item]
+        self.run([(lambda name: True, note)])  # type: ignore[list-item]  # names may be chosen
         return found
 
 

@@ -134,6 +134,40 @@ def test_a_folder_brings_its_tokenizer(tmp_path: Any) -> None:
     assert torch.equal(bridge(ids), model(input_ids=ids).logits)
 
 
+def test_a_model_without_a_small_one_is_observed_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    import copy
+
+    import torch
+
+    import adaptergen
+    from adaptergen.draft import bridge as module
+    from adaptergen.inspection.fault_isolation import failed
+    from adaptergen.inspection.runs import tokens
+
+    def none(*_: Any) -> None:
+        raise failed("hf-forward", "none runs", "")
+
+    monkeypatch.setattr(module, "small_model", none)
+    model = model_of("GPT2LMHeadModel")
+    model.set_attn_implementation("sdpa")
+    alone, ids = copy.deepcopy(model), tokens(model)
+    bridge = adaptergen.bridge(model)
+    assert model.config._attn_implementation == "sdpa"
+    assert torch.equal(bridge(ids), alone(input_ids=ids).logits)
+    name = "blocks.0.attn.hook_pattern"
+    assert not torch.equal(bridge.run_with_hooks(ids, fwd_hooks=[(name, roll)]), bridge(ids))
+
+
+def test_a_spec_names_the_functions_of_torch_that_taps_know() -> None:
+    from typing import get_args
+
+    from adaptergen.runtime.tapped_call import TORCH_FUNCTIONS
+    from adaptergen.spec.shape import Tap
+
+    (words, _) = get_args(Tap.model_fields["torch"].annotation)
+    assert set(get_args(words)) == set(TORCH_FUNCTIONS)
+
+
 def test_to_import_adaptergen_imports_no_torch() -> None:
     code = "import sys, adaptergen; assert 'torch' not in sys.modules; adaptergen.bridge"
     subprocess.run([sys.executable, "-c", code], check=True)

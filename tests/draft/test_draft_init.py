@@ -82,7 +82,7 @@ def test_a_folder_with_a_config(tmp_path: Path) -> None:
     ("target", "said"),
     [
         ("LlamaForCausalLMM", "did you mean `LlamaForCausalLM`"),
-        ("BertTokenizer", "error"),
+        ("BertTokenizer", "transformers has no model class `BertTokenizer`"),
         ("./nowhere", "cannot be read"),
     ],
 )

@@ -17,11 +17,11 @@ NAME = "LlamaForCausalLM"
 
 @cache
 def known(name: str = NAME) -> Any:
+    from adaptergen.draft.draft import small_model
     from adaptergen.inspection.target import Target, load_class
     from adaptergen.survey import measure
-    from adaptergen.survey.classes import tiny_of
 
-    return measure.known(tiny_of(load_class(Target(name)))[0], generates=True)
+    return measure.known(small_model(load_class(Target(name)), {})[0], generates=True)
 
 
 def bridged(model: Any) -> Any:
@@ -167,3 +167,10 @@ def test_green_needs_verify_and_reasons() -> None:
     assert judged(stands.model_copy(update=told)).green
     for update in ({"layers": 0, "streams": 0}, {"parts": 0, "parts_live": 0}):
         assert not judged(stands.model_copy(update=update)).stands
+
+
+def test_a_reason_names_no_place_of_this_machine() -> None:
+    from adaptergen.inspection.fault_isolation import reason
+
+    error = ImportError("no name 'x' (/home/me/env/lib/python3.11/site-packages/torch/nn.py)")
+    assert reason(error) == "ImportError: no name 'x' (torch/nn.py)"

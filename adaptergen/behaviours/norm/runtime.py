@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from transformer_lens.model_bridge.generalized_components.base import (
+    GeneralizedComponent,
+)
 from transformer_lens.model_bridge.generalized_components.linear import LinearBridge
 from transformer_lens.model_bridge.generalized_components.normalization import (
     NormalizationBridge,
@@ -13,25 +16,21 @@ from transformer_lens.model_bridge.generalized_components.rms_normalization impo
 )
 
 
-class HeadRMSNormBridge(RMSNormalizationBridge):
+class HeadsFirstMixin(GeneralizedComponent):
+    """Says where positions stand on all hooks of the component that it is mixed into."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.mark_pos_dim(2)
+
+
+class HeadRMSNormBridge(HeadsFirstMixin, RMSNormalizationBridge):
     """RMSNormalizationBridge of heads."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.mark_pos_dim(2)
 
-
-class HeadLinearBridge(LinearBridge):
-    """LinearBridge of heads."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.mark_pos_dim(2)
-
-
-class HeadNormBridge(NormalizationBridge):
+class HeadNormBridge(HeadsFirstMixin, NormalizationBridge):
     """NormalizationBridge of heads."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.mark_pos_dim(2)
+
+class HeadLinearBridge(HeadsFirstMixin, LinearBridge):
+    """LinearBridge of heads."""

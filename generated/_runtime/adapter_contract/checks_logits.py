@@ -193,7 +193,7 @@ def _runs_alone(module: Any, width: int) -> bool:
 def check_components(run: ModelUnderTest) -> Iterator[Finding]:
     """The component in the slot of each layer, called by itself, against HF's module.
 
-    TransformerLens leaves out components that need the angles of a rotation.
+    What HF itself cannot call alone, as with the angles of a rotation, is left out.
     """
     # It draws what it hands to components.
     with torch.random.fork_rng(devices=[]), quiet():
@@ -213,14 +213,12 @@ def check_components(run: ModelUnderTest) -> Iterator[Finding]:
     kinds = [(i, kind) for i, layer in enumerate(run.kinds) for kind in run.tables.kinds_of(layer)]
     for layer, kind in kinds:
         slot = run.tables.kinds[kind].slot
-        if any(name.endswith("hook_rot_q") for name in run.tables.hooks_of(kind) if slot in name):
-            continue
-        run.report.count("components alone")
         path = (
             f"{run.tables.blocks}.{layer}.{component(run.tables.kinds[kind].components[slot])[1]}"
         )
         if not _runs_alone(run.spare.get_submodule(path), run.bridge.cfg.d_model):
             continue
+        run.report.count("components alone")
         result = found.get(f"blocks.{layer}.{slot}")
         if result is None or not result.passed:
             what = f"{slot} called by itself does not return what HF's module returns"

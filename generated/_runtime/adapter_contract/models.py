@@ -116,13 +116,17 @@ def bridge_config(architecture: str, config: Any, name: str, dtype: Any) -> Any:
     return _bridge_builder.build_bridge_config_from_hf(config, architecture, name, dtype)
 
 
-def wrap(architecture: str, adapter_class: Any, model: Any, name: str = "tiny") -> Any:
+def wrap(
+    architecture: str, adapter_class: Any, model: Any, name: str = "tiny", tokenizer: Any = None
+) -> Any:
     """The bridge around a model, which is changed in place."""
     adapter = adapter_class(bridge_config(architecture, model.config, name, model.dtype))
     # Where weights are offloaded, the first parameter has no device to run on.
     adapter.cfg.device = str(model.device) if model.device.type != "meta" else "cpu"
     adapter.prepare_model(model)
-    return TransformerBridge(model, adapter, tokenizer=None)
+    if tokenizer is not None:
+        tokenizer = _bridge_builder.configure_tokenizer(tokenizer, adapter.cfg)
+    return TransformerBridge(model, adapter, tokenizer=tokenizer)
 
 
 def layer_kinds(tables: AdapterTables, model: Any) -> tuple[str, ...]:
