@@ -88,10 +88,14 @@ def _fired(
 def _read_only(bridge: Any, names: list[str], ids: torch.Tensor) -> Iterator[str]:
     """The hooks an edit of which does not change the logits."""
     plain = _logits(bridge.original_model, ids)
-    reached = _with_gradient(bridge, names, ids)
+    # An alias is another name of the same hook, which is edited once.
+    aliases: dict[str, list[str]] = {}
     for name in names:
+        aliases.setdefault(bridge.hook_dict[name].name, []).append(name)
+    reached = _with_gradient(bridge, list(aliases), ids)
+    for name, same in aliases.items():
         if name not in reached and torch.equal(_edited(bridge, name, ids), plain):
-            yield name
+            yield from same
 
 
 def _with_gradient(bridge: Any, names: list[str], ids: torch.Tensor) -> set[str]:
