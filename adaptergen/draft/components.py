@@ -86,6 +86,8 @@ class Drafter:
         role = role_of(self.seen, call)
         if role == "linear":
             return self._linear(call, path)
+        if role == "rotation":
+            return self._rotation(call, path)
         made = self._norm(call, path) if role == "norm" else None
         if made:
             return made
@@ -127,6 +129,29 @@ class Drafter:
             "hook_in": hook_in,
             "hook_out": {"shape": self.axes(call.gave), "tensor": f"output of the {what}"},
         }
+
+    def _rotation(self, call: Called, path: str) -> Made:
+        """Cosines and sines of the angles, or the rotation of each pair as a complex number."""
+        hooks: Data = {"hook_in": self.ends(call, "rotation")["hook_in"]}
+        if call.named:
+            # The component looks for a tensor among what is taken by place.
+            reason = "the module takes no tensor by place"
+            hooks["hook_in"] = {"contract": {"is": "absent", "reason": reason}}
+        axes = self.axes(call.tensors[0])
+        if len(call.tensors) == 1:
+            what = "rotation of each pair, as a complex number"
+            hooks["hook_freqs_cis"] = {"shape": axes, "tensor": what}
+            return written("ComplexRotaryEmbeddingBridge", path, hooks)
+        for name, what in (("hook_cos", "cosines"), ("hook_sin", "sines")):
+            hooks[name] = {"shape": axes, "tensor": f"{what} of the angles"}
+        if hooks["hook_in"].get("shape") == [*_STREAM, "d_model"] and axes[:-1] == [1, "pos"]:
+            # The shape says that an edit of its input is lost.
+            hooks["hook_in"]["contract"] = {"is": "read_only"}
+            return use("rotary_embedding", path, hooks, {"width": axes[-1]}, {"width": "d_head"})
+        hooks["hook_out"] = {
+            "contract": {"is": "absent", "reason": "hook_cos and hook_sin hold the output"}
+        }
+        return written("RotaryEmbeddingBridge", path, hooks)
 
     def _linear(self, call: Called, path: str) -> Made:
         hooks = self.ends(call, "projection")
