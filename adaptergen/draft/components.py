@@ -279,6 +279,11 @@ class Drafter:
             if at:
                 axes = ["kv_pos" if axis == "pos" else axis for axis in axes]
             hooks[hook] = {"shape": axes, "tensor": what}
+        if found.eager:
+            # What is returned has positions before heads, whatever the class.
+            axes = [*_STREAM, self.axes(found.scores)[1], self.axes(found.eager[2])[-1]]
+            hooks["hook_z"] = {"shape": axes, "tensor": "values mixed by the pattern, per head"}
+            taps["hook_z"] = {"function": [EAGER], "part": 0}
         given = self._as_shape(hooks) if found.eager and not which else None
         if given:
             return use("attention", path, hooks, given, _ATTENTION)
@@ -301,6 +306,7 @@ class Drafter:
             "hook_v": ["batch", one["kv_heads"], "kv_pos", one["value_width"]],
             "hook_attn_scores": ["batch", one["heads"], "pos", "kv_pos"],
             "hook_pattern": ["batch", one["heads"], "pos", "kv_pos"],
+            "hook_z": [*_STREAM, one["heads"], one["value_width"]],
         }
         return one if axes == expected else None
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +68,58 @@ def test_nothing_is_overwritten_unasked(folder: Path) -> None:
     assert "title: Lama\n" in spec.read_text("utf-8")
     assert init(folder, "LlamaForCausalLM", "--no-verify", "--force").returncode == 0
     assert spec.read_text("utf-8") == before
+
+
+def test_compare_writes_nothing(tmp_path: Path) -> None:
+    done = init(tmp_path, "FalconH1ForCausalLM", "--compare")
+    assert done.returncode == 1 and "+architecture: FalconH1ForCausalLM\n" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def write_and_die(files: dict[Path, str], replaced: int, after: bool) -> None:
+    """Write files in a process that is killed before or after it replaces one of them."""
+    from adaptergen.draft.command import write
+
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        return
+    replace, left = os.replace, [None] * replaced
+
+    def replace_or_die(*paths: Path) -> None:
+        if left or after:
+            replace(*paths)
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left.pop()
+
+    os.replace = replace_or_die
+    write(files, force=True)
+    os._exit(1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="what is killed is a fork")
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize(("replaced", "after"), [(0, False), (0, True), (1, False), (1, True)])
+def test_killed_it_leaves_the_old_file_or_the_new_one(
+    is_there: bool, replaced: int, after: bool, tmp_path: Path
+) -> None:
+    from adaptergen.draft.command import write
+
+    spec, shape = tmp_path / "specs" / "x.yaml", tmp_path / "specs" / "shapes" / "x.yaml"
+    old, new = dict.fromkeys((spec, shape), "old\n"), dict.fromkeys((spec, shape), "new\n" * 999)
+    if is_there:
+        write(old, force=False)
+    write_and_die(new, replaced, after)
+    whole = {path: path.read_text("utf-8") for path in tmp_path.rglob("*.yaml")}
+    assert whole.items() <= {*old.items(), *new.items()}
+    # A spec is there once all that it uses is, and as many files are new as were replaced.
+    assert list(whole.values()).count(new[spec]) == replaced + after
+    assert not is_there or whole.keys() == {spec, shape}
+    assert is_there or spec not in whole or shape in whole
+    write(new, force=True)
+    assert spec.read_text("utf-8") == shape.read_text("utf-8") == new[spec]
 
 
 def test_a_folder_with_a_config(tmp_path: Path) -> None:

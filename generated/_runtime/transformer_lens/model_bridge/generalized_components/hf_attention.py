@@ -205,14 +205,15 @@ class HFLatentAttentionBridge(HFAttentionMixin, MLAAttentionBridge):
 class HFTappedAttentionBridge(StepwiseAttentionMixin, HFModuleBridge):
     """Attention of any form. Its taps say where queries, keys, values, scores and pattern are.
 
-    Heads stand before positions; a product takes keys with positions last.
+    Heads stand before positions, and after them in what the pattern makes of the values; a product
+    takes keys with positions last.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name, tap in self.taps.items():
             transposed = name == "hook_k" and tap.torch
-            getattr(self, name).pos_dim = -1 if transposed else -2
+            getattr(self, name).pos_dim = -1 if transposed else -3 if name == "hook_z" else -2
 
 
 class ComplexRotaryEmbeddingBridge(TapsMixin, RotaryEmbeddingBridge):
