@@ -77,7 +77,8 @@ class _Attention:
         values, z = self.tensor("hook_v"), self.tensor("hook_z")
         if values is None or z is None or pattern.shape[1] % values.shape[1]:
             return
-        mixed = pattern @ self.for_heads(values, pattern.shape[1])
+        # A sink is the last place that tokens attend to, and has no value.
+        mixed = pattern[..., : values.shape[-2]] @ self.for_heads(values, pattern.shape[1])
         queries = self.run.activations.get(f"{self.path}.q.hook_out")
         if queries is not None and queries.numel() == 2 * z.numel():
             # Each head of the projection holds queries, then a gate on the output of the head.
