@@ -266,7 +266,7 @@ def check_on_request(run: ModelUnderTest) -> Iterator[Finding]:
     for switch in sorted({hook.contract.switch for hook in asked}):
         group = [hook for hook in asked if hook.contract.switch == switch]
         with _switched(run.bridge, switch, group):
-            logits, cache = run.bridge.run_with_cache(run.tokens, use_cache=False)
+            logits, cache = run.bridge.run_with_cache(run.tokens, **run.without_cache)
         apart = difference(logits, run.answers.logits)
         run.report.parity[f"with {switch}"] = apart
         for hook in group:
@@ -300,7 +300,7 @@ def _switched(bridge: Any, switch: str, group: Sequence[Hook]) -> Iterator[None]
 
 def check_training(run: ModelUnderTest) -> Iterator[Finding]:
     """In training, logits are HF's under one seed, and gradients reach every live hook."""
-    bridge = run.bridge
+    bridge, options = run.bridge, run.without_cache
     gradients: dict[str, float] = {}
 
     def keep(gradient: Any, hook: Any) -> None:
@@ -319,12 +319,12 @@ def check_training(run: ModelUnderTest) -> Iterator[Finding]:
     with torch.enable_grad(), quiet():
         # With gradients too: without them, torch may compute a product otherwise.
         spare = copy.deepcopy(run.spare)
-        expected = _trained(spare, lambda model: model(run.tokens, use_cache=False).logits)
+        expected = _trained(spare, lambda model: model(run.tokens, **options).logits)
         with bridge.hooks(fwd_hooks=watched):
-            actual = _trained(bridge, lambda model: model(run.tokens, use_cache=False))
+            actual = _trained(bridge, lambda model: model(run.tokens, **options))
         # TransformerLens computes norms itself where they have backward hooks.
         with bridge.hooks(bwd_hooks=[(hook.name, keep) for hook in live]):
-            logits = _trained(bridge, lambda model: model(run.tokens, use_cache=False))
+            logits = _trained(bridge, lambda model: model(run.tokens, **options))
             # A sum of all logits could not tell one that adds to one what another loses.
             (logits * torch.linspace(-1, 1, logits.numel()).view_as(logits)).sum().backward()
     bridge.zero_grad()

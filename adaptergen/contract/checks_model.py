@@ -22,8 +22,15 @@ _NOWHERE = Spot()
 
 
 def check_fields(tables: AdapterTables) -> Iterator[Finding]:
-    """HF knows the fields that tiny models are made with: a config keeps what nothing reads."""
+    """HF knows the fields that tiny models are made with: a config keeps what nothing reads.
+
+    And HF can generate where the tables say so: what rests on generation could not run.
+    """
     model_class = hf_class(tables.architecture)
+    if tables.generates and not model_class.can_generate():
+        what = f"`{tables.architecture}` has no `generate`"
+        mend = "add `adapter: {supports_generation: false}`"
+        yield Finding("generation", what, "a method", "nothing", mend, about=("config",))
     config_class = model_class.config_class
     known = field_names(config_class)
     text = "\n".join(_sources(model_class, config_class))

@@ -30,6 +30,15 @@ def cache_argument(model: Any) -> str:
     return next(iter([*known, *typed]), _CACHES[0])
 
 
+def uncached(generates: bool) -> dict[str, Any]:
+    """The arguments of a run without a cache; none for a model that never has one.
+
+    A model that does not generate, such as an encoder, has no cache, and its forward may take no
+    argument that asks for one.
+    """
+    return {"use_cache": False} if generates else {}
+
+
 def new_cache(config: Any) -> Any:
     """An empty cache for a model with this config."""
     return transformers.DynamicCache(config=config)
@@ -80,7 +89,7 @@ class Reference:
     `uncached_logits` are of a run without a cache: keys and values that a cache has copied lie
     otherwise in memory, and HF's own sums may round otherwise. `greedy` maps the length of a prompt
     to prompt and continuation; `uncached` continues the shortest prompt without a cache, `padded`
-    is tokens, mask and continuation.
+    is tokens, mask and continuation. A model that does not generate has logits and residuals only.
     """
 
     work: Work
@@ -93,18 +102,21 @@ class Reference:
     padded: tuple[Any, Any, Any] | None
 
 
-def take_reference(model: Any, blocks: str, work: Work) -> Reference:
+def take_reference(model: Any, blocks: str, work: Work, generates: bool) -> Reference:
     """Run HF's model, which is not wrapped yet."""
     residuals: list[Any] = []
     with _outputs(model.get_submodule(blocks), residuals):
         logits = model(work.tokens).logits
+    without_cache = model(work.tokens, **uncached(generates)).logits
+    if not generates:
+        return Reference(work, logits, without_cache, None, residuals, {}, None, None)
     argument, state = cache_argument(model), new_cache(model.config)
     model(work.tokens[:, :-1], use_cache=True, **{argument: state})
     step = model(work.tokens[:, -1:], use_cache=True, **{argument: state}).logits
     return Reference(
         work=work,
         logits=logits,
-        uncached_logits=model(work.tokens, use_cache=False).logits,
+        uncached_logits=without_cache,
         step_logits=step,
         residuals=residuals,
         greedy=_greedy(model, work),

@@ -114,6 +114,8 @@ class AdapterTables:
     cache: str = ""
     branches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     branch_releases: Mapping[str, str] = field(default_factory=dict)
+    generates: bool = True
+    """Whether the model generates text. One that does not has neither a cache nor decode steps."""
     lacks: tuple[str, ...] = ()
     """What this release of TransformerLens cannot do that others can."""
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
+from transformers.models.auto import modeling_auto
 
 from adaptergen import resources
 from adaptergen.contract.models import wrap
@@ -111,16 +113,30 @@ def bridge(
 
 
 def _load(name: str, dtype: Any, device_map: Any, trust: bool) -> tuple[Any, Any]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
+    config = AutoConfig.from_pretrained(name, trust_remote_code=trust)
     # Eager, as TransformerLens loads models: with and without hooks the logits are the same.
     options = {"dtype": dtype, "device_map": device_map, "attn_implementation": "eager"}
     given = {key: value for key, value in options.items() if value is not None}
-    model = AutoModelForCausalLM.from_pretrained(name, trust_remote_code=trust, **given)
+    model = _class_of(config).from_pretrained(name, trust_remote_code=trust, **given)
     try:
         return model.eval(), AutoTokenizer.from_pretrained(name, trust_remote_code=trust)
     except (OSError, ValueError):
         return model.eval(), None
+
+
+def _class_of(config: Any) -> Any:
+    """The class that a checkpoint names, where it predicts tokens; else the causal one."""
+    from transformers import AutoModelForCausalLM
+
+    mappings = (
+        modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+        modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+    )
+    known = {name for names in mappings for name in names.values()}
+    named = [name for name in config.architectures or () if name in known]
+    return getattr(transformers, named[0]) if named else AutoModelForCausalLM
 
 
 def _spec_of(architecture: str) -> Path | None:

@@ -192,7 +192,9 @@ class _Writer:
         self.layer_kinds: list[list[str]] = []
         name = type(model).__name__
         self.family = re.sub(
-            r"(ForCausalLM|LMHeadModel|LMHead|ForConditionalGeneration)$", "", name
+            r"(ForCausalLM|ForMaskedLM|(With)?LMHeadModel|LMHead|ForConditionalGeneration)$",
+            "",
+            name,
         )
         words = re.findall(r"[A-Z]+(?=[A-Z][a-z]|\d|$)|[A-Z]?[a-z]+|[A-Z]+|\d+", self.family)
         self.words = words or [name]
@@ -217,11 +219,7 @@ class _Writer:
                 "transformer_lens": [version("transformer-lens")],
                 "transformers": [transformers.__version__],
             },
-            "config": {
-                "flags": flags,
-                # Both need weights by head and by part under the names of TransformerLens.
-                "adapter": {"supports_fold_ln": False, "supports_center_writing_weights": False},
-            },
+            "config": {"flags": flags, "adapter": self._adapter()},
             "components": components,
             "blocks": blocks,
             "tiny": {"config": {"vocab_size": 120, **self.tiny}},
@@ -230,11 +228,19 @@ class _Writer:
             data["tiny"]["kinds"] = [one[0] if len(one) == 1 else one for one in self.layer_kinds]
         return Draft(data, self.shapes)
 
+    def _adapter(self) -> Data:
+        """What TransformerLens has to know before it calls the model."""
+        # Both need weights by head and by part under the names of TransformerLens.
+        found = {"supports_fold_ln": False, "supports_center_writing_weights": False}
+        return found if self.model.can_generate() else {**found, "supports_generation": False}
+
     def _flags(self, components: Data, blocks: Data) -> Data:
         """What TransformerLens' config has to say of the model."""
         flags: Data = {}
         if components.get("ln_final", {}).get("shape") == "rms_norm":
             flags |= {"normalization_type": "RMS", "uses_rms_norm": True, "final_rms": True}
+        if self._looks_ahead():
+            flags["attention_dir"] = "bidirectional"
         if "pos_embed" not in components:
             rotated = "rotary_emb" in components
             flags["positional_embedding_type"] = "rotary" if rotated else "none"
@@ -242,6 +248,15 @@ class _Writer:
         if any(one.get("shape") == "gated_mlp" for one in used):
             flags["gated_mlp"] = True
         return flags
+
+    def _looks_ahead(self) -> bool:
+        """Whether tokens attend to later ones in a layer."""
+        patterns = [
+            one.pattern
+            for path, one in self.seen.attention.items()
+            if path.startswith(f"{self.layers_path}.") and one.pattern.shape[-2:] == (POS, POS)
+        ]
+        return any(bool(pattern.triu(1).any()) for pattern in patterns)
 
     def _components(self) -> Iterable[tuple[str, Made]]:
         """What is outside the layers."""
@@ -269,6 +284,9 @@ class _Writer:
     def _end(self, call: Called, shape: str, took: list[str], gave: list[str]) -> Made:
         """The embedding or unembedding, by its shape where the tensors are as there."""
         hooks = self.drafter.ends(call, shape)
+        if not call.gave_one:
+            # Components of TransformerLens for embeddings return a tensor by itself.
+            return written("HFModuleBridge", call.path, hooks)
         if (hooks["hook_in"].get("shape"), hooks["hook_out"]["shape"]) == (took, gave):
             return use(shape, call.path, hooks, {}, {})
         return written(f"{shape.capitalize()}Bridge", call.path, hooks)

@@ -73,6 +73,8 @@ class Called:
     gave: torch.Tensor | None = None
     tensors: tuple[torch.Tensor, ...] = ()
     """All tensors that it returned."""
+    gave_one: bool = False
+    """Whether it returned a tensor by itself, and nothing around it."""
     named: str = ""
     """The name of the argument that was taken by name."""
     args: tuple[Any, ...] = ()
@@ -211,7 +213,7 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc]  # torch has no types her
         call = self.seen.calls[path]
         if call.gave is None:
             call.tensors = tuple(_kept(one) for one in tensors(output))
-            call.gave = _kept(first_tensor(output))
+            call.gave, call.gave_one = _kept(first_tensor(output)), isinstance(output, torch.Tensor)
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None

@@ -198,14 +198,15 @@ def list_of_layers(
 ) -> str:
     """The path of the list that holds most parameters, of as many layers as the config says.
 
-    Empty without a list. `wanted` is asked for each, by path and module.
+    A list of one counts where there is no other: a model may call one layer several times. Empty
+    without a list. `wanted` is asked for each, by path and module.
     """
     number = layer_count(model.config.get_text_config())
-    best, most = "", (False, 0)
+    best, most = "", (False, False, 0)
     for path, module in model.named_modules():
-        if isinstance(module, torch.nn.ModuleList) and len(module) > 1 and wanted(path, module):
+        if isinstance(module, torch.nn.ModuleList) and len(module) and wanted(path, module):
             weight = sum(parameter.numel() for parameter in module.parameters())
-            rank = (len(module) == number, weight)
+            rank = (len(module) > 1, len(module) == number, weight)
             # A list inside a layer holds less than the list that the layer is in.
             if rank > most:
                 best, most = path, rank

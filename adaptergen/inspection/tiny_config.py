@@ -80,12 +80,18 @@ _RULES = (
     (r"period|interval|pattern|every_n|sparse_step|offset", _KEEP),
     (r"n_floor|floor_scale", _KEEP),
     (r"layer", 2),
+    # Of an odd number, so that a convolution returns as many tokens as it takes.
+    (r"kernel", 5),
+    (r"buckets", 32),
     (r"budget", 8),
     (r"compress_ratio", 2),
     (r"codebook_size", 32),
 )
 
 _WINDOW = re.compile(r"window|chunk")
+
+#: Tokens that models look for in what they are given: no prompt of a test has the lowest.
+_SPECIAL = {"pad_token_id": 0, "mask_token_id": 1}
 
 
 @dataclass(frozen=True)
@@ -113,12 +119,17 @@ def profiles() -> Iterator[Profile]:
 
 
 def tiny_settings(
-    config_class: Any, full: Any, profile: Profile, given: frozenset[str] = frozenset()
+    config_class: Any,
+    full: Any,
+    profile: Profile,
+    given: frozenset[str] = frozenset(),
+    generates: bool = True,
 ) -> Settings:
     """What to make the tiny config with. `full` is a config of real size, and is not changed.
 
-    `given` are the fields that `full` was made with: what a config computes where a field is None
-    is left for it to compute anew.
+    If the model `generates`, it is to be causal where the config lets it be either. `given` are the
+    fields that `full` was made with: what a config computes where a field is None is left for it to
+    compute anew.
     """
     inner = sub_configs(config_class)
     fields = {
@@ -130,7 +141,7 @@ def tiny_settings(
     # What a config.json says: switches, words, factors, numbers that are small already, and None.
     plain = (bool, str, float, int)
     settings = {n: v for n, v in values.items() if v is None or isinstance(v, plain)}
-    settings.update(_sizes(config_class, fields, full, profile))
+    settings.update(_sizes(config_class, fields, full, profile, generates))
     settings.update(_layer_settings(config_class, fields, full, profile))
     if profile.complete:
         settings.update(_completed(fields, full, settings))
@@ -194,7 +205,11 @@ def _is_computed(field: DeclaredField, full: Any) -> bool:
 
 
 def _sizes(
-    config_class: Any, fields: Mapping[str, DeclaredField], full: Any, profile: Profile
+    config_class: Any,
+    fields: Mapping[str, DeclaredField],
+    full: Any,
+    profile: Profile,
+    generates: bool,
 ) -> Settings:
     inner = sub_configs(config_class)
     own_heads = any("head_dim" in name and isinstance(read(full, name), int) for name in fields)
@@ -207,12 +222,11 @@ def _sizes(
         value = read(full, name)
         if name in inner:
             if value is not None:
-                settings[name] = _inner(value, profile)
+                settings[name] = _inner(value, profile, generates and not _has_encoder(full))
         elif value is None and re.search(r"attn.*(idxs|indices)$", name):
             # Every second layer is one of attention.
             settings[name] = [1, 3]
-        elif name == "is_decoder":
-            # What is wanted is the causal model.
+        elif name == "is_decoder" and generates:
             settings[name] = True
         elif _TOKEN.search(name):
             settings.update(_token(name, value, tokens))
@@ -271,14 +285,21 @@ def _completed(fields: Mapping[str, DeclaredField], full: Any, settings: Setting
             number = usual_size(name)
             if "int" in field.type and "list" not in field.type and number:
                 found[name] = number
+            elif name in _SPECIAL and "int" in field.type:
+                found[name] = _SPECIAL[name]
             elif name == "default_language":
                 found[name] = next(iter(read(full, "languages") or ()), None)
     return found
 
 
-def _inner(config: Any, profile: Profile) -> Settings:
+def _has_encoder(config: Any) -> bool:
+    """Whether the configs inside say which is the decoder, and which is not."""
+    return bool(read(config, "is_encoder_decoder"))
+
+
+def _inner(config: Any, profile: Profile, generates: bool) -> Settings:
     cls = type(config)
-    made = tiny_settings(cls, config, profile)
+    made = tiny_settings(cls, config, profile, generates=generates)
     return {"model_type": cls.model_type, **made} if cls.model_type else made
 
 

@@ -49,11 +49,12 @@ def tiny_model(model_class: Any, base: Mapping[str, Any]) -> TinyModel:
     """
     config_class = model_class.config_class
     full = full_config(config_class, base)
+    generates = model_class.can_generate()
     first: Exception | None = None
     without_cache: TinyModel | None = None
     for profile in profiles():
         try:
-            settings = tiny_settings(config_class, full, profile, frozenset(base))
+            settings = tiny_settings(config_class, full, profile, frozenset(base), generates)
             tiny = _run(model_class, settings)
         except MemoryError:
             raise

@@ -94,6 +94,11 @@ class Plan:
         return f"{self.spec.name}ArchitectureAdapter"
 
     @property
+    def generates(self) -> bool:
+        """Whether the model generates text."""
+        return bool(self.spec.config.adapter.get("supports_generation", True))
+
+    @property
     def block_class(self) -> str:
         """Name of the block's class: TL's, or one made of that if layers or aliases differ."""
         names = {row.name for row in self.rows_of_layers}

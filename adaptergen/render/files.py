@@ -62,7 +62,8 @@ def _register(plan: Plan) -> str:
 def render_checkpoint_test(plan: Plan, package: str = PACKAGE) -> str:
     """Source of the test on a real checkpoint; `package` has the contract, if it is in one."""
     contract = _beside(package, CONTRACT)
-    return fill("checkpoint_test.py.jinja", **_common_values(plan), contract=contract)
+    values = {"contract": contract, "generates": plan.generates}
+    return fill("checkpoint_test.py.jinja", **_common_values(plan), **values)
 
 
 def render_tiny_test(plan: Plan, package: str = PACKAGE) -> str:

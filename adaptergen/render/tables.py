@@ -57,6 +57,7 @@ def adapter_tables(plan: Plan) -> AdapterTables:
         cache=spec.cache or "",
         branches={name: dict(changes) for name, changes in spec.tiny.branches.items()},
         branch_releases=dict(spec.tiny.releases),
+        generates=plan.generates,
         lacks=tuple(name for name in _CAPABILITIES if name not in plan.capabilities),
     )
 

@@ -91,11 +91,13 @@ def measure(
     with undisturbed():
         try:
             bridge = wrap(model)
+            # Before what is measured last, which changes the bridge.
+            reasons = explain(bridge)
             measured = _measured(found, bridge, model, paths, switches)
         except Exception as error:  # adapters and models may raise anything
             return judged(Measured(error=reason(error)))
         told = {wildcard_path(path): _UNUSED for path in found.unused}
-        told |= {wildcard_path(path): why for path, why in explain(bridge).items()}
+        told |= {wildcard_path(path): why for path, why in reasons.items()}
     explained = {path: why for path, why in told.items() if path in measured.unbound}
     more = {"explained": explained, "findings": None if findings is None else tuple(findings)}
     return judged(measured.model_copy(update=more))

@@ -45,6 +45,10 @@ def _has_kinds(tables: AdapterTables) -> bool:
     return bool(tables.kinds)
 
 
+def _generates(tables: AdapterTables) -> bool:
+    return tables.generates
+
+
 def _can(ability: str) -> Callable[[AdapterTables], bool]:
     return lambda tables: ability not in tables.lacks
 
@@ -52,7 +56,7 @@ def _can(ability: str) -> Callable[[AdapterTables], bool]:
 CHECKS = (
     Check("kinds", check_kinds, Level.TINY, _has_kinds),
     # What follows is held against what HF does, so HF's own runs come first.
-    Check("hf itself", check_hf_itself, Level.TINY),
+    Check("hf itself", check_hf_itself, Level.TINY, _generates),
     Check("dimensions", check_dimensions, Level.LOOK, _has_fields),
     Check("copied dimensions", check_copies, Level.TINY, _has_fields),
     Check("flags", check_flags, Level.LOOK),
@@ -60,12 +64,12 @@ CHECKS = (
     Check("offered hooks", check_offered, Level.LOOK),
     Check("parity", check_parity, Level.CHECKPOINT),
     Check("fired hooks", check_fired, Level.CHECKPOINT),
-    Check("generation", check_generation, Level.CHECKPOINT),
-    Check("decode", check_decode, Level.RUN),
+    Check("generation", check_generation, Level.CHECKPOINT, _generates),
+    Check("decode", check_decode, Level.RUN, _generates),
     Check("edits", check_edits, Level.RUN),
     *(check for behaviour in behaviours.ALL for check in behaviour.CHECKS),
     Check("slices", check_slices, Level.TINY, _can("pos_slice")),
-    Check("tokens of a call", check_call_tokens, Level.FIRST),
+    Check("tokens of a call", check_call_tokens, Level.FIRST, _generates),
     Check("hooks on request", check_on_request, Level.FIRST),
     Check("training", check_training, Level.FIRST),
     Check("isolation", check_isolation, Level.FIRST),

@@ -20,7 +20,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources import _bridge_builder
 
 from .findings import MODEL, Finding, ModelReport, Spot
-from .reference import Reference, Work, cache_argument, new_cache, take_reference
+from .reference import Reference, Work, cache_argument, new_cache, take_reference, uncached
 from .tables import AdapterTables, Hook, HookContract, hooks_of_model, value_of
 
 #: Float32 rounds otherwise in another order of the same operations.
@@ -193,7 +193,7 @@ class ModelUnderTest:
     ) -> ModelUnderTest:
         """A model of HF's, which is run if there is work, and then wrapped and so changed."""
         kinds = layer_kinds(tables, model)
-        reference = take_reference(model, tables.blocks, work) if work else None
+        reference = take_reference(model, tables.blocks, work, tables.generates) if work else None
         spare = copy.deepcopy(model) if keep_spare else None
         with quiet():
             bridge = wrap(tables.architecture, adapter_class, model, report.model)
@@ -282,6 +282,11 @@ class ModelUnderTest:
     def shape(self, contract: HookContract, batch: int, pos: int) -> tuple[int | None, ...]:
         """The promised shape of a hook in a run over `[batch, pos]` tokens."""
         return tuple(self.axis(axis, batch, pos) for axis in contract.axes)
+
+    @property
+    def without_cache(self) -> dict[str, Any]:
+        """The arguments of a run without a cache."""
+        return uncached(self.tables.generates)
 
     def empty_cache(self) -> dict[str, Any]:
         """An empty cache, as arguments of a run."""

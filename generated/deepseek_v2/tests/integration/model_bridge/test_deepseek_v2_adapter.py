@@ -10,7 +10,7 @@ import os
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer, DeepseekV2ForCausalLM
 
 from tests.integration.model_bridge.adapter_contract.loading import load_checked
 from transformer_lens.model_bridge import TransformerBridge
@@ -32,7 +32,7 @@ def model(tmp_path_factory):
         memory = {"cpu": CPU_MEMORY}
         placement = {"device_map": "auto", "max_memory": memory, "offload_folder": folder}
     model, faults = load_checked(
-        AutoModelForCausalLM,
+        DeepseekV2ForCausalLM,
         CHECKPOINT,
         attn_implementation="eager",
         trust_remote_code=False,
