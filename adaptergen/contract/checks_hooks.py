@@ -17,7 +17,7 @@ from transformer_lens.model_bridge.generalized_components import base
 from .findings import Finding, Spot
 from .models import ModelUnderTest, at, attributes, difference, edited, quiet, relative
 from .reference import BATCH
-from .tables import Hook, names_of, parts_of
+from .tables import Hook, full_name, names_of, parts_of
 
 #: Sums in another order, by the largest value: what float32 rounds.
 ROUNDED = 1e-4
@@ -47,7 +47,7 @@ def check_offered(run: ModelUnderTest) -> Iterator[Finding]:
 def _check_aliases(run: ModelUnderTest, targets: Mapping[str, str]) -> Iterator[Finding]:
     measured = {name: target for name, target in targets.items() if name != target}
     expected = {
-        alias if hook.layer is None else f"blocks.{hook.layer}.{alias}": hook.name
+        full_name(hook, alias): hook.name
         for hook in run.hooks
         for alias in hook.contract.aliases.split()
     }

@@ -229,7 +229,13 @@ class ModelUnderTest:
     def hooks(self) -> tuple[Hook, ...]:
         """Every hook that is promised of this model."""
         release = transformers.__version__
-        return hooks_of_model(self.tables, self.kinds, self.hf_config, release)
+        return hooks_of_model(self.tables, self.kinds, self.hf_config, release, self.lists)
+
+    @cached_property
+    def lists(self) -> Mapping[str, int]:
+        """How long the lists of layers beside the blocks are, by their keys."""
+        keys = {name.partition(".*.")[0] for name in self.tables.model.hooks if ".*." in name}
+        return {key: len(getattr(self.bridge, key)) for key in sorted(keys)}
 
     @cached_property
     def hook(self) -> Mapping[str, Hook]:
@@ -289,14 +295,18 @@ class ModelUnderTest:
         return uncached(self.tables.generates)
 
     def empty_cache(self) -> dict[str, Any]:
-        """An empty cache, as arguments of a run."""
+        """An empty cache, as arguments of a run; none for a model that never has one."""
+        if not self.tables.generates:
+            return {}
         argument = cache_argument(self.bridge.original_model)
         return {argument: new_cache(self.hf_config), "use_cache": True}
 
     def split(self, name: str) -> tuple[int | None, str, str]:
         """Layer, kind and name within the layer of a hook's full name."""
         if not name.startswith("blocks."):
-            return None, MODEL, name
+            key, _, rest = name.partition(".")
+            in_list = key in self.lists
+            return None, MODEL, f"{key}.*.{rest.partition('.')[2]}" if in_list else name
         _, layer, short = name.split(".", 2)
         return int(layer), self.kinds[int(layer)], short
 

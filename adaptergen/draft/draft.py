@@ -30,6 +30,7 @@ from adaptergen.draft.contracts import REASONS, Contracts, measure_contracts
 from adaptergen.draft.kinds import Kinds, agree
 from adaptergen.draft.observation import Called, Observation, observe
 from adaptergen.draft.roles import has_weights, is_close, role_of, terms_of
+from adaptergen.draft.stacks import further_lists, list_of
 from adaptergen.draft.text import as_yaml
 from adaptergen.generate import plan as plan_of
 from adaptergen.inspection.fault_isolation import failed
@@ -49,8 +50,8 @@ _UNKNOWN = {
 _SCHEMA = "# yaml-language-server: $schema={}adaptergen/data/{}.schema.json\n"
 
 
-#: How the full name of a hook in a layer begins.
-LAYER = re.compile(r"^blocks\.\d+\.")
+#: How the full name of a hook in a layer begins, of the blocks or of another list.
+LAYER = re.compile(r"^(\w+)\.\d+\.")
 
 #: What TransformerLens fires on the stream before a norm of this name, when asked.
 MLP_IN = {
@@ -106,8 +107,8 @@ class Draft:
 
     def state_contracts(self, found: Contracts) -> None:
         """Write what was measured of hooks into the data: exceptions, and axes of cached tokens."""
-        states = {LAYER.sub("blocks.", name): state for name, state in found.states.items()}
-        cached = {LAYER.sub("blocks.", name) for name in found.cached}
+        states = {LAYER.sub(r"\1.", name): state for name, state in found.states.items()}
+        cached = {LAYER.sub(r"\1.", name) for name in found.cached}
         for name, node in self._components():
             for hook, described in node.described.items():
                 full, written = f"{name}.{hook}", dict(described)
@@ -185,6 +186,7 @@ class _Writer:
     def __init__(self, model: Any, seen: Observation, tiny: Data) -> None:
         self.model, self.seen, self.tiny = model, seen, tiny
         self.layers_path = _list_of_layers(seen)
+        self.lists = further_lists(seen, self.layers_path)
         config = model.config.get_text_config()
         cfg = bridge_config(type(model).__name__, model.config, "tiny", torch.float32)
         self.drafter = Drafter(seen, Axes(config, cfg, BATCH, POS))
@@ -250,7 +252,9 @@ class _Writer:
         return flags
 
     def _looks_ahead(self) -> bool:
-        """Whether tokens attend to later ones in a layer."""
+        """Whether tokens attend to later ones of their own text in a layer."""
+        if self.model.config.is_encoder_decoder:
+            return False
         patterns = [
             one.pattern
             for path, one in self.seen.attention.items()
@@ -262,6 +266,13 @@ class _Writer:
         """What is outside the layers."""
         embed, head = self.model.get_input_embeddings(), self.model.get_output_embeddings()
         taken = {"blocks"}
+        for path in self.lists:
+            encodes = self.model.config.is_encoder_decoder and "encoder_blocks" not in taken
+            key = "encoder_blocks" if encodes else free_key(f"{path}.blocks", taken)
+            taken.add(key)
+            called = (f"{path}.{i}" for i in range(len(self.model.get_submodule(path))))
+            layers = [_Layer(self, one) for one in called if one in self.seen.calls]
+            yield key, list_of(self.drafter, path, layers)
         for call in self._outside(""):
             # A list outside the layers is as long as the config says.
             if re.search(r"\.[0-9]+(\.|$)", call.path):
@@ -311,10 +322,11 @@ class _Writer:
         inner = (self.model.get_input_embeddings(), self.model.get_output_embeddings())
         for call in self.seen.nearest(path):
             held = list(call.module.modules())
-            blocks = self.layers_path.startswith(f"{call.path}.") or call.path == self.layers_path
+            lists = (self.layers_path, *self.lists)
+            blocks = any(f"{one}.".startswith(f"{call.path}.") for one in lists)
             if blocks or any(one in held and one is not call.module for one in inner):
                 yield from self._outside(call.path)
-            elif call.path.startswith(f"{self.layers_path}."):
+            elif any(call.path.startswith(f"{one}.") for one in lists):
                 continue
             elif self.drafter.is_bound(call):
                 yield call

@@ -42,6 +42,12 @@ class Kinds:
             for one, layers in pairs:
                 self._enter(slot, one, layers, len(pairs) > 1)
 
+    def common(self) -> dict[str, Made]:
+        """What all layers have in common, by slot."""
+        first, *others = self.tables
+        slots = [slot for slot in first if all(slot in table for table in others)]
+        return {slot: self._common([table[slot] for table in self.tables]) for slot in slots}
+
     def _with(self, slot: str, variants: list[Made]) -> list[int]:
         return [i for i, table in enumerate(self.tables) if table.get(slot) in variants]
 

@@ -33,7 +33,8 @@ def _walk(
     nodes: Iterable[Node], around: str = "", name: str = ""
 ) -> Iterator[tuple[str, str, Node]]:
     for node in nodes:
-        path, key = around + node.path, name + node.key
+        layer = ".*" if node.is_list else ""
+        path, key = around + node.path + layer, name + node.key + layer
         yield path, key, node
         yield from _walk(node.submodules, f"{path}.", f"{key}.")
 

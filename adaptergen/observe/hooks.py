@@ -45,7 +45,11 @@ def observe_hooks(
     whose logits are not HF's.
     """
     layers = {kind: run.kinds.index(kind) for kind in dict.fromkeys(run.kinds)}
-    in_first = (p for p in run.hooks if p.layer is None or p.layer == layers[p.kind])
+    in_first = (
+        p
+        for p in run.hooks
+        if (p.name == p.short.replace("*", "0") if p.layer is None else p.layer == layers[p.kind])
+    )
     first = [hook for hook in in_first if wanted(hook)]
     names = {hook.name for hook in first}.__contains__
     tokens = _tokens_of(run.hf_config)
@@ -191,8 +195,10 @@ def _tokens_of(config: Any) -> Any:
 
 def expected(model: Any) -> dict[str, Any]:
     """The logits of a model that is not wrapped yet, by run."""
-    tokens, cached = _tokens_of(model.config), {cache_argument(model): new_cache(model.config)}
+    tokens, cached = _tokens_of(model.config), dict[str, Any]()
+    if model.can_generate():
+        cached = {cache_argument(model): new_cache(model.config), "use_cache": True}
     return {
-        run: model(part, use_cache=True, **cached).logits
+        run: model(part, **cached).logits
         for run, part in ((_PROMPT, tokens), (_DECODE, tokens[:, -1:]))
     }

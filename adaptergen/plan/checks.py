@@ -33,7 +33,7 @@ def structure_problems(
     for top in (*components, *blocks, *shared, *kinds.values()):
         for _, node in top.walk():
             problems += _names(node, node.submodules)
-            if node is not block:
+            if node is not block and not node.is_list:
                 problems += _inner_block(node, catalogue)
     for top in (*components, *blocks):
         for _, node in top.walk():

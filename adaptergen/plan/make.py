@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from adaptergen.catalogue.model import Catalogue
 from adaptergen.plan.checks import (
@@ -32,7 +33,10 @@ def make_plan(loaded: LoadedSpec, catalogue: Catalogue, header: str) -> Plan:
     spec, top = loaded.spec, Location(loaded.source)
     helpers = HelperChoice(catalogue)
     expander = Expander(loaded.shapes, loaded.shape_names, catalogue, helpers)
-    components = expander.submodules(spec.components, top.at("components"))
+    components = tuple(
+        replace(node, is_list=catalogue.components[node.bridge].is_list_item)
+        for node in expander.submodules(spec.components, top.at("components"))
+    )
     block = expander.expand("blocks", spec.blocks, top.at("blocks"))
     shared = expander.submodules(spec.blocks.submodules, top.at("blocks", "submodules"))
     kind_nodes = {

@@ -177,6 +177,8 @@ class Node:
     added_aliases: Mapping[str, Location] = field(compare=False, repr=False)
     is_tapped: bool = False
     helper: HelperCall | None = None
+    is_list: bool = False
+    """Whether it is a list of layers beside the blocks; each of them gets a copy."""
     complete: bool = True
     is_valid: bool = True
 
@@ -197,8 +199,11 @@ class Node:
         return found | conditional(self.submodules, prefix)
 
     def walk(self, prefix: str = "") -> Iterator[tuple[str, Node]]:
-        """This component and all below it, each with its dotted name."""
-        name = prefix + self.key
+        """This component and all below it, each with its dotted name.
+
+        In the names of what a list has, `*` stands for the number of the layer.
+        """
+        name = prefix + (f"{self.key}.*" if self.is_list else self.key)
         yield name, self
         for node in self.submodules:
             yield from node.walk(f"{name}.")

@@ -131,7 +131,10 @@ class Spec(Strict):
     cache: Literal["DynamicCache"] | None = Field(
         None, description="class of the cache that holds states next to keys and values"
     )
-    components: dict[Identifier, Use]
+    components: dict[Identifier, Use] = Field(
+        description="what is outside the layers; a block there is a further list of layers, such "
+        "as those of an encoder"
+    )
     blocks: Blocks
     tiny: Tiny
     replaces: dict[HookName, HookName | None] = Field(

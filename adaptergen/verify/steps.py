@@ -141,9 +141,11 @@ def _found_modules(
         found = getattr(found, part, None)
     name = prefix + node.key
     yield name, node, around, found
-    if found is not None:
+    if found is None:
+        return
+    for layer in found.children() if node.is_list else (found,):
         for child in node.submodules:
-            yield from _found_modules(child, found, config, f"{name}.")
+            yield from _found_modules(child, layer, config, f"{name}.")
 
 
 def _missing(name: str, node: Node, around: Any, layer: int | None, kind: str) -> Finding:

@@ -71,6 +71,9 @@ class HookContract:
 class LayerTable:
     """What layers of one kind bind and offer beside all others, or what all layers do.
 
+    Of the model it is what is outside the layers; `*` in the name of a hook there is the number of
+    a layer in a list beside the blocks.
+
     `components` maps dotted names to `BridgeClass hf.path`, with ` if ` and a condition on
     HF's config where it depends on one. `slot` is the name of the component that this kind adds,
     `holds` the submodule by which HF's block shows that it is of this kind, and `formerly` are
@@ -206,11 +209,20 @@ class Hook:
 
 
 def hooks_of_model(
-    tables: AdapterTables, kinds: tuple[str, ...], hf_config: Any, release: str
+    tables: AdapterTables,
+    kinds: tuple[str, ...],
+    hf_config: Any,
+    release: str,
+    lists: Mapping[str, int],
 ) -> tuple[Hook, ...]:
-    """Every hook that the tables promise on a model with layers of these kinds."""
+    """Every hook that the tables promise on a model with layers of these kinds.
+
+    `lists` are the lengths of lists of layers beside the blocks, by their keys.
+    """
     found: list[tuple[str, int | None, str, str, HookContract]] = [
-        (name, None, "model", name, contract) for name, contract in tables.model.hooks.items()
+        (full, None, "model", name, contract)
+        for name, contract in tables.model.hooks.items()
+        for full in in_list(name, lists)
     ]
     for layer, kind in enumerate(kinds):
         for name, contract in tables.hooks_of(kind).items():
@@ -220,6 +232,22 @@ def hooks_of_model(
         for row in found
         if is_met(row[-1].when, hf_config)
     )
+
+
+def full_name(hook: Hook, alias: str) -> str:
+    """Another name of a hook, in the layer that the hook is in."""
+    if hook.layer is not None:
+        return f"blocks.{hook.layer}.{alias}"
+    return alias.replace("*", hook.name.split(".")[1]) if "*" in alias else alias
+
+
+def in_list(name: str, lists: Mapping[str, int]) -> Iterator[str]:
+    """The full names that a name stands for, in which `*` is each number of a layer in a list."""
+    key, star, rest = name.partition(".*.")
+    if not star:
+        yield name
+    for number in range(lists.get(key, 0) if star else 0):
+        yield f"{key}.{number}.{rest}"
 
 
 def holds(releases: str, release: str) -> bool:
