@@ -5,25 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
 from typing import Any
 
 import torch
 from transformers.pytorch_utils import Conv1D
 
+from adaptergen.draft.axes import Axes
 from adaptergen.draft.observation import EAGER, Attention, Called, Observation
 from adaptergen.draft.roles import has_weights, is_close, role_of
-from adaptergen.inspection.shapes import rank, size_fields
 
 Data = dict[str, Any]
 
-#: Fields of TransformerLens' config that are sizes, from the most specific to the least.
-_SIZES = ("d_model", "d_vocab", "n_heads", "n_key_value_heads", "d_head", "d_mlp")
 _KEY = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
 _PLACE = re.compile(r"[0-9]+")
 _STREAM = ["batch", "pos"]
-#: Fields that count tokens: no tensor is as wide.
-_NO_WIDTH = re.compile(r"window|chunk|budget|context")
 #: The arguments that the shape of attention has by default.
 _ATTENTION = {"in": "d_model", "out": "d_model", "heads": "n_heads", "kv_heads": "n_heads",
               "width": "d_head", "value_width": "d_head"}  # fmt: skip
@@ -37,41 +32,6 @@ class Made(Data):
         self.described = described
 
 
-class Axes:
-    """What the axes of tensors are called, in a run of so many rows and tokens."""
-
-    def __init__(self, config: Any, cfg: Any, batch: int, pos: int) -> None:
-        self.batch, self.pos = batch, pos
-        self.known: dict[int, str] = {}
-        sizes = [(name, getattr(cfg, name, None)) for name in _SIZES]
-        fields = ((name, size) for name, size in size_fields(config) if not _NO_WIDTH.search(name))
-        sizes += sorted(dict(fields).items(), key=lambda item: rank(item[0]))
-        for name, value in sizes:
-            if isinstance(value, int) and value > 2:
-                self.known.setdefault(value, name)
-        singles = [(name, value) for value, name in self.known.items()]
-        for (name, value), (other, factor) in combinations_with_replacement(singles, 2):
-            self.known.setdefault(value * factor, f"{name} * {other}")
-        for name, value in singles:
-            for times in (2, 3, 4):
-                self.known.setdefault(times * value, f"{times} * {name}")
-
-    def __call__(self, tensor: torch.Tensor) -> list[Any]:
-        """The axes of a tensor, as a shape has them."""
-        return [self._name(size, at) for at, size in enumerate(tensor.shape)]
-
-    def _name(self, size: int, at: int) -> Any:
-        if size == self.batch and at == 0:
-            return "batch"
-        if size == self.pos:
-            return "pos"
-        if size == self.batch * self.pos:
-            return "batch * pos"
-        if at == 0 and size % self.batch == 0 and size // self.batch in self.known:
-            return f"batch * {self.known[size // self.batch]}"
-        return 1 if size == 1 else self.known.get(size) or str(size)
-
-
 @dataclass
 class Drafter:
     """Makes components of the modules of one observed model."""
@@ -81,8 +41,11 @@ class Drafter:
     has_one_mlp: bool = True
     """Whether all layers have the same MLP: TransformerLens computes it itself on request."""
 
-    def component(self, call: Called, path: str) -> Made:
-        """A module as a component with all that is called in it; `path` is that from around it."""
+    def component(self, call: Called, path: str, nested: bool = False) -> Made:
+        """A module as a component with all that is called in it; `path` is that from around it.
+
+        It is `nested` in another component, or else a layer's own or outside the layers.
+        """
         role = role_of(self.seen, call)
         if role == "linear":
             return self._linear(call, path)
@@ -91,7 +54,7 @@ class Drafter:
         made = self._norm(call, path) if role == "norm" else None
         if made:
             return made
-        made = self._mlp(call, path) if role == "feed_forward" and self.has_one_mlp else None
+        made = self._mlp(call, path, nested) if role == "feed_forward" else None
         if made:
             return made
         own = self.seen.attention.get(call.path)
@@ -108,7 +71,7 @@ class Drafter:
             if self.is_bound(child) and is_path(inner):
                 key = free_key(inner, taken)
                 # Where MLPs are gated, the name stands for what gates the neurons.
-                yield "router" if key == "gate" else key, self.component(child, inner)
+                yield "router" if key == "gate" else key, self.component(child, inner, nested=True)
 
     def is_bound(self, call: Called) -> bool:
         """Whether a component of its own says something about a module."""
@@ -168,8 +131,9 @@ class Drafter:
         of_heads = len(before) == 4 and before[2] == "pos"
         return written("HeadLinearBridge" if of_heads else "LinearBridge", path, hooks)
 
-    def _mlp(self, call: Called, path: str) -> Made | None:
+    def _mlp(self, call: Called, path: str, nested: bool) -> Made | None:
         """A gated or ungated MLP of linear maps; None where it is anything else."""
+        is_alike = nested or self.has_one_mlp
         parts = [one for one in self.seen.nearest(call.path) if has_weights(one.module)]
         took, axes = call.took, self.axes
         if took is None or call.named or axes(took)[:-1] != _STREAM or call.gave is None:
@@ -180,7 +144,12 @@ class Drafter:
         first = [one for one in parts if one.took is not None and torch.equal(one.took, took)]
         if not all(map(is_path, names)):
             return None
-        if len(parts) == 2 and first == parts[:1] and is_close(parts[1].gave, call.gave):
+        if (
+            is_alike
+            and len(parts) == 2
+            and first == parts[:1]
+            and is_close(parts[1].gave, call.gave)
+        ):
             given = {"up": names[0], "down": names[1], "width": axes(parts[0].gave)[-1]}
             defaults = {"up": "up_proj", "down": "down_proj", "width": "d_mlp"}
             return use("ungated_mlp", path, self.ends(call, "MLP"), given, defaults)
@@ -200,7 +169,8 @@ class Drafter:
                          "width": axes(parts[0].gave)[-1]}  # fmt: skip
                 defaults = {"gate": "gate_proj", "up": "up_proj", "down": "down_proj",
                             "width": "d_mlp"}  # fmt: skip
-                return use("gated_mlp", path, self.ends(call, "MLP"), given, defaults)
+                shape = "gated_mlp" if is_alike else "dense_mlp"
+                return use(shape, path, self.ends(call, "MLP"), given, defaults)
         return None
 
     def _module(self, call: Called, path: str) -> Made:

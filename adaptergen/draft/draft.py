@@ -15,9 +15,9 @@ from typing import Any
 import torch
 import transformers
 
-from adaptergen.contract.models import bridge_config, perturb, wrap
+from adaptergen.contract.models import perturb, wrap
+from adaptergen.draft.axes import Axes, changed_runs
 from adaptergen.draft.components import (
-    Axes,
     Data,
     Drafter,
     Made,
@@ -35,7 +35,7 @@ from adaptergen.draft.text import as_yaml
 from adaptergen.generate import plan as plan_of
 from adaptergen.inspection.fault_isolation import failed
 from adaptergen.inspection.layout import list_of_layers
-from adaptergen.inspection.runs import BATCH, POS, tokens
+from adaptergen.inspection.runs import tokens
 from adaptergen.inspection.tiny_model import make, tiny_model, vocabulary, with_words
 from adaptergen.plan.model import Plan
 from adaptergen.problems import quote
@@ -187,9 +187,8 @@ class _Writer:
         self.model, self.seen, self.tiny = model, seen, tiny
         self.layers_path = _list_of_layers(seen)
         self.lists = further_lists(seen, self.layers_path)
-        config = model.config.get_text_config()
-        cfg = bridge_config(type(model).__name__, model.config, "tiny", torch.float32)
-        self.drafter = Drafter(seen, Axes(config, cfg, BATCH, POS))
+        # Without settings there is no file for people, who want names that hold at any size.
+        self.drafter = Drafter(seen, Axes(seen, [*changed_runs(model, tiny)] if tiny else []))
         self.shapes: dict[str, Made] = {}
         self.layer_kinds: list[list[str]] = []
         name = type(model).__name__
@@ -247,7 +246,7 @@ class _Writer:
             rotated = "rotary_emb" in components
             flags["positional_embedding_type"] = "rotary" if rotated else "none"
         used = [*blocks["submodules"].values(), *blocks.get("kinds", {}).values()]
-        if any(one.get("shape") == "gated_mlp" for one in used):
+        if any(one.get("shape") in ("gated_mlp", "dense_mlp") for one in used):
             flags["gated_mlp"] = True
         return flags
 

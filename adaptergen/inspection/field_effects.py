@@ -58,21 +58,7 @@ def branches(tiny: TinyModel) -> Iterator[tuple[str, Settings]]:
             yield f"{name}={str(value).lower()}", {name: value}
 
 
-def _shapes(model: Any) -> Shapes:
-    named = (*model.named_parameters(), *model.named_buffers())
-    return {name: tuple(tensor.shape) for name, tensor in named}
-
-
-def _changed_shapes(tiny: TinyModel, name: str, value: int) -> Shapes:
-    """The shapes with another value for a field; none where the model refuses every other."""
-    for other in (value * 2, value + 1, value // 2):
-        model = attempted(make, type(tiny.model), _with(tiny, name, other), "meta")
-        if model is not None:
-            return _shapes(model)
-    return {}
-
-
-def _with(tiny: TinyModel, name: str, value: int) -> Settings:
+def changed_settings(tiny: TinyModel, name: str, value: int) -> Settings:
     """The settings with another value, in an inner config if the field is one of its."""
     config = tiny.model.config
     if name not in tiny.settings and read(config, name) is None:
@@ -81,6 +67,20 @@ def _with(tiny: TinyModel, name: str, value: int) -> Settings:
             if isinstance(held, dict) and read(read(config, inner), name) is not None:
                 return {**tiny.settings, inner: {**held, name: value}}
     return {**tiny.settings, name: value}
+
+
+def _shapes(model: Any) -> Shapes:
+    named = (*model.named_parameters(), *model.named_buffers())
+    return {name: tuple(tensor.shape) for name, tensor in named}
+
+
+def _changed_shapes(tiny: TinyModel, name: str, value: int) -> Shapes:
+    """The shapes with another value for a field; none where the model refuses every other."""
+    for other in (value * 2, value + 1, value // 2):
+        model = attempted(make, type(tiny.model), changed_settings(tiny, name, other), "meta")
+        if model is not None:
+            return _shapes(model)
+    return {}
 
 
 def _expression(size: int, fields: Mapping[str, int]) -> str:
