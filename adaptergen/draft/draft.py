@@ -35,7 +35,7 @@ from adaptergen.draft.text import as_yaml
 from adaptergen.generate import plan as plan_of
 from adaptergen.inspection.fault_isolation import failed
 from adaptergen.inspection.layout import list_of_layers
-from adaptergen.inspection.runs import tokens
+from adaptergen.inspection.runs import POS, tokens
 from adaptergen.inspection.tiny_model import make, tiny_model, vocabulary, with_words
 from adaptergen.plan.model import Plan
 from adaptergen.problems import quote
