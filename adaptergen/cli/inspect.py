@@ -14,8 +14,9 @@ it, and show what was seen: the fields of its config, the modules of each kind o
 called and which are only used by functions, what each takes and returns, and its cache.
 
 TARGET is a model class of transformers, a config class, which stands for its causal model, a spec,
-or a folder with a config.json, whose values then take the place of the defaults. No weights are
-needed and nothing is downloaded. Code in a folder is run with --trust-remote-code only.
+a folder with a config.json, whose values then take the place of the defaults, or the id of a model
+on the Hub, whose config.json is downloaded and nothing else. No weights are needed. Code of a
+folder or id is run with --trust-remote-code only.
 
 Needs torch and transformers: pip install 'adaptergen[verify]'
 """
@@ -32,14 +33,14 @@ exit codes:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `inspect`."""
-    parser.add_argument("target", metavar="TARGET", help="class of transformers, spec, or folder")
+    parser.add_argument("target", metavar="TARGET", help="class, spec, folder, or id")
     parser.add_argument(
         "--branches", action="store_true",
         help="also a model for each branch that the config opens",
     )  # fmt: skip
     add_json(parser, "what was seen as JSON")
     parser.add_argument(
-        "--trust-remote-code", action="store_true", help="run code that the folder brings"
+        "--trust-remote-code", action="store_true", help="run code that the folder or id brings"
     )
     add_limit(parser)
 

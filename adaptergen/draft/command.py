@@ -6,20 +6,18 @@ import difflib
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from adaptergen import guard
-from adaptergen.inspection.fault_isolation import Job, limited
-from adaptergen.inspection.target import Target, load_class, read_target
+from adaptergen.inspection.target import in_process, read_target, without_logits
 from adaptergen.isolated import run_isolated
-from adaptergen.problems import InputError, quote
+from adaptergen.problems import InputError
 
 #: What the emitted tests of a family may take.
 SECONDS = 1800.0
-
-_HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+")
 
 #: Files by their paths beside the spec: the spec itself and the shapes that it alone uses.
 Files = dict[str, str]
@@ -27,38 +25,20 @@ Files = dict[str, str]
 
 def drafted(text: str, trust_remote_code: bool, seconds: float) -> Files:
     """The files of the draft of a target, made in a process with a time limit. Raises `Failed`."""
-    target = read_target(_local(text), trust_remote_code)
+    target = read_target(text, trust_remote_code)
     # Imported before the fork, so that what is missing is reported as such.
     import_module("adaptergen.draft.draft")
-    job = Job(quote(target.architecture), lambda: _draft(target))
-    files: Files = json.loads(limited(job, seconds))
+    files: Files = json.loads(in_process(target, lambda cls: _draft(cls, target.config), seconds))
     return files
 
 
-def _local(text: str) -> str:
-    """What is named, or the config.json of an id on the Hub, which is downloaded."""
-    if not _HUB_ID.fullmatch(text) or Path(text).exists():
-        return text
-    from transformers.utils import cached_file
-
-    try:
-        return str(cached_file(text, "config.json"))
-    except OSError as error:
-        message = f"{quote(text)} is neither a folder nor an id that the Hub answers for"
-        raise InputError(message, "name a class, a folder with a config.json, or an id") from error
-
-
-def _draft(target: Target) -> str:
-    import torch
-    import transformers
-
+def _draft(model_class: Any, config: Mapping[str, Any]) -> str:
     from adaptergen.draft.draft import measured_draft, small_model
 
-    torch.set_num_threads(1)
-    transformers.logging.set_verbosity_error()
-    model, settings = small_model(load_class(target), target.config)
-    draft = measured_draft(model, settings)
-    return json.dumps(draft.files())
+    model, settings = small_model(model_class, config)
+    if model.get_output_embeddings() is None:
+        raise without_logits(model_class)
+    return json.dumps(measured_draft(model, settings).files())
 
 
 def placed(files: Files, out: Path | None) -> dict[Path, str]:

@@ -34,7 +34,10 @@ def size_expressions(tiny: TinyModel) -> dict[str, tuple[str, ...]]:
     """
     before = _shapes(tiny.model)
     found: dict[tuple[str, int], dict[str, int]] = {}
-    for field, value in dict(size_fields(tiny.model.config)).items():
+    # A model may read what its config does not declare.
+    given = {name: v for name, v in tiny.settings.items() if type(v) is int and v > 2}
+    own = {name: v for name, v in given.items() if name not in declared(type(tiny.model.config))}
+    for field, value in {**dict(size_fields(tiny.model.config)), **own}.items():
         after = _changed_shapes(tiny, field, value)
         for name, shape in before.items():
             for axis, (old, new) in enumerate(zip(shape, after.get(name, shape), strict=False)):

@@ -12,19 +12,22 @@ from typing import Any
 import transformers
 
 from adaptergen.facts import Attention, Branch, CacheFacts, Facts
+from adaptergen.inspection.coincidence import resized, without_coincidences
 from adaptergen.inspection.config_fields import json_value, observe_config, qualified
 from adaptergen.inspection.fault_isolation import reason
 from adaptergen.inspection.field_effects import branches, size_expressions
 from adaptergen.inspection.layout import find_layout, module_facts, size_names, tied_weights
 from adaptergen.inspection.runs import observe_cache, observe_scenarios
 from adaptergen.inspection.tiny_config import Settings
-from adaptergen.inspection.tiny_model import TinyModel, make, tiny_model, vocabulary, with_words
+from adaptergen.inspection.tiny_model import (
+    TinyModel,
+    fields_of_model,
+    make,
+    tiny_model,
+    vocabulary,
+    with_words,
+)
 
-#: Fields of a config that say where it comes from or how weights are stored.
-_NOT_OF_A_MODEL = frozenset(
-    {"architectures", "auto_map", "_name_or_path", "torch_dtype", "dtype", "transformers_version",
-     "quantization_config", "_attn_implementation", "attn_implementation"}
-)  # fmt: skip
 #: Implementations of attention, and the attributes of a class that say it has them.
 _ATTENTION = {
     "sdpa": ("_supports_sdpa",),
@@ -41,7 +44,7 @@ def observe_class(
     `config` are the fields of a config.json to start from instead of the defaults; `every` adds a
     model for each branch that the config opens. Raises `Failed` if no tiny model runs.
     """
-    base = {name: v for name, v in (config or {}).items() if name not in _NOT_OF_A_MODEL}
+    base = fields_of_model(config or {})
     tiny = tiny_model(model_class, base)
     words = vocabulary(tiny)
     if words and not base:
@@ -92,6 +95,10 @@ def _observe(
 
 def _of_tiny(name: str, tiny: TinyModel, differs: Settings | None = None) -> Branch:
     found = _observe(tiny.model, name, size_expressions(tiny))
+    if differs is None:
+        other = resized(tiny)
+        again = _observe(other.model, name, size_expressions(other))
+        found = without_coincidences(found, again, tiny.model.config, other.model.config)
     settings = {"settings": json_value(tiny.settings), "differs": json_value(differs or {})}
     return found.model_copy(update=settings)
 

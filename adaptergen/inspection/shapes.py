@@ -13,7 +13,9 @@ from adaptergen.facts import Value
 from adaptergen.inspection.config_fields import declared, qualified, read, sub_configs
 from adaptergen.inspection.tiny_config import WIDTH
 
-_NOT_A_SIZE = re.compile(r"_id$|_index$|offset|period|interval|layers?$|factor|scal|position")
+_NOT_A_SIZE = re.compile(
+    r"_id$|_index$|offset|period|interval|layers?$|factor|scal|position|window|chunk|theta|iters$"
+)
 _ORDER = (WIDTH.pattern, r"^vocab_size$", r"heads?$", r"head_?dim", r"size|dim|rank|experts")
 
 #: The most fields that are named for one size, levels of containers, and items of a container.

@@ -1,14 +1,16 @@
-"""From what a user names, a class of transformers, a spec or a folder, to a model class.
+"""From what a user names, a class, a spec, a folder or an id on the Hub, to a model class.
 
 Reading a target imports neither torch nor transformers unless the folder's architecture has to be
-looked up.
+looked up, or a config.json downloaded.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 from adaptergen import guard
 from adaptergen.facts import Facts
 from adaptergen.inspection.config_fields import sub_configs
-from adaptergen.inspection.fault_isolation import Job, failed, guarded, limited
+from adaptergen.inspection.fault_isolation import Job, failed, guarded, limited, reason
 from adaptergen.problems import Failed, Problem, SourceLocation, listing, quote
 
 #: How transformers writes numbers that JSON does not have, as in `{"__float__": "Infinity"}`.
@@ -35,8 +37,11 @@ _SHOWN = 4
 _FIX_IMPORT = "install what the message names, or versions of torch and transformers that fit"
 _FIX_NAME = "name a class such as `LlamaForCausalLM`, a spec, or a folder with a config.json"
 
-#: Failures that values of a config.json may be the reason of.
-_OF_VALUES = frozenset({"hf-config", "hf-forward"})
+#: An id on the Hub: an owner and a name.
+_HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+(?<!\.json)")
+
+#: Failures that values of a config.json may be the reason of, and those that its words may be.
+_OF_VALUES, _OF_WORDS = frozenset({"hf-config", "hf-forward"}), frozenset({"hf-class"})
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Target:
     architecture: str
     config: dict[str, Any] = field(default_factory=dict)
     remote: tuple[str, str] | None = None
-    """A folder and what its `auto_map` says of a class in it, where code of it is to be run."""
+    """A folder or id, and what its `auto_map` says of a class, where code of it is to be run."""
     file: Path | None = None
     """The config.json that the fields are from."""
     or_config: bool = False
@@ -63,20 +68,32 @@ def inspect_target(text: str, branches: bool, trust_remote_code: bool, seconds: 
     from adaptergen.inspection.observe import observe_class
 
     # As text: the folder's own classes are not known here.
-    def observed() -> str:
+    found = in_process(
+        target, lambda cls: observe_class(cls, target.config, branches).to_json(), seconds
+    )
+    return Facts.model_validate_json(found)
+
+
+def in_process(target: Target, function: Callable[[Any], str], seconds: float) -> str:
+    """What the function says of the class of a target, in a process with a time limit.
+
+    Raises `Failed`; one that values of a config.json are the reason of is located in the file.
+    """
+
+    def answer() -> str:
         import torch
         import transformers
 
         torch.set_num_threads(1)
         transformers.logging.set_verbosity_error()
-        model_class = load_class(target)
+        model_class = None
         try:
-            return observe_class(model_class, target.config, branches).to_json()
+            model_class = load_class(target)
+            return function(model_class)
         except Failed as error:
-            file = target.file
-            raise Failed(_in_file(p, file) if file else p for p in error.problems) from error
+            raise Failed(_located(p, target, model_class) for p in error.problems) from error
 
-    return Facts.model_validate_json(limited(Job(quote(target.architecture), observed), seconds))
+    return limited(Job(quote(target.architecture), answer), seconds)
 
 
 def read_target(text: str, trust_remote_code: bool = False) -> Target:
@@ -88,6 +105,8 @@ def read_target(text: str, trust_remote_code: bool = False) -> Target:
         from adaptergen.spec.architecture import Spec
 
         return Target(validate(read_source(path, path.as_posix()), Spec).architecture)
+    if _HUB_ID.fullmatch(text) and not path.exists():
+        return _of_folder(_downloaded(text), trust_remote_code, text)
     if path.exists() or "/" in text or text.endswith(".json"):
         return _of_folder(path, trust_remote_code)
     return Target(text, or_config=True)
@@ -117,6 +136,12 @@ def load_class(target: Target) -> Any:
     raise _unknown(name)
 
 
+def without_logits(model_class: Any) -> Failed:
+    """The failure of a class whose models give no logits."""
+    message = f"{quote(model_class.__name__)} has no output embeddings, so it gives no logits"
+    return failed("hf-class", message, _models_hint(model_class.config_class) or _FIX_NAME)
+
+
 def read_config(path: Path) -> Any:
     """A config.json as transformers reads it: an object unless the file is wrong.
 
@@ -136,14 +161,43 @@ def _number(found: dict[str, Any]) -> Any:
     return found
 
 
-def _in_file(problem: Problem, file: Path) -> Problem:
-    if problem.code not in _OF_VALUES:
+def _located(problem: Problem, target: Target, model_class: Any) -> Problem:
+    """The problem at the config.json that it comes from, with what works instead."""
+    file = target.file
+    if file is None or problem.code not in _OF_VALUES | _OF_WORDS:
         return problem
-    hint = f"check the values in {quote(file.name)}, or observe another release of transformers"
+    hint = problem.hint
+    if problem.code in _OF_VALUES:
+        from adaptergen.inspection.tiny_model import field_at_fault
+
+        hint = "" if _gives_logits(model_class.__name__) else _models_hint(model_class.config_class)
+        if not hint and (found := field_at_fault(model_class, target.config, problem.message)):
+            field, default = found
+            hint = f"change {quote(field)} in {quote(file.name)}; the default{default} works"
+        other = (
+            f"check the values in {quote(file.name)}, or observe another release of transformers"
+        )
+        hint = hint or other
     return replace(problem, hint=hint, location=SourceLocation(file.as_posix()))
 
 
-def _of_folder(path: Path, trust_remote_code: bool) -> Target:
+def _downloaded(name: str) -> Path:
+    """The config.json of an id on the Hub. Raises `Failed`."""
+    import huggingface_hub
+    from transformers.utils import cached_file
+
+    # What it says of each attempt is said once, in the problem.
+    huggingface_hub.logging.set_verbosity(logging.CRITICAL)
+    try:
+        return Path(str(cached_file(name, "config.json")))
+    except Exception as error:  # packages of the network raise errors of their own
+        message = f"{quote(name)} is no folder here, and no config.json of it came from the Hub"
+        hint = "check the id and the network, and log in (`hf auth login`) if the model is gated; "
+        hint += "or put its config.json into a folder, and name that"
+        raise failed("hf-folder", f"{message}: {reason(error)}", hint) from error
+
+
+def _of_folder(path: Path, trust_remote_code: bool, hub: str = "") -> Target:
     file = path / "config.json" if path.is_dir() else path
     fields = _fields(file)
     listed = fields.get("architectures")
@@ -151,17 +205,25 @@ def _of_folder(path: Path, trust_remote_code: bool) -> Target:
     auto_map = fields.get("auto_map")
     mapped = auto_map if isinstance(auto_map, dict) else {}
     value = mapped.get(_AUTO)
-    reference = value if isinstance(value, str) else ""
+    # On the Hub, code of the same repository may be called by its full name.
+    reference = value.removeprefix(f"{hub}{_ELSEWHERE}") if isinstance(value, str) else ""
     if trust_remote_code and reference:
         if _ELSEWHERE in reference:
             raise _elsewhere(file, name, reference)
-        return Target(name or reference, fields, (file.parent.as_posix(), reference), file)
+        if not hub and not _code(file, reference).is_file():
+            raise _without_code(file, name, reference)
+        return Target(name or reference, fields, (hub or file.parent.as_posix(), reference), file)
     if not name:
         hint = 'add the name of the model class, as in `"architectures": ["LlamaForCausalLM"]`'
         raise _of_file("hf-folder", file, f"{quote(file.name)} names no architecture", hint)
     if mapped and not _in_transformers(name):
-        raise _not_run(file, name, mapped, reference)
+        raise _not_run(file, name, mapped, reference, hub)
     return Target(name, fields, file=file)
+
+
+def _code(file: Path, reference: str) -> Path:
+    """The file of a class that `auto_map` names, beside its config.json."""
+    return file.with_name(f"{reference.rpartition('.')[0]}.py")
 
 
 def _fields(file: Path) -> dict[str, Any]:
@@ -178,7 +240,7 @@ def _fields(file: Path) -> dict[str, Any]:
     return fields
 
 
-def _not_run(file: Path, name: str, mapped: dict[str, Any], reference: str) -> Failed:
+def _not_run(file: Path, name: str, mapped: dict[str, Any], reference: str, hub: str) -> Failed:
     """The class is not one of transformers, and `auto_map` says more or less where it is."""
     if not reference:
         others = listing([key for key in mapped if key != _AUTO][:3]) or "nothing"
@@ -188,8 +250,26 @@ def _not_run(file: Path, name: str, mapped: dict[str, Any], reference: str) -> F
         return _of_file("remote-code", file, message, hint)
     if _ELSEWHERE in reference:
         return _elsewhere(file, name, reference)
-    message = f"{quote(name)} is code of the folder, and nothing of it was run"
+    if not hub and not _code(file, reference).is_file():
+        return _without_code(file, name, reference)
+    message = f"{quote(name)} is code of {quote(hub) if hub else 'the folder'}"
+    message += ", and nothing of it was run"
     hint = "read that code, and add --trust-remote-code if you trust it"
+    return _of_file("remote-code", file, message, hint)
+
+
+def _without_code(file: Path, name: str, reference: str) -> Failed:
+    """The folder was copied without its code."""
+    code = quote(_code(file, reference).name)
+    if name and _in_transformers(name):
+        message = f"{code}, which `auto_map` names, is not in the folder"
+        hint = "leave out --trust-remote-code: transformers has a class of the same name"
+    else:
+        message = (
+            f"transformers has no class {quote(name)}, and {code}, its code, is not in the folder"
+        )
+        near = _nearest_hint(name)
+        hint = f"put {code} of the checkpoint into the folder" + (f"; or {near}" if near else "")
     return _of_file("remote-code", file, message, hint)
 
 
@@ -239,6 +319,13 @@ def _of_config(config_class: Any, target: Target) -> Any:
     raise failed("hf-class", message, _models_hint(config_class) or _FIX_NAME)
 
 
+def _gives_logits(name: str) -> bool:
+    """Whether a class gives logits of tokens, by its name or by the auto mapping."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as known
+
+    return name in known.values() or re.search("LM$|LMHead|Generation", name) is not None
+
+
 def _unknown(name: str) -> Failed:
     hint = _nearest_hint(name) or _FIX_NAME
     return failed("hf-class", f"transformers has no model class {quote(name)}", hint)
@@ -252,7 +339,7 @@ def _model_types(config_class: Any) -> list[str]:
 
 
 def _models_hint(config_class: Any) -> str:
-    """Names model classes that belong to a config class; empty if no mapping has one."""
+    """Names model classes that belong to a config class; empty if none gives logits."""
     from transformers.models.auto import modeling_auto
 
     types = _model_types(config_class)
@@ -262,7 +349,8 @@ def _models_hint(config_class: Any) -> str:
     names = {name for one in found for name in ((one,) if isinstance(one, str) else one)}
     # Those that give tokens come first; the bare model gives hidden states.
     order = sorted(names, key=lambda n: (n not in causal, "Generation" not in n, n))
-    return f"name a model class: {listing(order[:_SHOWN], 'or')}" if order else ""
+    some = any(map(_gives_logits, order))
+    return f"name a model class: {listing(order[:_SHOWN], 'or')}" if some else ""
 
 
 def _nearest_hint(name: str) -> str:

@@ -7,22 +7,25 @@ All widths are multiples of four, which grouped matrix products ask for.
 
 from __future__ import annotations
 
+import math
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from adaptergen.inspection.config_fields import DeclaredField, declared, read, sub_configs
+from adaptergen.inspection.fault_isolation import attempted
 
 Settings = dict[str, Any]
 
 HIDDEN = 72
 HEADS = 6
 HEAD_DIM = 16
-VOCAB = 120
+VOCAB = 124
 POSITIONS = 80
 
 #: Number of layers where nothing in the config says how many are needed for one of each kind.
@@ -49,32 +52,39 @@ _KEEP = -1
 
 #: Pattern of a name, and what the number becomes; numbers that are smaller already stay.
 _RULES = (
-    (r"type_vocab_size|^(seed|hash_seed)$", _KEEP),
+    (r"type_vocab_size|^(seed|hash_seed)$|theta$|iters$", _KEEP),
     (r"vocab", VOCAB),
     (r"position|max_seq|seq_length|n_ctx|context_length|rel_extent", POSITIONS),
     (r"indexer_kv_heads", 1),
+    (r"index_n_heads", 7),
+    (r"linear_num_key_heads", 9),
+    (r"linear_num_value_heads", 18),
+    (r"linear_key_head_dim", 20),
+    (r"mamba_(d_head|head_?dim)", 20),
+    (r"dim_head$", HEAD_DIM),
     (r"(kv|key_value|key)_?heads?(_per_layer)?$", 3),
     (r"mamba.*heads$|n_mamba_heads", 8),
     (r"heads?$", HEADS),
     (r"qk_rope_head_dim|rotary_dim", 8),
-    (r"qk_nope_head_dim", 12),
-    (r"v_head_dim|value_head_dim", 20),
-    (r"index(er)?_head_dim", 24),
+    (r"qk_nope_head_dim", 24),
+    (r"v_head_dim|value_head_dim", 28),
+    (r"index(er)?_head_dim", 68),
     (r"global_head_dim", 32),
-    (r"head_?dim|d_head$|dim_head|kv_channels|head_size", HEAD_DIM),
-    (r"kv_lora_rank", 28),
-    (r"q_lora_rank", 44),
-    (r"o_lora_rank", 52),
+    (r"head_?dim|d_head$|kv_channels|head_size", HEAD_DIM),
+    (r"kv_lora_rank", 36),
+    (r"q_lora_rank", 52),
+    (r"o_lora_rank", 60),
     (r"rank", 12),
     (r"per_tok|top_?k$|topk|moe_k$", 2),
     (r"^n_groups?$|ngroups|_groups?$", 2),
-    (r"shared_expert.*size", 56),
+    (r"latent_size", 44),
+    (r"shared.*size", 56),
     (r"(moe|expert).*(size|dim)", 40),
-    (r"num_.*experts|n_routed_experts|experts?(_num)?$", 8),
+    (r"num_.*experts|n_routed_experts|experts?(_num)?$", 12),
     (r"num_shared|n_shared", _KEEP),
     (r"intermediate|ffn|inner|feed_forward|mlp_dim|^d?ff$|dim_ff|proj_dim", 64),
     (r"first_k_dense|dense_layers|layer_start|max_window_layers|kv_shared_layers", 1),
-    (r"state_size|d_state|ssm_state", 32),
+    (r"state_size|d_state|ssm_state", 28),
     (r"window|chunk", 8),
     (r"block_size", 8),
     (r"period|interval|pattern|every_n|sparse_step|offset", _KEEP),
@@ -89,6 +99,8 @@ _RULES = (
 )
 
 _WINDOW = re.compile(r"window|chunk")
+#: Fields that list the numbers of some layers.
+_LAYER_NUMBERS = re.compile(r"idxs$|indices$|layer_ids$|layers$")
 
 #: Tokens that models look for in what they are given: no prompt of a test has the lowest.
 _SPECIAL = {"pad_token_id": 0, "mask_token_id": 1}
@@ -122,30 +134,119 @@ def tiny_settings(
     config_class: Any,
     full: Any,
     profile: Profile,
-    given: frozenset[str] = frozenset(),
+    base: Mapping[str, Any] = MappingProxyType({}),
     generates: bool = True,
 ) -> Settings:
     """What to make the tiny config with. `full` is a config of real size, and is not changed.
 
-    If the model `generates`, it is to be causal where the config lets it be either. `given` are the
+    If the model `generates`, it is to be causal where the config lets it be either. `base` are the
     fields that `full` was made with: what a config computes where a field is None is left for it to
     compute anew.
     """
     inner = sub_configs(config_class)
+    known = declared(config_class) | _undeclared(config_class, full, base)
+    given = _given(known, full, base)
     fields = {
         name: field
-        for name, field in declared(config_class).items()
+        for name, field in known.items()
         if name in given or name in inner or not _is_computed(field, full)
     }
     values = {name: read(full, name) for name in fields if name in given}
     # What a config.json says: switches, words, factors, numbers that are small already, and None.
     plain = (bool, str, float, int)
     settings = {n: v for n, v in values.items() if v is None or isinstance(v, plain)}
-    settings.update(_sizes(config_class, fields, full, profile, generates))
+    settings.update(_sizes(config_class, fields, full, profile, base, generates))
     settings.update(_layer_settings(config_class, fields, full, profile))
+    settings.update(_lists(values, full, settings))
+    tables = {n: v for n, v in values.items() if isinstance(v, dict) and n not in inner}
+    settings.update({name: _table(table, full, settings) for name, table in tables.items()})
     if profile.complete:
         settings.update(_completed(fields, full, settings))
     return dict(sorted(settings.items()))
+
+
+def _undeclared(config_class: Any, full: Any, base: Mapping[str, Any]) -> dict[str, DeclaredField]:
+    """Fields of a config.json that the class does not declare, and that its model reads."""
+    others = [
+        name for name in base if name in vars(full) and type(base[name]) in (bool, int, float)
+    ]
+    text = _source_of_model(config_class) if others else ""
+    known = {*declared(config_class), *sub_configs(config_class)}
+    return {
+        name: DeclaredField(name, type(base[name]).__name__, None)
+        for name in others
+        if name not in known and re.search(rf"config, \"{name}\"|config\.{name}\b", text)
+    }
+
+
+def _source_of_model(config_class: Any) -> str:
+    """The text of the module that has the models of a config; empty without one."""
+    module = sys.modules.get(config_class.__module__.replace("configuration_", "modeling_"))
+    path = getattr(module, "__file__", None)
+    return Path(path).read_text(encoding="utf-8") if path else ""
+
+
+def _given(
+    known: Mapping[str, DeclaredField], full: Any, base: Mapping[str, Any]
+) -> frozenset[str]:
+    """The fields that a config.json sets, also by another name or as an entry of a table."""
+    if not base:
+        return frozenset()
+    usual = attempted(type(full))
+    differ = {name for name in known if usual is None or read(usual, name) != read(full, name)}
+    # What is computed differs where sizes do; a table has what stood beside it in older files.
+    return frozenset(
+        name
+        for name in known
+        if name in base
+        or (
+            name in differ
+            and (isinstance(read(full, name), dict) or not _is_computed(known[name], full))
+        )
+    )
+
+
+def _lists(values: Settings, full: Any, settings: Settings) -> Settings:
+    """The lists of a config.json that are not of all layers: numbers of layers, and factors."""
+    listed = {name: value for name, value in values.items() if isinstance(value, (list, tuple))}
+    of_layers = layer_lists(full)
+    layers = next((n for name, n in settings.items() if is_layer_count(name)), FEW_LAYERS)
+    found: Settings = {}
+    for name, value in listed.items():
+        if name in settings or name in of_layers:
+            continue
+        if _LAYER_NUMBERS.search(name) and all(type(item) is int for item in value):
+            found[name] = [item for item in value if item < layers] or [layers - 1] * bool(value)
+        elif all(isinstance(item, str) or _is_finite(item) for item in value):
+            found[name] = list(value)
+    return found
+
+
+def _is_finite(number: Any) -> bool:
+    """Whether this is a factor that JSON has."""
+    return isinstance(number, float) and math.isfinite(number)
+
+
+def _table(value: Any, full: Any, settings: Settings) -> Any:
+    """A table of a config.json, such as that of rotations; its lists are as long as half a head."""
+    if isinstance(value, dict):
+        # Transformers writes the older word beside the newer one.
+        older = {"type"} if "rope_type" in value else set()
+        kept = {key: item for key, item in value.items() if key not in older}
+        return {key: _table(item, full, settings) for key, item in kept.items()}
+    if isinstance(value, (list, tuple)):
+        width = _head_width(lambda name: read(full, name))
+        tiny = _head_width(lambda name: settings.get(name, read(full, name)))
+        return list(value)[: max(1, len(value) * tiny // width)] if width and tiny else list(value)
+    return value
+
+
+def _head_width(field: Callable[[str], Any]) -> int:
+    """The width of a head, from the fields of a config; 0 where they do not tell."""
+    width, hidden, heads = (field(n) for n in ("head_dim", "hidden_size", "num_attention_heads"))
+    if isinstance(width, int) and width:
+        return width
+    return hidden // heads if isinstance(hidden, int) and isinstance(heads, int) and heads else 0
 
 
 def is_layer_count(name: str) -> bool:
@@ -195,7 +296,7 @@ def _small(name: str, value: int, wide: bool) -> int:
     number = _rule(name)
     if number is not None:
         return value if number == _KEEP else min(value, number)
-    return value if value <= 16 else 24
+    return value if value <= 16 else min(value, 24)
 
 
 def _is_computed(field: DeclaredField, full: Any) -> bool:
@@ -209,20 +310,26 @@ def _sizes(
     fields: Mapping[str, DeclaredField],
     full: Any,
     profile: Profile,
+    base: Mapping[str, Any],
     generates: bool,
 ) -> Settings:
     inner = sub_configs(config_class)
     own_heads = any("head_dim" in name and isinstance(read(full, name), int) for name in fields)
-    heads = 8 if profile.plain else HEADS
+    heads = 8 if profile.plain else _heads(full)
     hidden = HIDDEN if own_heads and not profile.plain else heads * HEAD_DIM
     width = next((read(full, name) for name in fields if WIDTH.match(name)), None)
     settings: Settings = {}
     tokens = iter(range(VOCAB - 1, 0, -1))
     for name in fields:
         value = read(full, name)
+        if _is_repeated(value, fields[name]):
+            value = settings[name] = value[0]
         if name in inner:
             if value is not None:
-                settings[name] = _inner(value, profile, generates and not _has_encoder(full))
+                held = base.get(name)
+                held = held if isinstance(held, dict) else {}
+                causal = generates and not _has_encoder(full)
+                settings[name] = _inner(value, profile, held, causal)
         elif value is None and re.search(r"attn.*(idxs|indices)$", name):
             # Every second layer is one of attention.
             settings[name] = [1, 3]
@@ -230,7 +337,7 @@ def _sizes(
             settings[name] = True
         elif _TOKEN.search(name):
             settings.update(_token(name, value, tokens))
-        elif value == 0 and re.search(r"first_k_dense|num_dense_layers", name):
+        elif value == 0 and name not in base and re.search(r"first_k_dense|num_dense", name):
             # The first layers of such a model can be dense: one is.
             settings[name] = 1
         elif isinstance(value, bool) or not isinstance(value, int) or is_layer_count(name):
@@ -240,6 +347,18 @@ def _sizes(
         elif (number := _small(name, value, profile.wide)) != value:
             settings[name] = _POWERS.get(number, number) if profile.plain else number
     return {**settings, **_kept_relations(fields, full, settings)}
+
+
+def _heads(full: Any) -> int:
+    """How many heads the residual stream is divided into: a config may have few already."""
+    number = read(full, "num_attention_heads")
+    return min(number, HEADS) if isinstance(number, int) and number > 2 else HEADS
+
+
+def _is_repeated(value: Any, field: DeclaredField) -> bool:
+    """Whether a list has the same number for each layer, where one number would do."""
+    listed = isinstance(value, (list, tuple)) and len(set(map(repr, value))) == 1
+    return listed and type(value[0]) is int and re.match(r"int\b", field.type) is not None
 
 
 def _token(name: str, value: Any, tokens: Iterator[int]) -> Settings:
@@ -297,9 +416,9 @@ def _has_encoder(config: Any) -> bool:
     return bool(read(config, "is_encoder_decoder"))
 
 
-def _inner(config: Any, profile: Profile, generates: bool) -> Settings:
+def _inner(config: Any, profile: Profile, base: Mapping[str, Any], generates: bool) -> Settings:
     cls = type(config)
-    made = tiny_settings(cls, config, profile, generates=generates)
+    made = tiny_settings(cls, config, profile, base, generates)
     return {"model_type": cls.model_type, **made} if cls.model_type else made
 
 
@@ -354,13 +473,11 @@ def _layer_types(config_class: Any, fields: Mapping[str, DeclaredField], full: A
     from transformers import configuration_utils
 
     field = fields.get("layer_types")
-    module = sys.modules.get(config_class.__module__.replace("configuration_", "modeling_"))
-    path = getattr(module, "__file__", None)
-    if path is None or field is None or not _lists_layers(field):
+    if field is None or not _lists_layers(field):
         return []
     if len(set(read(full, field.name) or ())) > 1:
         return []
-    text = Path(path).read_text(encoding="utf-8")
+    text = _source_of_model(config_class)
     known = getattr(configuration_utils, "ALLOWED_LAYER_TYPES", ())
     words = [word for word in known if f'"{word}"' in text]
     # A model may know by name only what is no attention, and needs a layer of attention.

@@ -87,7 +87,7 @@ class TestNemotronH:
         kind = kind_named(self.default, "moe")
         states = {module.path: module.state for module in kind.modules}
         assert states["mixer.fc1_latent_proj"] == "identity"
-        branch = branch_named(facts("NemotronHForCausalLM", True), "moe_latent_size=40")
+        branch = branch_named(facts("NemotronHForCausalLM", True), "moe_latent_size=44")
         kind = kind_named(branch, "moe")
         assert {m.path: m.state for m in kind.modules}["mixer.fc1_latent_proj"] == "module"
 

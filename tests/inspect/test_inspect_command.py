@@ -105,7 +105,7 @@ def test_a_config_class_stands_for_its_causal_model(capsys: pytest.CaptureFixtur
     ("name", "hint"),
     [
         ("T5Config", "name a model class: `T5ForConditionalGeneration`, "),
-        ("ViTConfig", "name a model class: `ViTForImageClassification`, "),
+        ("ViTConfig", "name a class such as `LlamaForCausalLM`"),
         ("PreTrainedConfig", "name a class such as `LlamaForCausalLM`"),
     ],
 )
@@ -199,22 +199,27 @@ def test_what_is_no_file_is_not_read(
 
 
 @pytest.mark.parametrize(
-    ("code", "values"),
+    ("code", "values", "default"),
     [
-        ("hf-config", {"hidden_size": "wide"}),
-        ("hf-config", {"num_attention_heads": 0}),
-        ("hf-forward", {"hidden_act": "none_of_a_test"}),
+        ("hf-config", {"hidden_size": "wide"}, "4096"),
+        ("hf-config", {"num_attention_heads": 0}, "32"),
+        ("hf-forward", {"hidden_act": "none_of_a_test"}, '"silu"'),
     ],
 )
 @heavy
 def test_values_with_which_no_model_runs(
-    code: str, values: dict[str, Any], folder: Path, capsys: pytest.CaptureFixture[str]
+    code: str,
+    values: dict[str, Any],
+    default: str,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     file = folder / "config.json"
     file.write_text(json.dumps({**CONFIG, **values}))
     said = fails(code, capsys, folder, str(folder))
     assert said.startswith(f"{file.as_posix()}:1:1: ")
-    assert "hint: check the values in `config.json`" in said
+    (field,) = values
+    assert f"hint: change `{field}` in `config.json`; the default, {default}, works" in said
 
 
 REMOTE = """
