@@ -119,11 +119,12 @@ class Observation:
     def nearest(self, path: str) -> list[Called]:
         """Of the modules below a path that were called those without a called one between.
 
-        Long lists, such as experts, are left out: how long they are depends on the config.
+        Long lists of one class, such as experts, are left out: the config says how long they are.
         """
         found: list[Called] = []
         around = self.model.get_submodule(path)
-        if isinstance(around, torch.nn.ModuleList) and len(around) > _SHORT_LIST:
+        alike = len({type(one) for one in around.children()}) == 1
+        if isinstance(around, torch.nn.ModuleList) and len(around) > _SHORT_LIST and alike:
             return found
         for name, module in around.named_children():
             child = f"{path}.{name}" if path else name

@@ -79,10 +79,12 @@ def with_hooked_output(output: Any, hook: HookPoint) -> Any:
     if not isinstance(output, (tuple, list)):
         return output
     items = list(output)
-    for at, value in enumerate(items):
-        if isinstance(value, torch.Tensor):
-            items[at] = hook(value)
-            break
+    at = next((at for at, value in enumerate(items) if isinstance(value, torch.Tensor)), None)
+    if at is None:
+        # Quantised models return pairs of tuples.
+        at = next((at for at, value in enumerate(items) if isinstance(value, (tuple, list))), None)
+    if at is not None:
+        items[at] = with_hooked_output(items[at], hook)
     if isinstance(output, list):
         output[:] = items
         return output
