@@ -15,6 +15,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 # As pip would, but on every core. Packages have files, too, that are for other Pythons.
 COMPILE := $(BIN)/python -m compileall -q -j 0 .venv/lib adaptergen >/dev/null || true
 SPEC := specs/nemotron_h.yaml
+# What `survey` measures every class of.
+TASKS := causal-lm masked-lm seq2seq-lm
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test long light fuzz mutants bench matrix pythons prove inspect survey lint docs schema clean
@@ -80,15 +82,17 @@ prove: .venv/.dev ## Export into every release of TransformerLens, and run its c
 inspect: .venv/.dev ## Observe every causal language model of transformers, and write the table.
 	@nice $(BIN)/python tests/inspect/all_classes.py
 
-survey: .venv/.dev ## Measure every causal language model of transformers, and write docs/coverage.md.
-	@# What is worse is told once all is measured; the table is written nevertheless.
-	@nice $(BIN)/adaptergen survey --json .coverage.json; worse=$$?; test $$worse -ne 2
-	@$(BIN)/adaptergen survey --merge $(wildcard docs/coverage.json) .coverage.json \
+survey: .venv/.dev ## Measure every class of every task of transformers, and write docs/coverage.md.
+	@# What is worse is told once all is measured; the tables are written nevertheless.
+	@for task in $(TASKS); do \
+	  nice $(BIN)/adaptergen survey --task $$task --json .coverage-$$task.json; test $$? -ne 2 || exit 2; \
+	done
+	@$(BIN)/adaptergen survey --merge $(wildcard docs/coverage.json) $(TASKS:%=.coverage-%.json) \
 	  --json docs/coverage.json --report docs/coverage.md
 
 clean: ## Remove the environments, the caches and what was packaged.
 	@echo "== Removing the environments, caches and packages"
-	@rm -rf .venv .light .coverage.json .mutants build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .light .coverage-*.json .mutants build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find adaptergen tests generated -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # The light core with what its tests need, and nothing of the extra `verify`.

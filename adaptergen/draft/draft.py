@@ -304,7 +304,8 @@ class _Writer:
     def _outer_key(self, call: Called, taken: set[str]) -> str:
         role = role_of(self.seen, call)
         last = self.seen.calls.get(f"{self.layers_path}.{len(self._layers()) - 1}")
-        if role == "norm" and "ln_final" not in taken and last and call.order > last.order:
+        # TransformerLens applies it to the stream.
+        if role == "norm" and "ln_final" not in taken and last and _same(last.gave, call.took):
             return "ln_final"
         stream = self.seen.calls[f"{self.layers_path}.0"].took
         if role == "embedding" and stream is not None and "pos_embed" not in taken:

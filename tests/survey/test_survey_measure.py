@@ -75,6 +75,28 @@ def test_a_bridge_without_a_fault() -> None:
     assert not found.stands
 
 
+@pytest.mark.parametrize(
+    ("name", "layers", "attention"),
+    [("BertForMaskedLM", 4, 4), ("BartForConditionalGeneration", 8, 12)],
+    ids=["an encoder", "an encoder and a decoder with cross-attention"],
+)
+def test_models_of_other_tasks(name: str, layers: int, attention: int) -> None:
+    import copy
+
+    from adaptergen.draft.draft import bind, measured_draft, small_model
+    from adaptergen.inspection.target import Target, load_class
+    from adaptergen.survey.measure import known, measure
+
+    model, settings = small_model(load_class(Target(name)), {})
+    alone = known(model, generates=False)
+    draft = measured_draft(copy.deepcopy(model), settings)
+    found = measure(alone, lambda model: bind(model, draft.plan), findings=())
+    assert found.stands, found.why_not
+    assert found.parity["plain"] == 0 and not found.generation
+    assert found.streams == found.layers == layers
+    assert found.editable == dict.fromkeys(ROLES, attention)
+
+
 def test_other_logits() -> None:
     def shift(bridge: Any) -> None:
         bridge.original_model.lm_head.register_forward_hook(lambda m, args, out: out + 1e-3)
