@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import venv
 import zipfile
@@ -104,6 +105,42 @@ def test_in_a_checkout_files_are_found_where_people_edit_them() -> None:
     assert resources.checkout() == ROOT
     assert resources.templates() == ROOT / "templates"
     assert resources.shapes() == ROOT / "specs" / "shapes"
+
+
+@pytest.mark.long
+@pytest.mark.heavy
+def test_the_wheel_drafts_builds_and_verifies_in_an_empty_folder(
+    packages: Path, tmp_path: Path
+) -> None:
+    home, work = tmp_path / "environment", tmp_path / "work"
+    venv.create(home, symlinks=os.name != "nt")
+    python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
+    own = Path(sysconfig.get_path("purelib", vars={"base": str(home)}))
+    # What adaptergen needs is that of the environment this runs in.
+    shared = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
+    (own / "shared.pth").write_text("\n".join(sorted(shared)), encoding="utf-8")
+    (wheel,) = packages.glob("*.whl")
+    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-index"]
+    subprocess.run([*command, "--no-deps", "--quiet", str(wheel)], check=True)
+    work.mkdir()
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def adaptergen(*arguments: str) -> str:
+        done = subprocess.run(
+            [python, "-m", "adaptergen", *arguments],
+            cwd=work, env=env, capture_output=True, text=True, timeout=900,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    said = adaptergen("init", "LlamaForCausalLM")
+    assert "verified: Fine" in said and "failed" not in said
+    assert {path.name for path in work.iterdir()} == {"specs", "generated"}
+    assert "Fine" in adaptergen("build", "--check", "specs/llama.yaml")
+    assert "Fine" in adaptergen("verify", "specs/llama.yaml")
+    code = "import adaptergen; print(adaptergen.__file__)"
+    where = subprocess.run([python, "-c", code], cwd=work, env=env, capture_output=True, text=True)
+    assert Path(where.stdout.strip()).is_relative_to(home)
 
 
 @pytest.fixture(scope="module", params=["*.whl", "*.tar.gz"], ids=["wheel", "sdist"])

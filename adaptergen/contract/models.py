@@ -30,6 +30,9 @@ SUMMED = 1e-4
 
 _MASK = 0xFFFFFFFF
 
+#: Numbers of weights that are made at once: each takes 40 bytes until it is copied.
+_AT_ONCE = 2_000_000
+
 
 def hf_class(architecture: str) -> Any:
     """The class of transformers that is called so."""
@@ -83,20 +86,34 @@ def perturb(model: Any) -> None:
         for name, buffer in model.named_buffers()
         if name in saved and buffer.is_floating_point() and buffer.dim() and _is_constant(buffer)
     }
-    named = [*parameters.items(), *constant.items()]
-    counts = [tensor.numel() for _, tensor in named]
-    places = [
-        torch.arange(1, count + 1) + zlib.crc32(name.encode())
-        for (name, _), count in zip(named, counts, strict=True)
-    ]
     with torch.no_grad():
-        spreads = _spread(torch.cat(places)).split(counts)
-        for (_, tensor), spread in zip(named, spreads, strict=True):
-            if tensor.dim() > 1:
-                values = spread * (12 / tensor.shape[-1]) ** 0.5
-            else:
-                values = 0.75 + 0.5 * spread
-            tensor.copy_(values.view(tensor.shape).to(tensor.dtype))
+        for named in _groups([*parameters.items(), *constant.items()]):
+            counts = [tensor.numel() for _, tensor in named]
+            places = [
+                torch.arange(1, count + 1) + zlib.crc32(name.encode())
+                for (name, _), count in zip(named, counts, strict=True)
+            ]
+            spreads = _spread(torch.cat(places)).split(counts)
+            for (_, tensor), spread in zip(named, spreads, strict=True):
+                if tensor.dim() > 1:
+                    values = spread * (12 / tensor.shape[-1]) ** 0.5
+                else:
+                    values = 0.75 + 0.5 * spread
+                tensor.copy_(values.view(tensor.shape).to(tensor.dtype))
+
+
+def _groups(named: list[tuple[str, Any]]) -> Iterator[list[tuple[str, Any]]]:
+    """Weights that are numbered at once: many small ones, and large ones alone, for memory."""
+    group: list[tuple[str, Any]] = []
+    size = 0
+    for one in named:
+        size += one[1].numel()
+        if group and size > _AT_ONCE:
+            yield group
+            group, size = [], one[1].numel()
+        group.append(one)
+    if group:
+        yield group
 
 
 def _is_constant(buffer: torch.Tensor) -> bool:

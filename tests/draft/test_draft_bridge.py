@@ -113,25 +113,93 @@ def test_a_class_with_a_spec_gets_its_spec() -> None:
     assert "blocks.0.attn.q.hook_out" in bridge.hook_dict
 
 
-def test_a_folder_brings_its_tokenizer(tmp_path: Any) -> None:
-    import torch
-    from tokenizers import Tokenizer, models
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    """A folder with a model and a tokenizer, and the model."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    import adaptergen
-
-    model = model_of("LlamaForCausalLM")
-    model.save_pretrained(tmp_path)
+    folder, model = tmp_path_factory.mktemp("saved"), model_of("LlamaForCausalLM")
+    model.save_pretrained(folder)
     words = {f"w{number}": number for number in range(model.config.vocab_size)}
     made = Tokenizer(models.WordLevel(words, unk_token="w0"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=made, unk_token="w0", bos_token="w1", eos_token="w2", pad_token="w0"
     )
-    tokenizer.save_pretrained(tmp_path)
-    bridge = adaptergen.bridge(tmp_path)
-    assert bridge.tokenizer is not None
-    ids = torch.arange(5, 14)[None]
-    assert torch.equal(bridge(ids), model(input_ids=ids).logits)
+    tokenizer.save_pretrained(folder)
+    return folder, model
+
+
+def test_a_folder_brings_its_tokenizer(saved: tuple[Any, Any]) -> None:
+    import torch
+
+    import adaptergen
+
+    folder, model = saved
+    bridge = adaptergen.bridge(folder)
+    ids = bridge.to_tokens("w5 w6 w7")
+    # TransformerLens puts the token before the text that the tokenizer names for it.
+    assert ids.tolist() == [[1, 5, 6, 7]]
+    assert torch.equal(bridge("w5 w6 w7"), model(input_ids=ids).logits)
+
+
+def test_it_is_an_ordinary_bridge(saved: tuple[Any, Any]) -> None:
+    import torch
+
+    import adaptergen
+
+    bridge, prompt = adaptergen.bridge(saved[0]), "w5 w6 w7 w8"
+    logits, cache = bridge.run_with_cache(prompt)
+    assert torch.equal(cache["pattern", 1], cache["blocks.1.attn.hook_pattern"])
+    stream = cache.decompose_resid(layer=-1).sum(0)
+    assert torch.allclose(stream, cache["ln_final.hook_in"], atol=1e-5)
+    _, few = bridge.run_with_cache(prompt, names_filter=lambda name: name.endswith("hook_z"))
+    layers = range(bridge.cfg.n_layers)
+    assert list(few.keys()) == [f"blocks.{layer}.attn.hook_z" for layer in layers]
+    _, one = bridge.run_with_cache(prompt, names_filter="ln_final.hook_in")
+    assert list(one.keys()) == ["ln_final.hook_in"]
+    options = {"max_new_tokens": 3, "do_sample": False, "verbose": False}
+    assert bridge.generate(prompt, **options).startswith(prompt)
+    bridge.enable_compatibility_mode()
+    # Compatibility mode may shift logits by what the softmax takes away.
+    changed, plain = bridge(prompt).log_softmax(-1), logits.log_softmax(-1)
+    assert torch.allclose(changed, plain, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["LlamaForCausalLM", "NemotronHForCausalLM"])
+def test_the_width_of_a_model_costs_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    import torch
+    import transformers
+
+    import adaptergen
+    from adaptergen.draft import bridge as module
+
+    # What is asked is the draft, also of a class with a spec.
+    monkeypatch.setattr(module, "_spec_of", lambda architecture: None)
+    cls = getattr(transformers, name)
+    model_of(name)
+    seconds = {}
+    for width in (64, 1024, 64, 1024):
+        fields = {"hidden_size": width, "num_attention_heads": 8, "head_dim": width // 8,
+                  "num_key_value_heads": 4, "intermediate_size": 2 * width, "vocab_size": 500,
+                  "mamba_num_heads": 8, "mamba_head_dim": width // 8, "n_groups": 2}  # fmt: skip
+        layers = {"num_hidden_layers": 4}
+        if "layers_block_type" in cls.config_class.__annotations__:
+            words = ["linear_attention", "full_attention", "mlp", "linear_attention"]
+            layers = {"layers_block_type": words}
+        with torch.device("meta"):
+            model = cls(cls.config_class(**fields, **layers))
+        model = model.to_empty(device="cpu").eval()
+        before = time.process_time()
+        bridge = adaptergen.bridge(model)
+        taken = time.process_time() - before
+        assert bridge.report.source == "a draft" and bridge.cfg.d_model == width
+        seconds[width] = min(taken, seconds.get(width, taken))
+    assert seconds[1024] < 2 and seconds[1024] < 1.5 * seconds[64] + 0.2, seconds
 
 
 def test_a_model_without_a_small_one_is_observed_itself(monkeypatch: pytest.MonkeyPatch) -> None:
