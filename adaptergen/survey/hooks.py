@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from adaptergen.contract.models import attributes, quiet
-from adaptergen.survey.runs import BATCH
+from adaptergen.survey.runs import BATCH, seeded
 
 #: Rows of a run with edits, the unchanged one included. A prime, so that no other axis is as long
 #: or a multiple of it.
@@ -49,7 +49,7 @@ class Subject:
             else value
             for name, value in self.options.items()
         }
-        with quiet():
+        with quiet(), seeded():
             return self.bridge.run_with_hooks(given, fwd_hooks=edits, **options)
 
     def fired(self) -> dict[str, list[Any]]:

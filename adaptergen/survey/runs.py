@@ -58,6 +58,14 @@ def options_of(model: Any, **options: Any) -> dict[str, Any]:
     return found
 
 
+@contextmanager
+def seeded() -> Iterator[None]:
+    """Random numbers are the same each time: some models hash tokens by them."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
 class Runner:
     """Runs a model, or the bridge around one, and keeps the cache that each forward returns."""
 
@@ -67,7 +75,7 @@ class Runner:
 
     def __call__(self, tokens: Any, **options: Any) -> Any:
         """The logits."""
-        with self._noted(), quiet():
+        with self._noted(), quiet(), seeded():
             if self.bridge is None:
                 self.model(input_ids=tokens, **options)
             else:
