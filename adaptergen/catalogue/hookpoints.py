@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from adaptergen.catalogue.constructor import Method, called_method, find_method, walk_own
 from adaptergen.catalogue.library import Class, class_flag
@@ -30,7 +31,10 @@ def hook_points(mro: Sequence[Class]) -> tuple[tuple[Hook, ...], bool]:
     if method is not None:
         walk.method(method, None)
     hooks = (
-        Hook(name) if under is None else Hook(name, True, under, by_default=None)
+        replace(
+            Hook(name) if under is None else Hook(name, True, under, by_default=None),
+            pos_dim=walk.pos_dims.get(name),
+        )
         for name, under in sorted(walk.found.items())
     )
     return tuple(hooks), walk.unnamed
@@ -42,6 +46,7 @@ class _Walk:
     def __init__(self, mro: Sequence[Class]) -> None:
         self.mro = mro
         self.found: dict[str, Condition | None] = {}
+        self.pos_dims: dict[str, int] = {}
         self.unnamed = False
         self._entered: list[Method] = []
 
@@ -101,6 +106,16 @@ class _Walk:
 
     def _simple(self, statement: ast.stmt, method: Method, under: Condition | None) -> None:
         named = False
+        match statement:
+            case ast.Assign(
+                targets=[
+                    ast.Attribute(
+                        value=ast.Attribute(value=ast.Name(id="self"), attr=hook), attr="pos_dim"
+                    )
+                ],
+                value=ast.Constant(value=int(axis)),
+            ):
+                self.pos_dims[hook] = axis
         for name, value in _attributes_set(statement):
             if _is_hook_point(value):
                 named = True

@@ -49,6 +49,8 @@ class Hook:
     """
     by_default: bool | None = True
     """Present when only required arguments are given; None if that was not observed."""
+    pos_dim: int | None = None
+    """The axis of positions, where the component declares one."""
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,17 @@ from typing import Any
 import torch
 from accelerate import cpu_offload
 
-from transformer_lens.benchmarks.component_outputs import ComponentBenchmarker
-
 from .findings import Finding, Spot
 from .models import ModelUnderTest, attributes, difference, quiet, relative
-from .reference import continue_padded, continue_without_cache, generate, positions
-from .tables import component, is_met
+from .reference import (
+    BATCH,
+    POS,
+    continue_padded,
+    continue_without_cache,
+    generate,
+    positions,
+)
+from .tables import component
 
 #: Sums in another order, of logits up to 1: what float32 rounds in a model of few layers.
 ROUNDED = 1e-3
@@ -106,12 +111,13 @@ def check_generation(run: ModelUnderTest) -> Iterator[Finding]:
     bridge, answers, work = run.bridge, run.answers, run.answers.work
     if run.tables.cache:
         yield from _check_cache(run)
-    loop = answers.uncached
     for length, expected in answers.greedy.items():
-        actual = _generate(bridge, expected[:, :length], work.new_tokens)
-        if loop is not None and torch.equal(actual, loop[:, : expected.shape[1]]):
-            # HF's generation may force tokens, which a loop over its forward does not.
-            expected = actual
+        prompt = expected[:, :length]
+        actual = _generate(bridge, prompt, work.new_tokens)
+        if not torch.equal(actual, expected) and not _generates_as_it_computes(run):
+            expected = continue_without_cache(
+                lambda tokens: run.spare(tokens, use_cache=False).logits, prompt, work.new_tokens
+            )
         told = f"a prompt of {length}"
         yield from _compare(run, "with_cache", told, actual, expected, length)
     if answers.uncached is not None:
@@ -126,7 +132,11 @@ def check_generation(run: ModelUnderTest) -> Iterator[Finding]:
         tokens, mask, expected = answers.padded
         actual = _generate(bridge, tokens, work.new_tokens, attention_mask=mask)
         if not torch.equal(actual, expected) and not _generates_as_it_computes(run):
-            expected = continue_padded(run.spare, tokens, mask, work.new_tokens)
+            # TransformerLens hands no positions to models that count them in a way of their own.
+            for given in (True, False):
+                expected = continue_padded(run.spare, tokens, mask, work.new_tokens, given)
+                if torch.equal(actual, expected):
+                    break
         told = f"left-padded prompts of {min(work.padded)} to {max(work.padded)}"
         yield from _compare(run, "left_padded", told, actual, expected, tokens.shape[1])
 
@@ -182,13 +192,14 @@ def _compare(
     yield Finding("generation", what, told, measured, mend, about=about)
 
 
-def _runs_alone(module: Any, width: int) -> bool:
-    """Whether HF's module takes the stream and nothing else."""
+def _alone(module: Any, stream: torch.Tensor) -> torch.Tensor | str:
+    """What a module returns first that gets the stream and nothing else, or what it raises."""
     try:
-        module(torch.zeros(1, 2, width))
-    except Exception:  # code of transformers may raise anything
-        return False
-    return True
+        output = module(stream)
+        tensor = output if isinstance(output, torch.Tensor) else output[0]
+    except Exception as error:  # code of transformers may raise anything
+        return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return tensor if isinstance(tensor, torch.Tensor) else f"a {type(tensor).__name__}"
 
 
 def check_components(run: ModelUnderTest) -> Iterator[Finding]:
@@ -196,36 +207,20 @@ def check_components(run: ModelUnderTest) -> Iterator[Finding]:
 
     What HF itself cannot call alone, as with the angles of a rotation, is left out.
     """
-    # It draws what it hands to components.
-    with torch.random.fork_rng(devices=[]), quiet():
-        torch.manual_seed(0)
-        spare = copy.deepcopy(run.spare)
-        benchmark = ComponentBenchmarker(run.bridge, spare, run.bridge.adapter, run.bridge.cfg)
-        # Where HF has None, as for the queries that are not projected so, it would call that.
-        absent = [
-            f"blocks.{layer}.{name}"
-            for layer, kind in enumerate(run.kinds)
-            for name, line in run.tables.components_of(kind).items()
-            if not is_met(component(line)[2], spare.config)
-        ]
-        report = benchmark.benchmark_all_components(skip_components=absent)
-        results = report.component_results
-    found = {result.component_path: result for result in results}
+    generator = torch.Generator().manual_seed(0)
+    stream = torch.randn(BATCH, POS, run.bridge.cfg.d_model, generator=generator)
     kinds = [(i, kind) for i, layer in enumerate(run.kinds) for kind in run.tables.kinds_of(layer)]
     for layer, kind in kinds:
         slot = run.tables.kinds[kind].slot
-        path = (
-            f"{run.tables.blocks}.{layer}.{component(run.tables.kinds[kind].components[slot])[1]}"
-        )
-        if not _runs_alone(run.spare.get_submodule(path), run.bridge.cfg.d_model):
+        path = component(run.tables.kinds[kind].components[slot])[1]
+        expected = _alone(run.spare.get_submodule(f"{run.tables.blocks}.{layer}.{path}"), stream)
+        if isinstance(expected, str):
             continue
         run.report.count("components alone")
-        result = found.get(f"blocks.{layer}.{slot}")
-        if result is None or not result.passed:
+        actual = _alone(getattr(run.bridge.blocks[layer], slot), stream)
+        measured = actual if isinstance(actual, str) else f"{difference(actual, expected):g}"
+        if measured != "0":
             what = f"{slot} called by itself does not return what HF's module returns"
-            measured = "not called" if result is None else f"{result.max_diff:g}"
-            if result is not None and result.error_message:
-                measured = " ".join(str(result.error_message).split())[:200]
             mend = "look at what it takes from the call of the whole layer"
             spot = Spot(layer, kind)
             yield Finding("components", what, "0", measured, mend, spot, ("kind",))
@@ -271,6 +266,14 @@ def check_processing(run: ModelUnderTest) -> Iterator[Finding]:
 
 def check_offloaded(run: ModelUnderTest) -> Iterator[Finding]:
     """Weights that accelerate loads for each call of a module."""
+    own = cpu_offload(copy.deepcopy(run.spare), execution_device="cpu")
+    try:
+        told = f"{difference(own(run.tokens).logits, run.answers.logits):g}"
+    except (RuntimeError, NotImplementedError) as error:  # HF reads weights that no call loads
+        told = f"{type(error).__name__}"
+    if told != "0":
+        yield _of_hf("HF's own logits with offloaded weights are not those without", "0", told)
+        return
     bridge = run.wrapped_copy(lambda model: cpu_offload(model, execution_device="cpu"))
     # Hooks that are attached may lead through other code.
     logits, _ = bridge.run_with_cache(run.tokens)

@@ -25,6 +25,14 @@ _SIZES = ("d_model", "d_vocab", "n_heads", "n_key_value_heads", "d_head", "d_mlp
 #: Fields that count tokens: no tensor is as wide.
 _NO_WIDTH = re.compile(r"window|chunk|budget|context|position")
 
+#: Rows and tokens of another run: no multiples or divisors of those of the first.
+_OTHER_BATCH, _OTHER_POS = 3, 11
+_RUNS = {
+    "batch": (BATCH, _OTHER_BATCH),
+    "pos": (POS, _OTHER_POS),
+    "batch * pos": (BATCH * POS, _OTHER_BATCH * _OTHER_POS),
+}
+
 #: A size in each run; None in runs that do not have it.
 Sizes = tuple[Any, ...]
 
@@ -54,10 +62,21 @@ class Run:
 
 
 class Axes:
-    """The names of axes; with runs of changed models, an expression has to hold in all of them."""
+    """The names of axes; with runs of changed models, an expression has to hold in all of them.
 
-    def __init__(self, seen: Observation, changed: Sequence[Run] = ()) -> None:
+    Sizes that differ in `retold`, a run of other tokens, depend on tokens.
+    """
+
+    def __init__(
+        self, seen: Observation, changed: Sequence[Run] = (), retold: Run | None = None
+    ) -> None:
         self.batch, self.pos = BATCH, POS
+        shapes = retold.shapes if retold else {}
+        self.retold = {
+            id(one): shapes[place]
+            for place, one in _tensors(seen)
+            if one is not None and place in shapes
+        }
         runs = (Run.of(seen), *changed)
         self.others = {
             id(one): [run.shapes.get(place, ()) for run in changed]
@@ -103,12 +122,32 @@ class Axes:
             shape if len(shape) == tensor.dim() else (None,) * tensor.dim()
             for shape in self.others.get(id(tensor), ())
         ]
+        retold = self.retold.get(id(tensor), ())
+        if len(retold) == tensor.dim():
+            pairs = zip(retold, zip(tensor.shape, *others, strict=True), strict=True)
+            return [self._told(sizes, other) for other, sizes in pairs]
         return [
             self._name(sizes, at)
             for at, sizes in enumerate(zip(tensor.shape, *others, strict=True))
         ]
 
+    def _told(self, sizes: Sizes, other: int) -> Any:
+        """The name of an axis that has another size in a run of other tokens, or the same."""
+        size = sizes[0]
+        if size == other:
+            return 1 if size == 1 else self._known(sizes) or str(size)
+        for name, (first, second) in _RUNS.items():
+            times, left = divmod(size, first)
+            if not left and times * second == other:
+                rest = tuple(None if one is None else one // first for one in sizes)
+                return name if times == 1 else f"{name} * {self._known(rest) or times}"
+        more = size - POS
+        if more == other - _OTHER_POS:
+            return f"pos {'+' if more > 0 else '-'} {abs(more)}"
+        return str(size)
+
     def _name(self, sizes: Sizes, at: int) -> Any:
+        """The name of an axis where nothing but its size is known."""
         size = sizes[0]
         if size == self.batch and at == 0:
             return "batch"
@@ -128,6 +167,11 @@ class Axes:
             if all(one is None or one == two for one, two in zip(sizes, expected, strict=False)):
                 return name
         return ""
+
+
+def other_tokens(model: Any) -> Run | None:
+    """A run of fewer rows and tokens; None if the model does not take as many."""
+    return attempted(lambda: Run.of(observe(model, tokens(model, _OTHER_BATCH, _OTHER_POS))))
 
 
 def changed_runs(model: Any, settings: Mapping[str, Any]) -> Iterator[Run]:

@@ -15,8 +15,8 @@ from transformers.models.auto import modeling_auto
 
 from adaptergen import resources
 from adaptergen.contract.models import wrap
-from adaptergen.draft.contracts import measure_contracts
-from adaptergen.draft.draft import LAYER, draft_of, small_model
+from adaptergen.draft.contracts import LAYER, measure_contracts
+from adaptergen.draft.draft import draft_of, small_model
 from adaptergen.generate import plan as plan_of
 from adaptergen.inspection.runs import forward, tokens
 from adaptergen.plan.model import Plan, layer_tables
@@ -100,7 +100,7 @@ def bridge(
         adapter = make_target(plan, render_adapter(plan)).adapter
         made = wrap(architecture, adapter, model, name, tokenizer)
         observed = made if small is None else wrap(architecture, adapter, small)
-        states = measure_contracts(observed, tokens(alone)).states
+        states = measure_contracts(observed).states
         apart = unbound(observed)
     made.report = BridgeReport(
         architecture,

@@ -13,6 +13,7 @@ from transformers.pytorch_utils import Conv1D
 from adaptergen.draft.axes import Axes
 from adaptergen.draft.observation import EAGER, Attention, Called, Observation
 from adaptergen.draft.roles import has_weights, is_close, role_of
+from adaptergen.plan.names import AS_WEIGHTS
 
 Data = dict[str, Any]
 
@@ -69,7 +70,7 @@ class Drafter:
         for child in self.seen.nearest(path):
             inner = child.path[len(path) + 1 :] if path else child.path
             if self.is_bound(child) and is_path(inner):
-                key = free_key(inner, taken)
+                key = free_key(inner, taken, role_of(self.seen, child))
                 # Where MLPs are gated, the name stands for what gates the neurons.
                 yield "router" if key == "gate" else key, self.component(child, inner, nested=True)
 
@@ -88,10 +89,12 @@ class Drafter:
             else {"contract": {"is": "absent", "reason": "the module takes no tensor"}}
         )
         assert call.gave is not None
-        return {
-            "hook_in": hook_in,
-            "hook_out": {"shape": self.axes(call.gave), "tensor": f"output of the {what}"},
-        }
+        hook_out: Data = {"shape": self.axes(call.gave), "tensor": f"output of the {what}"}
+        if call.overwrites_input:
+            hook_in["overwritten"] = True
+        if call.is_overwritten:
+            hook_out["overwritten"] = True
+        return {"hook_in": hook_in, "hook_out": hook_out}
 
     def _rotation(self, call: Called, path: str) -> Made:
         """Cosines and sines of the angles, or the rotation of each pair as a complex number."""
@@ -128,8 +131,7 @@ class Drafter:
             if before[:-1] == leading == after[:-1]:
                 given = {"in": before[-1], "out": after[-1]}
                 return use(shape, path, hooks, given, least)
-        of_heads = len(before) == 4 and before[2] == "pos"
-        return written("HeadLinearBridge" if of_heads else "LinearBridge", path, hooks)
+        return written("LinearBridge", path, hooks)
 
     def _mlp(self, call: Called, path: str, nested: bool) -> Made | None:
         """A gated or ungated MLP of linear maps; None where it is anything else."""
@@ -151,6 +153,9 @@ class Drafter:
             and is_close(parts[1].gave, call.gave)
         ):
             given = {"up": names[0], "down": names[1], "width": axes(parts[0].gave)[-1]}
+            # Gates and neurons in one matrix are twice as many.
+            if axes(parts[1].took)[-1] != given["width"]:
+                return None
             defaults = {"up": "up_proj", "down": "down_proj", "width": "d_mlp"}
             return use("ungated_mlp", path, self.ends(call, "MLP"), given, defaults)
         if len(parts) != 3 or first != parts[:2] or not is_close(parts[2].gave, call.gave):
@@ -209,13 +214,10 @@ class Drafter:
         if axes[:-1] == _STREAM:
             shape = "layer_norm" if centred else "rms_norm"
             return use(shape, path, hooks, {"width": axes[-1]}, {"width": "d_model"})
-        of_heads = len(axes) == 4 and axes[2] == "pos"
         if not centred:
-            name = "HeadRMSNormBridge" if of_heads else "RMSNormalizationBridge"
-            return written(name, path, hooks, config=True)
+            return written("RMSNormalizationBridge", path, hooks, config=True)
         options = {"use_native_layernorm_autograd": True, "uses_rms_norm": False}
-        name = "HeadNormBridge" if of_heads else "NormalizationBridge"
-        return written(name, path, hooks, config=True, options=options)
+        return written("NormalizationBridge", path, hooks, config=True, options=options)
 
     def _attention(self, call: Called, path: str, found: Attention) -> Made:
         hooks = self.ends(call, "attention")
@@ -284,7 +286,11 @@ class Drafter:
 def use(shape: str, path: str, hooks: Data, given: Data, defaults: Data) -> Made:
     """A use of a shape, with the arguments that are not its defaults."""
     arguments = {name: one for name, one in given.items() if one != defaults[name]}
-    return Made(hooks, shape=shape, path=path, **({"with": arguments} if arguments else {}))
+    own = {name: hook for name, hook in hooks.items() if "overwritten" in hook}
+    said: Data = {"shape": shape, "path": path}
+    said |= {"with": arguments} if arguments else {}
+    said |= {"hooks": own} if own else {}
+    return Made(hooks, **said)
 
 
 def written(component: str, path: str, hooks: Data, **more: Any) -> Made:
@@ -294,17 +300,20 @@ def written(component: str, path: str, hooks: Data, **more: Any) -> Made:
 
 def is_path(path: str) -> bool:
     """Whether a spec can name a module by this path; a number is a place in a list."""
-    first, *rest = path.split(".")
-    return bool(_KEY.fullmatch(first)) and all(
-        _KEY.fullmatch(part) or _PLACE.fullmatch(part) for part in rest
-    )
+    return all(_KEY.fullmatch(part) or _PLACE.fullmatch(part) for part in path.split("."))
 
 
-def free_key(path: str, taken: set[str]) -> str:
-    """A key for a module, of the last parts of its path that no other has."""
+def free_key(path: str, taken: set[str], role: str = "") -> str:
+    """A key for a module, of the last parts of its path that no other has.
+
+    A key with `role` begins with it where the path has no name, or one that TransformerLens takes
+    for that of a weight, as it does in layers.
+    """
     parts = path.split(".")
     for number in range(1, len(parts) + 1):
         key = "_".join(parts[-number:]).strip("_")
+        if role and (key.startswith(AS_WEIGHTS) or _PLACE.match(key)):
+            key = f"{role}_{key}"
         if _KEY.fullmatch(key) and key not in taken:
             break
     taken.add(key)

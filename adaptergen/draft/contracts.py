@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from adaptergen.contract.models import edited
+from adaptergen.contract.reference import BATCH, POS
 from adaptergen.draft.observation import first_tensor
-from adaptergen.inspection.runs import cache_of, forward
+from adaptergen.inspection.runs import cache_of, forward, tokens
+
+#: How the full name of a hook in a layer begins, of the blocks or of another list.
+LAYER = re.compile(r"^(\w+)\.\d+\.")
 
 #: States of a hook that is not live, with the reason that a draft gives.
 REASONS = {
     "read_only": "an edit did not reach the logits of the tiny model",
+    "no_gradient": "an edit reached the logits of the tiny model, and no gradient came back",
     "silent": "it did not fire on the tiny model",
     "silent_in_decode": "it did not fire in a decode step of the tiny model",
 }
@@ -29,10 +36,13 @@ class Contracts:
     """Hooks that are not live, and what they are instead."""
     cached: frozenset[str]
     """Hooks that hold all tokens of the cache in a decode step."""
+    choosing: frozenset[str]
+    """Hooks of numbers an edit of which reaches the logits, and no gradient comes back."""
 
 
-def measure_contracts(bridge: Any, ids: torch.Tensor) -> Contracts:
-    """What holds of the hooks of a bridge, which is run on tokens, ``[batch, pos]``."""
+def measure_contracts(bridge: Any) -> Contracts:
+    """What holds of the hooks of a bridge, which is run on as many tokens as tests run it on."""
+    ids = tokens(bridge.original_model, BATCH, POS)
     with warnings.catch_warnings():
         # TransformerLens says that an edit of a norm's hooks rounds otherwise.
         warnings.simplefilter("ignore")
@@ -54,14 +64,15 @@ def _contracts(bridge: Any, ids: torch.Tensor) -> Contracts:
         elif name not in step:
             found[name] = "silent_in_decode"
     live = [name for name in hooks if name not in found or found[name] == "silent_in_decode"]
-    found |= dict.fromkeys(_read_only(bridge, live, ids), "read_only")
+    read_only, choosing = _without_gradient(bridge, live, ids)
+    found |= dict.fromkeys(read_only, "read_only")
     pos = ids.shape[-1]
     cached = {
         name
         for name, sizes in step.items()
         if (pos, pos + 1) in zip(prompt.get(name, ()), sizes, strict=False)
     }
-    return Contracts(found, frozenset(cached))
+    return Contracts(found, frozenset(cached), choosing)
 
 
 def _fired(
@@ -85,21 +96,39 @@ def _fired(
     return fired, cache_of(output)
 
 
-def _read_only(bridge: Any, names: list[str], ids: torch.Tensor) -> Iterator[str]:
-    """The hooks an edit of which does not change the logits."""
+def _without_gradient(
+    bridge: Any, names: list[str], ids: torch.Tensor
+) -> tuple[list[str], frozenset[str]]:
+    """The hooks an edit of which does not change the logits, and those where that alone does.
+
+    A hook is judged by all layers that have it: what one layer chooses may leave an edit out.
+    """
     plain = _logits(bridge.original_model, ids)
     # An alias is another name of the same hook, which is edited once.
     aliases: dict[str, list[str]] = {}
     for name in names:
         aliases.setdefault(bridge.hook_dict[name].name, []).append(name)
-    reached = _with_gradient(bridge, list(aliases), ids)
-    for name, same in aliases.items():
-        if name not in reached and torch.equal(_edited(bridge, name, ids), plain):
-            yield from same
+    gradients = _gradients(bridge, list(aliases), ids)
+    read_only: list[str] = []
+    choosing: set[str] = set()
+    groups: dict[str, list[str]] = {}
+    for name in aliases:
+        groups.setdefault(LAYER.sub(r"\1.", name), []).append(name)
+    for group in groups.values():
+        if any(gradients.get(name) for name in group):
+            continue
+        if all(torch.equal(_edited(bridge, name, ids), plain) for name in group):
+            read_only += [name for one in group for name in aliases[one]]
+        else:
+            choosing |= gradients.keys() & set(group)
+    return read_only, frozenset(choosing)
 
 
-def _with_gradient(bridge: Any, names: list[str], ids: torch.Tensor) -> set[str]:
-    """Hooks on which the logits depend, by one backward run; those left out may do so too."""
+def _gradients(bridge: Any, names: list[str], ids: torch.Tensor) -> dict[str, bool]:
+    """Whether a gradient comes back to hooks of numbers, by one backward run.
+
+    Nothing is known of hooks that are left out.
+    """
     added: dict[str, torch.Tensor] = {}
 
     def add(tensor: Any, hook: Any) -> Any:
@@ -119,18 +148,14 @@ def _with_gradient(bridge: Any, names: list[str], ids: torch.Tensor) -> set[str]
                 (logits * weights).sum(), list(added.values()), allow_unused=True
             )
     except Exception:  # HF writes into tensors that a gradient needs: each hook is edited instead
-        return set()
+        return {}
     pairs = zip(added, grads, strict=True)
-    return {name for name, grad in pairs if grad is not None and bool((grad != 0).any())}
+    return {name: grad is not None and bool((grad != 0).any()) for name, grad in pairs}
 
 
 def _edited(bridge: Any, name: str, ids: torch.Tensor) -> torch.Tensor:
     def edit(tensor: Any, hook: Any) -> Any:
-        if not isinstance(tensor, torch.Tensor):
-            return None
-        if tensor.is_floating_point() or tensor.is_complex():
-            return tensor * 1.5 + 0.25
-        return tensor.flip(-1)
+        return edited(tensor) if isinstance(tensor, torch.Tensor) else None
 
     try:
         with bridge.hooks(fwd_hooks=[(name, edit)]):

@@ -16,7 +16,7 @@ import torch
 import transformers
 
 from adaptergen.contract.models import perturb, wrap
-from adaptergen.draft.axes import Axes, changed_runs
+from adaptergen.draft.axes import Axes, changed_runs, other_tokens
 from adaptergen.draft.components import (
     Data,
     Drafter,
@@ -26,7 +26,7 @@ from adaptergen.draft.components import (
     use,
     written,
 )
-from adaptergen.draft.contracts import REASONS, Contracts, measure_contracts
+from adaptergen.draft.contracts import LAYER, REASONS, Contracts, measure_contracts
 from adaptergen.draft.kinds import Kinds, agree
 from adaptergen.draft.observation import Called, Observation, observe
 from adaptergen.draft.roles import has_weights, is_close, role_of, terms_of
@@ -50,9 +50,6 @@ _UNKNOWN = {
 _SCHEMA = "# yaml-language-server: $schema={}adaptergen/data/{}.schema.json\n"
 
 
-#: How the full name of a hook in a layer begins, of the blocks or of another list.
-LAYER = re.compile(r"^(\w+)\.\d+\.")
-
 #: What TransformerLens fires on the stream before a norm of this name, when asked.
 MLP_IN = {
     "shape": ["batch", "pos", "d_model"],
@@ -63,6 +60,10 @@ MLP_IN = {
         "reason": "TransformerLens fires it when asked",
     },
 }
+
+
+#: Keys of norms of which TransformerLens makes hooks and names in all blocks, and those names.
+_OF_ALL_LAYERS = {"ln2": "", "ln1_post": "hook_attn_out", "ln2_post": "hook_mlp_out"}
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ class Draft:
         """Write what was measured of hooks into the data: exceptions, and axes of cached tokens."""
         states = {LAYER.sub(r"\1.", name): state for name, state in found.states.items()}
         cached = {LAYER.sub(r"\1.", name) for name in found.cached}
+        choosing = {LAYER.sub(r"\1.", name) for name in found.choosing}
         for name, node in self._components():
             for hook, described in node.described.items():
                 full, written = f"{name}.{hook}", dict(described)
@@ -116,8 +118,11 @@ class Draft:
                     axes = axes_of(described)
                     if "kv_pos" not in axes:
                         written["shape"] = ["kv_pos" if axis == "pos" else axis for axis in axes]
-                if full in states and "contract" not in described:
-                    state = states[full]
+                state = states.get(full)
+                # Only what depends on the tokens could have a gradient.
+                if not state and full in choosing and any("batch" in a for a in axes_of(described)):
+                    state = "no_gradient"
+                if state and "contract" not in described:
                     written["contract"] = {"is": state, "reason": REASONS[state]}
                 if written != described:
                     node.setdefault("hooks", {})[hook] = written
@@ -171,7 +176,7 @@ def measured_draft(model: Any, tiny: Mapping[str, Any] | None = None) -> Draft:
     """The draft of a model, with the contract of each hook as it was measured on a copy."""
     draft = draft_of(model, tiny)
     bridge = bind(copy.deepcopy(model), draft.plan)
-    draft.state_contracts(measure_contracts(bridge, tokens(model)))
+    draft.state_contracts(measure_contracts(bridge))
     vars(draft).pop("plan")
     return draft
 
@@ -188,7 +193,8 @@ class _Writer:
         self.layers_path = _list_of_layers(seen)
         self.lists = further_lists(seen, self.layers_path)
         # Without settings there is no file for people, who want names that hold at any size.
-        self.drafter = Drafter(seen, Axes(seen, [*changed_runs(model, tiny)] if tiny else []))
+        changed = [*changed_runs(model, tiny)] if tiny else []
+        self.drafter = Drafter(seen, Axes(seen, changed, other_tokens(model)))
         self.shapes: dict[str, Made] = {}
         self.layer_kinds: list[list[str]] = []
         name = type(model).__name__
@@ -346,12 +352,18 @@ class _Writer:
             if layer
         ]
         self.drafter.has_one_mlp = all(one == mlps[0] for one in mlps)
-        agreed = agree(layer.short_keys() for layer in layers if layer)
+        called = [layer for layer in layers if layer]
+        agreed = agree(layer.short_keys() for layer in called)
+        for one in called:
+            one.rename(agreed)
+        for key in _OF_ALL_LAYERS:
+            if not all(one.promises(key) for one in called):
+                for one in called:
+                    one.take_back(key)
         for layer in layers:
             if layer is None:
                 tables.append({})
                 continue
-            layer.rename(agreed)
             tables.append(layer.submodules())
             aliases.append(layer.aliases())
         held = [
@@ -411,6 +423,19 @@ class _Layer:
         if len(set(keys.values())) == len(keys):
             self.keys = keys
 
+    def promises(self, key: str) -> bool:
+        """Whether the layer has a module of this key that is what TransformerLens makes of it."""
+        alias = _OF_ALL_LAYERS[key]
+        return key in self.keys.values() and (
+            not alias or self.aliases().get(alias) == f"{key}.hook_out"
+        )
+
+    def take_back(self, key: str) -> None:
+        """Name the module of a key as Hugging Face does."""
+        for path, own in self.keys.items():
+            if own == key:
+                self.keys[path] = free_key(path[len(self.path) + 1 :], set(self.keys.values()))
+
     def submodules(self) -> dict[str, Made]:
         """The components of the layer by their keys."""
         found = {}
@@ -437,9 +462,9 @@ class _Layer:
                 if key and key not in keys.values():
                     keys[call.path] = key
         taken = set(keys.values())
-        for call, _ in self.parts:
+        for call, role in self.parts:
             if call.path not in keys:
-                keys[call.path] = free_key(call.path[len(self.path) + 1 :], taken)
+                keys[call.path] = free_key(call.path[len(self.path) + 1 :], taken, role)
         return keys
 
     def _norm_key(self, norm: Called, keys: Mapping[str, str]) -> str:

@@ -79,6 +79,10 @@ class Called:
     """The name of the argument that was taken by name."""
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    overwrites_input: bool = False
+    """Whether it writes into the tensor that it took."""
+    is_overwritten: bool = False
+    """Whether the tensor that it returned is written into afterwards."""
 
     @property
     def is_alone(self) -> bool:
@@ -143,6 +147,8 @@ def observe(model: Any, ids: torch.Tensor) -> Observation:
     watch = _Watch(seen)
     with watch.hooked(), watch:
         forward(model, ids, use_cache=False)
+    for path, given in watch.given.items():
+        seen.calls[path].is_overwritten = _is_written(given)
     return seen
 
 
@@ -171,6 +177,9 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc]  # torch has no types her
         named = seen.model.named_modules()
         self.activations = {path for path, one in named if type(one).__module__ == ACTIVATIONS}
         self.running: list[str] = []
+        #: Tensors at the ends of modules, with how often torch had written to them.
+        self.taken: dict[str, tuple[torch.Tensor, int]] = {}
+        self.given: dict[str, tuple[torch.Tensor, int]] = {}
         self.counts: dict[tuple[str, str], int] = {}
         self.products: dict[str, list[tuple[torch.Tensor, list[Operand]]]] = {}
         self.softmaxes: dict[str, int] = {}
@@ -208,13 +217,20 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc]  # torch has no types her
             args=tuple(_copied(one) for one in args),
             kwargs={name: _copied(one) for name, one in kwargs.items()},
         )
+        if took is not None:
+            self.taken[path] = took, took._version
 
     def _leave(self, module: Any, args: Any, output: Any) -> None:
         path = self.running.pop()
         call = self.seen.calls[path]
         if call.gave is None:
             call.tensors = tuple(_kept(one) for one in tensors(output))
-            call.gave, call.gave_one = _kept(first_tensor(output)), isinstance(output, torch.Tensor)
+            gave = first_tensor(output)
+            call.gave, call.gave_one = _kept(gave), isinstance(output, torch.Tensor)
+            if gave is not None:
+                self.given[path] = gave, gave._version
+            # What is written into later, the module does not do.
+            call.overwrites_input = _is_written(self.taken.pop(path, None))
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -284,6 +300,10 @@ def _handed() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None:
         return None
     _, query, key, value = (frame.f_locals[name] for name in frame.f_code.co_varnames[:4])
     return query.clone(), key.clone(), value.clone()
+
+
+def _is_written(held: tuple[torch.Tensor, int] | None) -> bool:
+    return held is not None and held[0]._version > held[1]
 
 
 def _cloned(operand: Operand) -> Operand:

@@ -121,13 +121,13 @@ def imported_as(file: str) -> str:
     return Path(file).relative_to(longest).as_posix() if longest else Path(file).name
 
 
-def tokens(model: Any) -> torch.Tensor:
+def tokens(model: Any, batch: int = BATCH, pos: int = POS) -> torch.Tensor:
     """Tokens, none of them special: [batch, pos], or [batch * codebooks, pos] for audio."""
-    rows = BATCH * int(getattr(model, "num_codebooks", 1))
+    rows = batch * int(getattr(model, "num_codebooks", 1))
     # The vocabulary of a model that is given may be smaller than that of a tiny model.
     size = getattr(model.config, "vocab_size", None)
     most = min(80, size - 5) if isinstance(size, int) and size > 5 else 80
-    return (torch.arange(rows * POS) * 7 % most + 5).reshape(rows, POS)
+    return (torch.arange(rows * pos) * 7 % most + 5).reshape(rows, pos)
 
 
 def forward(model: Any, ids: torch.Tensor, with_grad: bool = False, **arguments: Any) -> Any:

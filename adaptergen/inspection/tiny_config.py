@@ -75,6 +75,8 @@ _RULES = (
     (r"q_lora_rank", 52),
     (r"o_lora_rank", 60),
     (r"rank", 12),
+    # Of tokens, and not of experts: most that a short prompt has.
+    (r"index_topk", 6),
     (r"per_tok|top_?k$|topk|moe_k$", 2),
     (r"^n_groups?$|ngroups|_groups?$", 2),
     (r"latent_size", 44),

@@ -59,7 +59,7 @@ def declared_state(contract: Contract | None, transformers: str) -> str:
     releases = contract.transformers
     if releases and not SpecifierSet(releases).contains(transformers, prereleases=True):
         return "live"
-    return "silent" if contract.state == "on_request" else contract.state
+    return {"on_request": "silent", "no_gradient": "live"}.get(contract.state, contract.state)
 
 
 def observed_state(hook: Hook) -> str:

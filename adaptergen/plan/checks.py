@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from adaptergen.catalogue.model import Catalogue
 from adaptergen.plan.model import HookRow, KindPlan
+from adaptergen.plan.names import AS_WEIGHTS
 from adaptergen.plan.node import Location, Node
 from adaptergen.problems import Problem, SpecValueError, listing, quote, suggestion
 from adaptergen.resources import reserved_names
@@ -78,6 +79,10 @@ def _names(node: Node, submodules: Iterable[Node], word: str = "") -> Iterator[P
         elif child.key.startswith("_"):
             message = f"{quote(child.key)} starts with `_`, like what components keep to themselves"
             yield place.problem("name-taken", message, _OTHER, key=not word)
+        elif child.key.startswith(AS_WEIGHTS):
+            message = f"TransformerLens takes {quote(f'{node.key}.{child.key}')} for a weight"
+            hint = "choose a name that starts with neither `b`, `w` nor `W_`"
+            yield place.problem("name-taken", message, hint, key=not word)
 
 
 def _condition(node: Node, hooks: bool = True) -> Iterator[Problem]:

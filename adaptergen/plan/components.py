@@ -108,6 +108,7 @@ def hook_points(
             contract,
             Condition.of(hook.when) if hook.when else None,
             hook.heads,
+            hook.overwritten,
             hook.silent_in_compatibility_mode,
             here,
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from adaptergen.behaviours import own_taps
 from adaptergen.catalogue.model import Catalogue
+from adaptergen.catalogue.model import Component as Known
 from adaptergen.plan.components import (
     alias_problems,
     check_component,
@@ -15,7 +16,7 @@ from adaptergen.plan.components import (
     tap_problems,
 )
 from adaptergen.plan.helpers import HelperChoice
-from adaptergen.plan.node import Argument, Condition, Location, Node
+from adaptergen.plan.node import Argument, Condition, HookPoint, Location, Node, pos_axis
 from adaptergen.problems import Failed, Problem, listing, quote, suggestion
 from adaptergen.source.source import ANY
 from adaptergen.spec.architecture import Blocks
@@ -24,6 +25,8 @@ from adaptergen.spec.shape import Component, Parameter, Shape, ShapeUse, Use, Wr
 
 #: A layer has a dozen; this is for those who write a bomb.
 MAX_MODULES = 2000
+#: Where TransformerLens looks for positions, unless a hook says otherwise.
+_POS_DIM = 1
 
 
 @dataclass
@@ -206,9 +209,28 @@ class Expander:
                 if alias not in absent
             },
             complete=complete,
+            pos_dims=_pos_dims(offer.hooks, component, tapped),
             is_valid=is_valid,
         )
         return replace(node, helper=self.helpers.maker_of(node))
+
+
+def _pos_dims(
+    hooks: Iterable[HookPoint], component: Known, tapped: Container[str]
+) -> dict[str, int]:
+    """Axes of positions by hooks, where TransformerLens would take another axis for them.
+
+    Components with taps say so of the hooks on which their taps are.
+    """
+    declared = {hook.name: hook.pos_dim for hook in component.hooks if hook.pos_dim is not None}
+    found = {}
+    for hook in hooks:
+        axis = pos_axis(hook.axes)
+        if axis is None or len(hook.axes) < 2 or hook.name in tapped:
+            continue
+        if axis != declared.get(hook.name, _POS_DIM):
+            found[hook.name] = axis
+    return found
 
 
 def _all_there(

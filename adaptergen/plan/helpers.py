@@ -73,7 +73,8 @@ class HelperChoice:
 
 def _is_plain(node: Node) -> bool:
     """Whether the component is made by its class and its path alone."""
-    more = (node.submodules, node.options, node.taps, node.absent, node.token_hooks)
+    overwritten = [hook for hook in node.hooks if hook.overwritten]
+    more = (node.submodules, node.options, node.taps, node.absent, node.pos_dims, overwritten)
     return not any(more) and not node.takes_config and not node.fused_in_training
 
 

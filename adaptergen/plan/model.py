@@ -6,7 +6,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from adaptergen.plan.node import Condition, HelperCall, HookPoint, Location, Node, conditional
+from adaptergen.plan.node import (
+    Condition,
+    HelperCall,
+    HookPoint,
+    Location,
+    Node,
+    conditional,
+    pos_axis,
+)
 from adaptergen.resources import RUNTIME
 from adaptergen.spec.architecture import Spec
 
@@ -29,8 +37,7 @@ class HookRow(HookPoint):
     @property
     def pos_axis(self) -> int | None:
         """The axis of positions, the first of several; None if it has none."""
-        positions = {"pos", "kv_pos"}
-        return next((i for i, axis in enumerate(self.axes) if positions & set(axis.names)), None)
+        return pos_axis(self.axes)
 
     @property
     def is_by_token(self) -> bool:

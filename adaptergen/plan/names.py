@@ -14,6 +14,8 @@ from adaptergen.spec.load import LoadedSpec
 from adaptergen.spec.values import Setting
 
 _OTHER = "choose another name"
+#: How names of components in layers may not start: TransformerLens reads them as those of weights.
+AS_WEIGHTS = ("b", "w", "W_")
 #: Keywords of the tiny model that the tests pass themselves.
 _TINY_OWN = "attn_implementation"
 #: Annotation of a field -> the types that a flag may have for it, and how they are called.

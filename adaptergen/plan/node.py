@@ -120,6 +120,11 @@ class Condition:
         return (found is not None if self.value is None else found == self.value) == self.holds
 
 
+def pos_axis(axes: Iterable[Dimension]) -> int | None:
+    """Which axis is that of positions, the first of several; None if none is."""
+    return next((i for i, axis in enumerate(axes) if {"pos", "kv_pos"} & set(axis.names)), None)
+
+
 @dataclass(frozen=True)
 class HookPoint:
     """A hook that the adapter offers: its axes, outermost first, what it holds, its exception.
@@ -134,6 +139,7 @@ class HookPoint:
     contract: Contract | None
     when: Condition | None
     heads: str | None
+    overwritten: bool
     silent_when_processed: str | None
     where: Location = field(compare=False, repr=False)
 
@@ -152,9 +158,10 @@ class Node:
 
     It is used at `where`, and `written` there or in a shape.
     `taps` are on its own hooks and on those below it; `is_tapped` if the component around it has
-    taps on its hooks. `absent` are hooks and aliases taken off it, with the reason; `added_aliases`
-    those that its class does not have so, by where they are written; `condition` says under which
-    config HF has the module. A node is `complete` if the names of all hooks on and below it are
+    taps on its hooks. `pos_dims` are axes of positions that its class does not give its hooks.
+    `absent` are hooks and aliases taken off it, with the reason; `added_aliases` those that its
+    class does not have so, by where they are written; `condition` says under which config HF has
+    the module. A node is `complete` if the names of all hooks on and below it are
     known, and `is_valid` if their contracts are known too; both hold in a plan.
     """
 
@@ -175,6 +182,7 @@ class Node:
     where: Location = field(compare=False, repr=False)
     written: Location = field(compare=False, repr=False)
     added_aliases: Mapping[str, Location] = field(compare=False, repr=False)
+    pos_dims: Mapping[str, int] = field(default_factory=dict)
     is_tapped: bool = False
     helper: HelperCall | None = None
     is_list: bool = False

@@ -159,11 +159,15 @@ def component_code(node: Node, runtime: str) -> Code:
     """
     made = _helper_code(node.helper) if node.helper else _constructor_code(node, runtime)
     text, imports = made.text, set(made.imports)
-    if node.token_hooks:
-        imports.add((f"{runtime}.layer_kinds", "over_tokens"))
-        some = len(node.token_hooks) < len(node.hooks)
-        names = f", {', '.join(map(repr, node.token_hooks))}" if some else ""
-        text = f"over_tokens({text}{names})"
+    for axis in sorted(set(node.pos_dims.values())):
+        imports.add((f"{runtime}.layer_kinds", "with_pos_dim"))
+        hooks = sorted(name for name, at in node.pos_dims.items() if at == axis)
+        names = f", {', '.join(map(repr, hooks))}" if len(hooks) < len(node.hooks) else ""
+        text = f"with_pos_dim({text}, {axis}{names})"
+    overwritten = [repr(hook.name) for hook in node.hooks if hook.overwritten]
+    if overwritten:
+        imports.add((f"{runtime}.layer_kinds", "with_copies"))
+        text = f"with_copies({text}, {', '.join(overwritten)})"
     if node.absent:
         imports.add((f"{runtime}.layer_kinds", "without_hooks"))
         names = ", ".join(repr(name) for name in sorted(name for name, _ in node.absent))

@@ -16,6 +16,7 @@ _HEAD = "| Hook | Shape | Tensor | Contract | Other names |\n| --- | --- | --- |
 _STATES = {
     "live": "live",
     "read_only": "read only",
+    "no_gradient": "live; no gradient",
     "on_request": "on request",
     "silent": "silent",
     "silent_in_decode": "live; silent in decode steps",

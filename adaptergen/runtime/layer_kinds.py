@@ -13,6 +13,7 @@ import torch
 from transformer_lens.conversion_utils.conversion_steps.rearrange_tensor_conversion import (
     RearrangeTensorConversion,
 )
+from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge.generalized_components.base import (
     GeneralizedComponent,
 )
@@ -197,12 +198,37 @@ def without_hooks(component: GeneralizedComponent, *names: str) -> Any:
     return component
 
 
-def over_tokens(component: GeneralizedComponent, *names: str) -> Any:
-    """Mark hooks, all unless some are named, that join batch and position in their first axis."""
+def with_pos_dim(component: GeneralizedComponent, pos_dim: int, *names: str) -> Any:
+    """Say which axis of hooks, all unless some are named, is that of positions."""
     if not names:
-        component.mark_pos_dim(0)
+        component.mark_pos_dim(pos_dim)
     for name in names:
-        getattr(component, name).pos_dim = 0
+        getattr(component, name).pos_dim = pos_dim
+    return component
+
+
+class CopyingHookPoint(HookPoint):
+    """Returns a copy where there are backward hooks: Hugging Face writes into what it returns.
+
+    Torch refuses to write into what a module with backward hooks returns.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The activation as the hooks leave it."""
+        activation = super().__call__(*args, **kwargs)
+        return activation.clone() if _has_backward_hook(activation) else activation
+
+
+def _has_backward_hook(activation: torch.Tensor) -> bool:
+    # Torch has no public name for the function that calls backward hooks of modules.
+    return "BackwardHook" in type(activation.grad_fn).__name__
+
+
+def with_copies(component: GeneralizedComponent, *names: str) -> Any:
+    """Let Hugging Face write into the tensors of hooks, also where they have backward hooks."""
+    for name in names:
+        # Also in the registry of hooks, which has the same object.
+        getattr(component, name).__class__ = CopyingHookPoint
     return component
 
 

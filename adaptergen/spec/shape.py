@@ -104,11 +104,14 @@ FieldCondition = Annotated[
 class Contract(Strict):
     """An exception: what a hook does not promise, why, and in which releases of transformers."""
 
-    state: Literal["read_only", "on_request", "silent", "silent_in_decode", "absent"] = Field(
+    state: Literal[
+        "read_only", "no_gradient", "on_request", "silent", "silent_in_decode", "absent"
+    ] = Field(
         alias="is",
-        description="read_only: an edit does not reach the logits. on_request: fires after the "
-        "switch is set. silent: never fires. silent_in_decode: does not fire in a decode step. "
-        "absent: taken off the component, since nothing can fire it.",
+        description="read_only: an edit does not reach the logits. no_gradient: an edit reaches "
+        "them through a choice alone, such as that of experts, so that no gradient comes back. "
+        "on_request: fires after the switch is set. silent: never fires. silent_in_decode: does "
+        "not fire in a decode step. absent: taken off the component, since nothing can fire it.",
     )
     reason: Text
     switch: Identifier | None = Field(
@@ -149,6 +152,9 @@ class Hook(Strict):
     )
     heads: Identifier | None = Field(
         None, description="field of cfg: heads into which the last axis of HF's tensor is split"
+    )
+    overwritten: bool = Field(
+        False, description="whether HF writes into the tensor afterwards, as `x += y` does"
     )
     silent_in_compatibility_mode: Text | None = Field(
         None, description="the reason, where TransformerLens' compatibility mode silences the hook"

@@ -108,11 +108,11 @@ def check_path(text: str) -> str:
 
 
 def check_attribute_path(text: str) -> str:
-    """Identifiers joined by dots; after the first, a number is a place in a list of modules."""
+    """Identifiers joined by dots; a number is a place in a list of modules."""
     _check_length(text, MAX_PATH)
-    first, *rest = text.split(".")
-    named = ".".join([first, *(part for part in rest if not _PLACE.fullmatch(part))])
-    check_path(named)
+    named = ".".join(part for part in text.split(".") if not _PLACE.fullmatch(part))
+    if named:
+        check_path(named)
     return text
 
 
@@ -209,7 +209,7 @@ ClassName = Annotated[
 AttributePath = Annotated[
     str,
     AfterValidator(check_attribute_path),
-    _schema(rf"{_ONE}(?:\.(?:{_ONE}|{_NUMBER}))*", MAX_PATH),
+    _schema(rf"(?:{_ONE}|{_NUMBER})(?:\.(?:{_ONE}|{_NUMBER}))*", MAX_PATH),
 ]
 HookName = Annotated[str, AfterValidator(check_path), _DOTTED]
 HubId = Annotated[

@@ -39,7 +39,7 @@ PAYLOADS = (
 
 #: Names that are fine as such, and may meet others in the generated code or on its objects.
 NAMES = (
-    "tapped", "LayerKind", "without_hooks", "over_tokens", "Tap", "DeclarativeAdapter", "taps",
+    "tapped", "LayerKind", "without_hooks", "with_pos_dim", "Tap", "DeclarativeAdapter", "taps",
     "former_kinds", "from_hf", "dimensions", "StateSpaceMixerBridge", "copy", "types", "inspect",
     "torch", "functools", "self", "cls", "cfg", "hf", "name", "names", "kind", "kinds", "config",
     "forward", "hook_in", "hook_out", "to_dict", "d_model", "n_heads", "batch", "pos", "default",
@@ -50,7 +50,7 @@ NAMES = (
     "SpecifierSet", "Any", "ArchitectureAdapter", "MLPBridge", "LinearBridge", "BlockBridge",
     "SSMBlockBridge", "GeneralizedComponent", "MoEBridge", "ssm_block", "embedding", "rms_norm",
     "ungated_mlp", "gated_mlp", "mamba2_mixer", "token_linear", "nemotron_h", "NemotronH",
-    "read_only", "absent", "silent", "on_request", "silent_in_decode", "eager_scan",
+    "read_only", "no_gradient", "absent", "silent", "on_request", "silent_in_decode", "eager_scan",
     "mamba_num_heads // (n_groups - 14)", "mamba_num_heads * mamba_num_heads", "a" * 80,
     "hook_mixer_in", "model.layers", "a.b", "n_groups or d_model", ">=5.13", "<5.17,>=5", ">=1 ",
     ">=5.13\n", "==5", "a/b", "4.3.0", "text of some kind", "|", "a | b", "",

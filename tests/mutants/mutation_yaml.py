@@ -22,7 +22,7 @@ NOT_RUN = frozenset(
         "proved_on", "verified_with", "tensor", "reason", "replaces",
     )
 )  # fmt: skip
-STATES = ("read_only", "on_request", "silent", "silent_in_decode", "absent")
+STATES = ("read_only", "no_gradient", "on_request", "silent", "silent_in_decode", "absent")
 #: What is below a key is of this kind, unless it is of a nearer one.
 _KINDS = {
     "path": "HF path", "component": "bridge class", "contract": "contract", "taps": "tap",

@@ -49,7 +49,7 @@ class Mixer(MLPBridge):
 
 def build(cfg: Any) -> Any:
     cfg.flag = True
-    kinds = {"a": LayerKind("mixer", Moe()), "b": LayerKind("mlp", over_tokens(Mlp()))}
+    kinds = {"a": LayerKind("mixer", Moe()), "b": LayerKind("mlp", with_pos_dim(Mlp(), 0))}
     return blocks(Bridge, Bridge(name="model.layers"), {"hook_mixer": "hook_in"})
 '''
 
@@ -101,8 +101,8 @@ def yaml_changes(operator: str) -> list[tuple[str, str, str]]:
         ("statement dropped", ("cfg.flag = True", "pass")),
         ("constant", ("True", "False")),
         ("slot", ('"mixer"', "'attn'")),
-        ("builder", ("Moe()", "over_tokens(Mlp())")),
-        ("call dropped", ("over_tokens(Mlp())", "Mlp()")),
+        ("builder", ("Moe()", "with_pos_dim(Mlp(), 0)")),
+        ("call dropped", ("with_pos_dim(Mlp(), 0)", "Mlp()")),
         ("bridge class", ("Bridge", "MLPBridge")),
         ("bridge class", ("MLPBridge", "GeneralizedComponent")),
         ("argument dropped", ('name="model.layers"', "")),

@@ -16,8 +16,9 @@ from transformer_lens.model_bridge.generalized_components.layer_kinds import (
     blocks_with_kinds,
     configs_of,
     leave_out,
-    over_tokens,
     split_heads,
+    with_copies,
+    with_pos_dim,
     without_hooks,
 )
 
@@ -249,12 +250,31 @@ class TestHooks:
         assert set(made.hook_aliases) == set(Block.hook_aliases) - {"hook_resid_pre"}
         assert set(Block("layers").get_hooks()) == {"hook_in", "hook_out"}
 
-    def test_tokens_without_a_batch_axis(self) -> None:
-        made = over_tokens(component("mixer"))
-        assert (made.hook_in.pos_dim, made.hook_out.pos_dim) == (0, 0)
-        one = over_tokens(component("mixer"), "hook_in")
-        assert one.hook_in.pos_dim == 0
-        assert one.hook_out.pos_dim != 0
+    def test_axis_of_positions(self) -> None:
+        made = with_pos_dim(component("mixer"), 2)
+        assert (made.hook_in.pos_dim, made.hook_out.pos_dim) == (2, 2)
+        one = with_pos_dim(component("mixer"), 0, "hook_in")
+        assert (one.hook_in.pos_dim, one.hook_out.pos_dim) == (0, None)
+
+    def test_tensors_that_are_written_into_have_gradients(self) -> None:
+        made = bind(with_copies(component("mixer"), "hook_out"), Mixer())
+        seen: list[Any] = []
+        made.hook_out.add_hook(lambda gradient, hook: seen.append(gradient), dir="bwd")
+        returned = made(torch.randn(2, 3, 4))
+        returned += 1.0
+        returned.sum().backward()
+        assert torch.equal(seen[0], torch.ones(2, 3, 4))
+        plain = bind(component("mixer"), Mixer())
+        plain.hook_out.add_hook(lambda gradient, hook: None, dir="bwd")
+        with pytest.raises(RuntimeError, match="inplace"):
+            returned = plain(torch.randn(2, 3, 4))
+            returned += 1.0
+
+    def test_without_backward_hooks_nothing_is_copied(self) -> None:
+        made = with_copies(component("mixer"), "hook_out")
+        tensor = torch.randn(2, 3)
+        assert made.hook_out(tensor) is tensor
+        assert type(copy.deepcopy(made).hook_out) is type(made.hook_out)
 
     def test_last_axis_is_split_into_heads(self) -> None:
         block = bind(blocks(), Layer("scan"))

@@ -223,7 +223,7 @@ ADAPTERS = {
         ("generation", None, None, None), "cache:",
     ),
     "tokens looked for in another axis": (
-        ('over_tokens(MoERouterBridge(name="gate"))', 'MoERouterBridge(name="gate")'),
+        ('with_pos_dim(MoERouterBridge(name="gate"), 0)', 'MoERouterBridge(name="gate")'),
         ("slices", 2, "moe", "mlp.gate.hook_expert_indices"), "hook_expert_indices:",
     ),
     "a component that rests on what its layer passes": (

@@ -109,8 +109,8 @@ def check_slices(run: ModelUnderTest) -> Iterator[Finding]:
     for hook in run.hooks:
         whole, part = run.activations.get(hook.name), sliced.get(hook.name)
         axis = hook.contract.pos_axis
-        if axis is None or whole is None or part is None:
-            continue  # It has no positions, or its finding already.
+        if axis is None or whole is None or part is None or whole.dim() < 2:
+            continue  # TransformerLens does not slice it, or it has its finding already.
         if whole.shape != run.shape(hook.contract, batch, pos):
             continue
         sizes = [size for size in run.shape(hook.contract, 1, pos) if size is not None]
@@ -132,8 +132,11 @@ def check_edits(run: ModelUnderTest) -> Iterator[Finding]:
     for hook in _concerned(run):
         if not hook.fires or hook.name not in run.bridge.hook_dict:
             continue
-        ran, logits = _run_edited(run, hook, run.tokens)
+        ran, logits = _run_edited(run, [hook], run.tokens)
         reaches = not torch.equal(logits, plain)
+        if ran and not reaches:
+            _, logits = _run_edited(run, _in_all_layers(run, hook), run.tokens)
+            reaches = not torch.equal(logits, plain)
         run.report.count("edits")
         # A hook that is silent has its finding already.
         if ran and reaches == (hook.state == "read_only"):
@@ -159,10 +162,15 @@ def _concerned(run: ModelUnderTest) -> list[Hook]:
     return found or list(run.once)
 
 
+def _in_all_layers(run: ModelUnderTest, hook: Hook) -> list[Hook]:
+    """The same hook of all layers of its kind: what one layer chooses may leave an edit out."""
+    return [one for one in run.hooks if (one.kind, one.short) == (hook.kind, hook.short)]
+
+
 def _run_edited(
-    run: ModelUnderTest, hook: Hook, tokens: Any, **options: Any
+    run: ModelUnderTest, hooks: Sequence[Hook], tokens: Any, **options: Any
 ) -> tuple[bool, torch.Tensor]:
-    """Whether the hook fired, and the logits with its activation edited."""
+    """Whether a hook fired, and the logits with the activations of the hooks edited."""
     ran: list[bool] = []
 
     def edit(activation: Any, hook: Any) -> Any:
@@ -170,7 +178,8 @@ def _run_edited(
         return edited(activation)
 
     with quiet():
-        logits = run.bridge.run_with_hooks(tokens, fwd_hooks=[(hook.name, edit)], **options)
+        pairs = [(hook.name, edit) for hook in hooks]
+        logits = run.bridge.run_with_hooks(tokens, fwd_hooks=pairs, **options)
     return bool(ran), logits
 
 
@@ -195,11 +204,17 @@ def check_decode(run: ModelUnderTest) -> Iterator[Finding]:
             mend = "say `is: silent_in_decode` with the reason, or delete it"
             values = (words[hook.fires_in_decode], words[fires])
             yield Finding("decode", what, *values, mend, at(hook))
+    # Where HF's step does not continue the prompt, a finding says so, and edits show nothing.
+    continues = relative(expected[:, -1], run.answers.logits[:, -1]) <= RECOMPUTED
     # Without such an edit, a step could show what it does not use.
-    for hook in run.once if run.is_first else ():
+    for hook in run.once if run.is_first and continues else ():
         if hook.state != "live" or hook.name not in cache.cache_dict:
             continue
-        _, changed = _run_edited(run, hook, tokens[:, -1:], **copy.deepcopy(before))
+        for edited_hooks in ([hook], _in_all_layers(run, hook)):
+            options = copy.deepcopy(before)
+            _, changed = _run_edited(run, edited_hooks, tokens[:, -1:], **options)
+            if not torch.equal(changed, logits):
+                break
         run.report.count("edits")
         if torch.equal(changed, logits):
             what = f"an edit of {hook.short} in a decode step does not reach the logits"
@@ -306,14 +321,15 @@ def check_training(run: ModelUnderTest) -> Iterator[Finding]:
     def keep(gradient: Any, hook: Any) -> None:
         gradients[hook.name] = float(gradient.abs().sum())
 
-    live = [hook for hook in run.hooks if hook.state == "live" and hook.name in run.activations]
     # What is the same for all tokens, such as angles, HF computes without gradients.
-    live = [
-        hook
-        for hook in live
-        if run.activations[hook.name].is_floating_point()
+    expected_of = {
+        hook: hook.state == "live"
+        for hook in run.hooks
+        if hook.state in ("live", "no_gradient")
+        and hook.name in run.activations
+        and run.activations[hook.name].is_floating_point()
         and any("batch" in names_of(axis) for axis in hook.contract.axes)
-    ]
+    }
     watched = [(hook.name, lambda activation, hook: None) for hook in run.hooks if hook.fires]
     watched = [pair for pair in watched if pair[0] in bridge.hook_dict]
     with torch.enable_grad(), quiet():
@@ -323,16 +339,21 @@ def check_training(run: ModelUnderTest) -> Iterator[Finding]:
         with bridge.hooks(fwd_hooks=watched):
             actual = _trained(bridge, lambda model: model(run.tokens, **options))
         # TransformerLens computes norms itself where they have backward hooks.
-        with bridge.hooks(bwd_hooks=[(hook.name, keep) for hook in live]):
+        with bridge.hooks(bwd_hooks=[(hook.name, keep) for hook in expected_of]):
             logits = _trained(bridge, lambda model: model(run.tokens, **options))
             # A sum of all logits could not tell one that adds to one what another loses.
             (logits * torch.linspace(-1, 1, logits.numel()).view_as(logits)).sum().backward()
     bridge.zero_grad()
-    for hook in live:
+    for hook, expects in expected_of.items():
         run.report.count("gradients")
-        if not gradients.get(hook.name, 0.0) > 0:
+        reaches = gradients.get(hook.name, 0.0) > 0
+        if reaches != expects:
             what, mend = f"no gradient reaches the hook {hook.short}", "look for a detached tensor"
-            yield Finding("training", what, "a gradient", "none", mend, at(hook))
+            if reaches:
+                what = f"a gradient reaches the hook {hook.short}"
+                mend = "delete `is: no_gradient`"
+            words = ("none", "a gradient")
+            yield Finding("training", what, words[expects], words[reaches], mend, at(hook))
     apart = difference(actual, expected)
     run.report.parity["in training"] = apart
     if apart:
@@ -403,7 +424,7 @@ def _check_threads(run: ModelUnderTest) -> Iterator[Finding]:
         started.wait(60)
         for hook in run.once[:: max(1, len(run.once) // 8)]:
             if hook.fires and hook.name in run.bridge.hook_dict:
-                _run_edited(run, hook, run.tokens)
+                _run_edited(run, [hook], run.tokens)
     finally:
         done.set()
         thread.join()

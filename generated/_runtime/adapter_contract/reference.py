@@ -163,10 +163,16 @@ def _uncached(model: Any, work: Work) -> Any:
     return continue_without_cache(run, work.tokens[:, :first], new)
 
 
-def continue_padded(model: Any, tokens: Any, mask: Any, new_tokens: int) -> Any:
-    """Left-padded prompts and their greedy continuation by HF's forward, without a cache."""
+def continue_padded(
+    model: Any, tokens: Any, mask: Any, new_tokens: int, with_positions: bool
+) -> Any:
+    """Left-padded prompts and their greedy continuation by HF's forward, without a cache.
+
+    Without positions, the model counts them itself.
+    """
     for _ in range(new_tokens):
-        logits = model(tokens, use_cache=False, **positions(model, mask)).logits
+        given = positions(model, mask) if with_positions else {"attention_mask": mask}
+        logits = model(tokens, use_cache=False, **given).logits
         tokens = torch.cat([tokens, logits[:, -1:].argmax(-1)], dim=1)
         mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
     return tokens

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from packaging.specifiers import SpecifierSet
 
-State = Literal["live", "read_only", "on_request", "silent", "silent_in_decode"]
+State = Literal["live", "read_only", "no_gradient", "on_request", "silent", "silent_in_decode"]
 
 _COMPUTE: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,

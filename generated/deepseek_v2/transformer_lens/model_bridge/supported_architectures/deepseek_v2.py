@@ -34,7 +34,7 @@ from transformer_lens.model_bridge.generalized_components.hf_attention import (
 from transformer_lens.model_bridge.generalized_components.layer_kinds import (
     LayerKind,
     blocks_with_kinds,
-    over_tokens,
+    with_pos_dim,
     without_hooks,
 )
 from transformer_lens.model_bridge.generalized_components.mixture import MixtureBridge
@@ -73,8 +73,8 @@ class DeepSeekV2ArchitectureAdapter(DeclarativeAdapter):
                     name="mlp",
                     config=self.cfg,
                     submodules={
-                        "gate": over_tokens(MoERouterBridge(name="gate")),
-                        "experts": over_tokens(GeneralizedComponent(name="experts")),
+                        "gate": with_pos_dim(MoERouterBridge(name="gate"), 0),
+                        "experts": with_pos_dim(GeneralizedComponent(name="experts"), 0),
                         "shared_experts": self._gated_mlp(name="shared_experts"),
                     },
                 ),

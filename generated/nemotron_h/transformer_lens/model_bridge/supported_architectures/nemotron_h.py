@@ -38,7 +38,7 @@ from transformer_lens.model_bridge.generalized_components.hf_attention import (
 from transformer_lens.model_bridge.generalized_components.layer_kinds import (
     LayerKind,
     blocks_with_kinds,
-    over_tokens,
+    with_pos_dim,
 )
 from transformer_lens.model_bridge.generalized_components.mixture import MixtureBridge
 from transformer_lens.model_bridge.generalized_components.state_space import (
@@ -96,10 +96,10 @@ class NemotronHArchitectureAdapter(DeclarativeAdapter):
                     name="mixer",
                     config=self.cfg,
                     submodules={
-                        "gate": over_tokens(MoERouterBridge(name="gate")),
-                        "experts": over_tokens(GeneralizedComponent(name="experts")),
-                        "latent_in": over_tokens(LinearBridge(name="fc1_latent_proj")),
-                        "latent_out": over_tokens(LinearBridge(name="fc2_latent_proj")),
+                        "gate": with_pos_dim(MoERouterBridge(name="gate"), 0),
+                        "experts": with_pos_dim(GeneralizedComponent(name="experts"), 0),
+                        "latent_in": with_pos_dim(LinearBridge(name="fc1_latent_proj"), 0),
+                        "latent_out": with_pos_dim(LinearBridge(name="fc2_latent_proj"), 0),
                         "shared_experts": MLPBridge(
                             name="shared_experts",
                             submodules={
