@@ -12,7 +12,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
 import transformers
 
 from adaptergen.contract.models import perturb, wrap
@@ -28,8 +27,9 @@ from adaptergen.draft.components import (
 )
 from adaptergen.draft.contracts import LAYER, REASONS, Contracts, measure_contracts
 from adaptergen.draft.kinds import Kinds, agree
+from adaptergen.draft.layer import OF_ALL_LAYERS, Layer
 from adaptergen.draft.observation import Called, Observation, observe
-from adaptergen.draft.roles import has_weights, is_close, role_of, terms_of
+from adaptergen.draft.roles import has_weights, role_of, same
 from adaptergen.draft.stacks import further_lists, list_of
 from adaptergen.draft.text import as_yaml
 from adaptergen.generate import plan as plan_of
@@ -60,10 +60,6 @@ MLP_IN = {
         "reason": "TransformerLens fires it when asked",
     },
 }
-
-
-#: Keys of norms of which TransformerLens makes hooks and names in all blocks, and those names.
-_OF_ALL_LAYERS = {"ln2": "", "ln1_post": "hook_attn_out", "ln2_post": "hook_mlp_out"}
 
 
 @dataclass(frozen=True)
@@ -276,7 +272,7 @@ class _Writer:
             key = "encoder_blocks" if encodes else free_key(f"{path}.blocks", taken)
             taken.add(key)
             called = (f"{path}.{i}" for i in range(len(self.model.get_submodule(path))))
-            layers = [_Layer(self, one) for one in called if one in self.seen.calls]
+            layers = [Layer(self.drafter, one) for one in called if one in self.seen.calls]
             yield key, list_of(self.drafter, path, layers)
         for call in self._outside(""):
             # A list outside the layers is as long as the config says.
@@ -311,7 +307,7 @@ class _Writer:
         role = role_of(self.seen, call)
         last = self.seen.calls.get(f"{self.layers_path}.{len(self._layers()) - 1}")
         # TransformerLens applies it to the stream.
-        if role == "norm" and "ln_final" not in taken and last and _same(last.gave, call.took):
+        if role == "norm" and "ln_final" not in taken and last and same(last.gave, call.took):
             return "ln_final"
         stream = self.seen.calls[f"{self.layers_path}.0"].took
         if role == "embedding" and stream is not None and "pos_embed" not in taken:
@@ -345,7 +341,7 @@ class _Writer:
         aliases: list[dict[str, str]] = []
         # A layer that is not called, such as one of cross-attention without images, shows nothing.
         paths = [f"{self.layers_path}.{i}" for i in range(len(self._layers()))]
-        layers = [_Layer(self, path) if path in self.seen.calls else None for path in paths]
+        layers = [Layer(self.drafter, path) if path in self.seen.calls else None for path in paths]
         mlps = [
             {type(call.module) for call, role in layer.parts if role == "feed_forward"}
             for layer in layers
@@ -356,7 +352,7 @@ class _Writer:
         agreed = agree(layer.short_keys() for layer in called)
         for one in called:
             one.rename(agreed)
-        for key in _OF_ALL_LAYERS:
+        for key in OF_ALL_LAYERS:
             if not all(one.promises(key) for one in called):
                 for one in called:
                     one.take_back(key)
@@ -396,130 +392,3 @@ def _list_of_layers(seen: Observation) -> str:
         name = quote(type(seen.model).__name__)
         raise failed("hf-forward", f"no list of layers is called in {name}", "report the class")
     return path
-
-
-class _Layer:
-    """The modules of one layer, with the names that TransformerLens gives to their roles."""
-
-    def __init__(self, writer: _Writer, path: str) -> None:
-        self.writer, self.seen, self.path = writer, writer.seen, path
-        self.call = self.seen.calls[path]
-        self.parts = [
-            (one, role_of(self.seen, one))
-            for one in self.seen.nearest(path)
-            if writer.drafter.is_bound(one) and is_path(one.path[len(path) + 1 :])
-        ]
-        self.keys = self._keys()
-
-    def short_keys(self) -> dict[str, str]:
-        """Keys by paths within the layer."""
-        return {path[len(self.path) + 1 :]: key for path, key in self.keys.items()}
-
-    def rename(self, agreed: Mapping[str, str]) -> None:
-        """Give modules the keys that they have in other layers, where those are free."""
-        keys = {
-            path: agreed.get(path[len(self.path) + 1 :], key) for path, key in self.keys.items()
-        }
-        if len(set(keys.values())) == len(keys):
-            self.keys = keys
-
-    def promises(self, key: str) -> bool:
-        """Whether the layer has a module of this key that is what TransformerLens makes of it."""
-        alias = _OF_ALL_LAYERS[key]
-        return key in self.keys.values() and (
-            not alias or self.aliases().get(alias) == f"{key}.hook_out"
-        )
-
-    def take_back(self, key: str) -> None:
-        """Name the module of a key as Hugging Face does."""
-        for path, own in self.keys.items():
-            if own == key:
-                self.keys[path] = free_key(path[len(self.path) + 1 :], set(self.keys.values()))
-
-    def submodules(self) -> dict[str, Made]:
-        """The components of the layer by their keys."""
-        found = {}
-        for call, _ in self.parts:
-            path = call.path[len(self.path) + 1 :]
-            found[self.keys[call.path]] = self.writer.drafter.component(call, path)
-        return found
-
-    def _keys(self) -> dict[str, str]:
-        """Keys by paths: the names of roles, where one module has the role, or of Hugging Face."""
-        keys: dict[str, str] = {}
-        wide = [c for c, role in self.parts if role == "feed_forward" and self._is_stream(c)]
-        roles = {
-            "attn": [c for c, role in self.parts if role == "attention"],
-            "mixer": [c for c, role in self.parts if role == "mixer"],
-            "mlp": wide[:1] if len(wide) == 1 else [],
-        }
-        for key, calls in roles.items():
-            if len(calls) == 1:
-                keys[calls[0].path] = key
-        for call, role in self.parts:
-            if role == "norm":
-                key = self._norm_key(call, keys)
-                if key and key not in keys.values():
-                    keys[call.path] = key
-        taken = set(keys.values())
-        for call, role in self.parts:
-            if call.path not in keys:
-                keys[call.path] = free_key(call.path[len(self.path) + 1 :], taken, role)
-        return keys
-
-    def _norm_key(self, norm: Called, keys: Mapping[str, str]) -> str:
-        assert norm.gave is not None and norm.took is not None
-        named = [(c, keys.get(c.path, "")) for c, _ in self.parts if c is not norm]
-        for call, key in named:
-            if call.order > norm.order and _same(call.took, norm.gave):
-                if key in ("attn", "mixer"):
-                    return "ln1"
-                if key == "mlp" or role_of(self.seen, call) == "linear":
-                    return "ln2"
-        for call, key in named:
-            if call.order < norm.order and _same(call.gave, norm.took):
-                return {"attn": "ln1_post", "mixer": "ln1_post", "mlp": "ln2_post"}.get(key, "")
-        return ""
-
-    def _is_stream(self, call: Called) -> bool:
-        taken = self.call.took
-        return (
-            taken is not None
-            and call.took is not None
-            and call.gave is not None
-            and call.gave.shape == taken.shape == call.took.shape
-        )
-
-    def aliases(self) -> dict[str, str]:
-        """Names of the block for parts of the residual stream, where sums show that they are."""
-        stream = self.call.took
-        found: dict[str, str] = {}
-        if stream is None or self.call.gave is None:
-            return found
-        key_of = {key: call for call, _ in self.parts for key in [self.keys[call.path]]}
-        out = {key: call.gave for key, call in key_of.items() if call.gave is not None}
-        total = terms_of(self.call.gave, [("", stream), *out.items()])
-        for alias, keys in (
-            ("hook_attn_out", ("ln1_post", "attn")),
-            ("hook_mlp_out", ("ln2_post", "mlp")),
-        ):
-            fitting = [key for key in keys if key in out and (total is None or key in total)]
-            if fitting:
-                found[alias] = f"{fitting[0]}.hook_out"
-        first = found.get("hook_attn_out", "").partition(".")[0]
-        if first and total and len(total) == 3 and out[first].shape == stream.shape:
-            middle = stream + out[first]
-            for key, call in key_of.items():
-                if call.took is not None and is_close(call.took, middle):
-                    found["hook_resid_mid"] = f"{key}.hook_in"
-                    break
-        return found
-
-
-def _same(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
-    return (
-        one is not None
-        and other is not None
-        and one.shape == other.shape
-        and torch.equal(one, other)
-    )

@@ -127,3 +127,13 @@ def terms_of(
             if is_close(sum((part for _, part in chosen), torch.zeros_like(total)), total):
                 return tuple(name for name, _ in chosen)
     return None
+
+
+def same(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
+    """Whether two tensors are there and have the same values."""
+    return (
+        one is not None
+        and other is not None
+        and one.shape == other.shape
+        and torch.equal(one, other)
+    )

@@ -110,9 +110,9 @@ def check_path(text: str) -> str:
 def check_attribute_path(text: str) -> str:
     """Identifiers joined by dots; a number is a place in a list of modules."""
     _check_length(text, MAX_PATH)
-    named = ".".join(part for part in text.split(".") if not _PLACE.fullmatch(part))
+    named = [part for part in text.split(".") if not _PLACE.fullmatch(part)]
     if named:
-        check_path(named)
+        check_path(".".join(named))
     return text
 
 
