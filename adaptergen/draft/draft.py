@@ -247,7 +247,8 @@ class _Writer:
         if "pos_embed" not in components:
             rotated = "rotary_emb" in components
             flags["positional_embedding_type"] = "rotary" if rotated else "none"
-        used = [*blocks["submodules"].values(), *blocks.get("kinds", {}).values()]
+        used = [one for key, one in blocks["submodules"].items() if key == "mlp"]
+        used += [kind for kind in blocks.get("kinds", {}).values() if kind["slot"] == "mlp"]
         if any(one.get("shape") in ("gated_mlp", "dense_mlp") for one in used):
             flags["gated_mlp"] = True
         return flags
@@ -371,7 +372,9 @@ class _Writer:
         self.shapes, self.layer_kinds = found.shapes, found.of_layers if found.kinds else []
         blocks: Data = {"shape": "layer", "path": self.layers_path, "submodules": found.shared}
         if {"ln2", "ln2_post"} & found.shared.keys():
-            blocks["hooks"] = {"hook_mlp_in": MLP_IN}
+            # Some models join rows and tokens in one axis before the norm.
+            taken = found.shared["ln2"].described["hook_in"] if "ln2" in found.shared else MLP_IN
+            blocks["hooks"] = {"hook_mlp_in": {**MLP_IN, "shape": taken["shape"]}}
         same = {a: to for a, to in aliases[0].items() if all(o.get(a) == to for o in aliases)}
         if same:
             blocks["aliases"] = same

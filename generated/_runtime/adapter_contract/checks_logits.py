@@ -114,6 +114,9 @@ def check_generation(run: ModelUnderTest) -> Iterator[Finding]:
     for length, expected in answers.greedy.items():
         prompt = expected[:, :length]
         actual = _generate(bridge, prompt, work.new_tokens)
+        if work.chained and not torch.equal(actual, expected):
+            # What HF chooses to attend to may depend on where the prompt ends.
+            expected = generate(run.spare, prompt, work.new_tokens)
         if not torch.equal(actual, expected) and not _generates_as_it_computes(run):
             expected = continue_without_cache(
                 lambda tokens: run.spare(tokens, use_cache=False).logits, prompt, work.new_tokens
