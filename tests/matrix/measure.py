@@ -82,7 +82,7 @@ class Measurement:
             # Nothing is said: every live hook is as it should be, every silent one is not.
             return {name for name in points if name in self._plain()}, set()
         kinds = models.layer_kinds(TARGET.tables, self.hf)
-        hooks = hooks_of_model(TARGET.tables, kinds, self.hf.config, transformers.__version__)
+        hooks = hooks_of_model(TARGET.tables, kinds, self.hf.config, transformers.__version__, {})
         live = {hook.name for hook in hooks if hook.fires}
         return live, {hook.name for hook in hooks if not hook.fires}
 

@@ -31,7 +31,8 @@ def test_all_is_as_promised(family: Project, run: Callable[..., Result], name: s
     result = run(family.folder / f"{name}.yaml")
     assert result.code == 0, result.out
     assert (
-        "parity      0 from HF: plain, with_cache, run_with_cache, run_with_cache_un" in result.out
+        "parity      0 from HF: plain, run_with_cache, run_with_cache_uncached, with_cache"
+        in result.out
     )
 
 

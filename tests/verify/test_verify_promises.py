@@ -18,7 +18,7 @@ LATENT = "blocks.1.mlp.latent_in.hook_out"
 def states(release: str, latent: int | None = None) -> dict[str, str]:
     config = SimpleNamespace(moe_latent_size=latent)
     tables = adapter_tables(plan(SPEC))
-    return {hook.name: hook.state for hook in hooks_of_model(tables, KINDS, config, release)}
+    return {hook.name: hook.state for hook in hooks_of_model(tables, KINDS, config, release, {})}
 
 
 @pytest.mark.parametrize(
